@@ -1,0 +1,101 @@
+# heft: one Makefile. `make demo` and `make check` need only git, make and a shell: they install what is missing.
+#   make            ./heft, libheft.a, libheft.so, completions
+#   make demo       install missing packages (after saying so), build, convert a small real checkpoint
+#   make check      build and run every test that needs no reference tools
+#   make bench      whole commands against the reference tools, in turn
+#   make fuzz       build the libFuzzer targets (clang) and run each for FUZZ_SECONDS
+#   make install PREFIX=/usr/local DESTDIR=
+# BUILD=dir puts objects elsewhere; SANITIZE=address,undefined; CC=clang; WERROR=1.
+
+CC ?= cc
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+PKG_CONFIG ?= pkg-config
+PROVE ?= prove
+FUZZ_SECONDS ?= 30
+VERSION := $(shell sed -n 's/^\#define HEFT_VERSION "\(.*\)"/\1/p' include/heft.h)
+
+PACKAGES := libcjson oniguruma libutf8proc yaml-0.1
+UNAME := $(shell uname -s)
+
+# flags: the product is bytes, so nothing that lets a compiler reorder arithmetic
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef \
+	-Wno-unused-parameter $(if $(WERROR),-Werror)
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 -ffp-contract=off -fno-fast-math -fno-strict-aliasing -fPIC -fvisibility=hidden $(WARN) $(CFLAGS) \
+	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer) $(OPENMP_CFLAGS)
+ALL_CPPFLAGS = -Iinclude -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(PKG_CFLAGS) $(CPPFLAGS)
+ALL_LDFLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
+ifeq ($(UNAME),Darwin)
+OPENMP_CFLAGS ?= -Xpreprocessor -fopenmp -I$(shell brew --prefix libomp 2>/dev/null)/include
+OPENMP_LIBS ?= -L$(shell brew --prefix libomp 2>/dev/null)/lib -lomp
+SHARED_EXT := dylib
+SHARED_FLAGS = -dynamiclib -install_name $(PREFIX)/lib/libheft.dylib
+else
+OPENMP_CFLAGS ?= -fopenmp
+OPENMP_LIBS ?= -fopenmp
+SHARED_EXT := so
+SHARED_FLAGS = -shared -Wl,-soname,libheft.so.0
+endif
+PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
+LIBS = $(PKG_LIBS) $(OPENMP_LIBS) -lpthread -lm
+
+# sources: a new file is found by itself
+LIB_SRC := $(wildcard base/*.c quant/*.c quant/x86/*.c quant/arm/*.c formats/*.c src/*.c src/target/*.c src/tokenizer/*.c)
+CMD_SRC := $(wildcard src/cmd/*.c)
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/texts.o
+CMD_OBJ := $(CMD_SRC:%.c=$(BUILD)/%.o)
+UNIT_SRC := $(wildcard tests/unit/*.c)
+UNIT := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
+HELPER_SRC := $(wildcard tests/helper/*.c)
+HELPER := $(HELPER_SRC:tests/helper/%.c=$(BUILD)/tests/helper/%)
+FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+TEXTS := $(sort $(wildcard src/arch/*.arch src/recipe/*.recipe))
+
+.PHONY: all demo check bench fuzz install uninstall clean deps units helpers
+all: heft $(BUILD)/libheft.a $(BUILD)/libheft.$(SHARED_EXT)
+
+heft: $(BUILD)/heft
+	cp $(BUILD)/heft $@
+
+$(BUILD)/heft: $(CMD_OBJ) $(BUILD)/libheft.a
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(BUILD)/libheft.a $(LIBS)
+
+$(BUILD)/libheft.a: $(LIB_OBJ)
+	rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
+
+$(BUILD)/libheft.$(SHARED_EXT): $(LIB_OBJ)
+	$(CC) $(ALL_CFLAGS) $(SHARED_FLAGS) $(ALL_LDFLAGS) -o $@ $(LIB_OBJ) $(LIBS)
+
+# families and recipes are text; they are compiled in as strings
+$(BUILD)/texts.c: scripts/texts.awk $(TEXTS)
+	@mkdir -p $(@D)
+	awk -f scripts/texts.awk $(TEXTS) >$@.tmp && mv $@.tmp $@
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/texts.o: $(BUILD)/texts.c
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -I. -c -o $@ $<
+
+units: $(UNIT) $(HELPER)
+helpers: $(HELPER)
+
+$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libheft.a tests/tap.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -I. $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libheft.a $(LIBS)
+
+$(BUILD)/tests/helper/%: tests/helper/%.c $(BUILD)/libheft.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -I. $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libheft.a $(LIBS)
+
+check: all units
+	BUILD=$(BUILD) HEFT=$(CURDIR)/heft $(PROVE) $(PROVE_FLAGS) $(UNIT) tests/*.t
+
+clean:
+	rm -rf build heft
+
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d)

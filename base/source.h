@@ -1,0 +1,32 @@
+/*
+ * source.h - byte sources: where input bytes come from. A file (pread), a stream that is read once (a pipe, with a window
+ * of bytes that may still be asked for), or memory.
+ *
+ * All functions may be called from several threads at once, but for source_close.
+ */
+#ifndef BASE_SOURCE_H
+#define BASE_SOURCE_H
+
+#include "err.h"
+
+struct source;
+
+struct source *source_open(const char *path, struct heft_err *err);  /* a regular file; never a FIFO or device */
+/* A stream: bytes between the release mark and the furthest byte read are kept; more than `spool` of them is HEFT_E_SPOOL.
+ * The descriptor stays the caller's. */
+struct source *source_stream(int fd, const char *name, uint64_t spool, struct heft_err *err);
+struct source *source_memory(const void *p, size_t n, const char *name); /* borrows p */
+void source_close(struct source *s); /* NULL is allowed */
+
+/* Reads exactly n bytes; fewer there are is HEFT_E_TRUNCATED, told with the offset. */
+int source_read(struct source *s, uint64_t offset, void *buf, size_t n, struct heft_err *err);
+/* Reads up to n bytes at the beginning (for probing): how many there are, or -1. */
+int64_t source_peek(struct source *s, void *buf, size_t n, struct heft_err *err);
+/* Says that bytes before `offset` will not be read again. Does nothing for files. */
+void source_release(struct source *s, uint64_t offset);
+
+uint64_t source_size(const struct source *s); /* UINT64_MAX where it is not known (a stream) */
+bool source_is_stream(const struct source *s);
+const char *source_name(const struct source *s);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * format.h - containers: list the tensors of a file; lay out a new one. Neither touches weight data.
+ *
+ * Adding one: formats/X.c with a `const struct format format_X`, and a row in formats/list.h.
+ */
+#ifndef FORMAT_H
+#define FORMAT_H
+
+#include "../base/arena.h"
+#include "../base/err.h"
+#include "../base/source.h"
+
+/* What a file holds. Arrays lie in the arena. plane[].file is left 0: the caller numbers files. */
+struct format_listing {
+	struct heft_tensor *tensor; /* in the order of their bytes */
+	size_t n_tensors;
+	struct heft_kv *kv;
+	size_t n_kv;
+	uint64_t data_offset;       /* where tensor bytes begin */
+};
+
+/* A file to be written. */
+struct format_tensor {
+	const char *name;
+	const struct heft_encoding *enc;
+	int rank;
+	uint64_t dim[HEFT_MAX_RANK]; /* outermost first */
+	uint64_t size;               /* bytes */
+	uint64_t offset;             /* filled by layout: from the beginning of the file */
+};
+struct format_layout {
+	const struct heft_kv *kv;
+	size_t n_kv;
+	struct format_tensor *tensor; /* in file order */
+	size_t n_tensors;
+	/* filled by layout; header lies in the arena. Bytes between tensors are zero. */
+	const void *header;
+	size_t header_size;
+	uint64_t file_size;
+};
+
+struct format {
+	const char *name, *about;
+	const char *extension; /* ".gguf" */
+	/* Bids on the first n bytes of a file: 0 not mine ... 100 certain. n may be short; head is padded with 16 zero bytes. */
+	int (*probe)(const uint8_t *head, size_t n);
+	/* Lists a file. Every length is checked against the bytes that are there; problems go to the sink. */
+	int (*list)(struct format_listing *out, struct source *src, struct arena *a, struct sink *sink, struct heft_err *err);
+	/* Encodings that it can hold, by name, NULL-terminated; NULL: the format is only read. */
+	const char *const *stores;
+	int (*layout)(struct format_layout *f, struct arena *a, struct heft_err *err);
+};
+
+const struct format *format_at(size_t i);           /* NULL past the end */
+const struct format *format_find(const char *name); /* NULL where unknown */
+const struct format *format_probe(const uint8_t *head, size_t n); /* the best bid; NULL where nobody knows it */
+bool format_stores(const struct format *f, const struct heft_encoding *e);
+
+#endif

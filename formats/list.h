@@ -1,0 +1,1 @@
+/* One row per container: formats/NAME.c defines `const struct format format_NAME`. */

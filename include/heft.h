@@ -1,0 +1,394 @@
+/*
+ * heft.h - the public interface of libheft.
+ *
+ * heft reads a checkpoint (a model), decides every byte of the file that a runtime wants (a plan), and writes it in one
+ * streaming pass (a run). This header is all that the command line tools use.
+ *
+ * Ownership: a model owns every name, array and open file that it hands out, until heft_close(). A plan borrows its model
+ * and owns its own items, until heft_plan_free(). Strings handed in are copied.
+ * Errors: functions return 0, or -1 with *err filled: one line, lower case, no full stop. The library never prints.
+ * Threads: a model or a plan is used by one thread at a time; heft_run() makes its own threads.
+ */
+#ifndef HEFT_H
+#define HEFT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+#define HEFT_VERSION "0.1.0"
+#define HEFT_SCHEMA 1 /* version of every JSON report: raised when a key changes meaning or goes */
+#define HEFT_MAX_RANK 8
+#define HEFT_MAX_PLANES 6
+
+/* ---- errors ---------------------------------------------------------------------------------------------------- */
+
+/* Stable codes for scripts: name, number (printed as E101 ...), what it says. Numbers are never reused. */
+#define HEFT_CODES(X)                                                                                                  \
+	X(OPEN, 101, "a file cannot be opened")                                                                        \
+	X(READ, 102, "a file cannot be read")                                                                          \
+	X(WRITE, 103, "a file cannot be written")                                                                      \
+	X(SPACE, 104, "the disk does not have room for the output")                                                    \
+	X(EXISTS, 105, "the output exists already")                                                                    \
+	X(SAME_FILE, 106, "the output is also an input")                                                               \
+	X(KILLED, 107, "a signal stopped the run")                                                                     \
+	X(MAGIC, 201, "no known container begins with these bytes")                                                    \
+	X(TRUNCATED, 202, "a file is shorter than its header says")                                                    \
+	X(HEADER, 203, "a header breaks its format's rules")                                                           \
+	X(OVERLAP, 204, "two tensors share bytes, or bytes belong to none")                                            \
+	X(DUPLICATE, 205, "one name stands for two tensors or keys")                                                   \
+	X(DTYPE, 206, "a tensor has a type that heft does not know")                                                   \
+	X(SHAPE, 207, "a shape does not fit its bytes")                                                                \
+	X(UTF8, 208, "a name is not UTF-8")                                                                            \
+	X(INDEX, 209, "the shard index is not usable")                                                                 \
+	X(SHARD_MISSING, 210, "a shard is missing")                                                                    \
+	X(SHARD_EXTRA, 211, "a shard belongs to no index")                                                             \
+	X(INDEX_MISMATCH, 212, "index and shards disagree")                                                            \
+	X(LFS_POINTER, 213, "a Git LFS pointer stands in place of the file")                                           \
+	X(CHECKSUM, 214, "a file is not what its name or checksum says")                                               \
+	X(TRAILING, 215, "bytes follow the end of the data")                                                           \
+	X(JSON, 216, "a JSON text cannot be read")                                                                     \
+	X(VERSION, 217, "a version of the format that heft does not know")                                             \
+	X(FAMILY, 301, "the model's family is not known")                                                              \
+	X(CONFIG, 302, "the model's configuration lacks a key or holds a wrong value")                                 \
+	X(UNMAPPED, 303, "a tensor has no row in its family")                                                          \
+	X(TENSOR_MISSING, 304, "a tensor that the family needs is missing")                                            \
+	X(NEED, 305, "the family refuses this model")                                                                  \
+	X(ARCH_FILE, 306, "a family file cannot be read")                                                              \
+	X(RECIPE, 307, "a recipe cannot be read")                                                                      \
+	X(TOKENIZER, 401, "the tokenizer cannot be read")                                                              \
+	X(PRETOKENIZER, 402, "the pre-tokenizer is not known")                                                         \
+	X(VOCAB_SIZE, 403, "vocabulary and embedding do not fit")                                                      \
+	X(TYPE, 501, "no such type, or not for this container")                                                        \
+	X(REQUANTIZE, 502, "the source is quantized already")                                                          \
+	X(FALLBACK, 503, "a tensor does not fit the asked type")                                                       \
+	X(PATTERN, 504, "a pattern matches nothing or cannot be read")                                                 \
+	X(SPOOL, 505, "the order of a stream needs more memory than --spool allows")                                   \
+	X(OPTION, 506, "options do not go together")                                                                   \
+	X(NONFINITE, 507, "a tensor holds NaN or infinity")                                                            \
+	X(ZERO, 508, "a tensor is all zeros")                                                                          \
+	X(LIMIT, 509, "a limit of the output format is passed")                                                        \
+	X(DIFFERS, 601, "two models differ by more than allowed")                                                      \
+	X(UNMATCHED, 602, "a tensor has no counterpart")                                                               \
+	X(INTERNAL, 901, "heft itself is at fault")
+
+enum heft_code {
+	HEFT_OK = 0,
+#define X(name, number, text) HEFT_E_##name = number,
+	HEFT_CODES(X)
+#undef X
+};
+
+struct heft_err {
+	enum heft_code code;
+	char text[1024]; /* one line, UTF-8, control bytes escaped */
+};
+
+/* The sentence of a code ("a file cannot be opened"), or NULL. */
+const char *heft_code_text(enum heft_code code);
+
+/* A finding of heft_check(): everything that is wrong, not only the first. Fields that do not apply are NULL. */
+struct heft_problem {
+	enum heft_code code;
+	bool warning;        /* worth knowing, does not make the model unusable */
+	const char *file;    /* path as it was opened */
+	const char *tensor;  /* source name */
+	const char *text;    /* what is wrong and what was expected */
+	const char *hint;    /* what to do */
+};
+typedef void heft_problem_fn(void *ctx, const struct heft_problem *p);
+
+/* ---- values ---------------------------------------------------------------------------------------------------- */
+
+struct heft_str { /* bytes with a length; also NUL-terminated */
+	const char *p;
+	size_t n;
+};
+
+/* Value types; the numbers are GGUF's. */
+enum heft_vtype {
+	HEFT_U8, HEFT_I8, HEFT_U16, HEFT_I16, HEFT_U32, HEFT_I32, HEFT_F32, HEFT_BOOL, HEFT_STRING, HEFT_ARRAY,
+	HEFT_U64, HEFT_I64, HEFT_F64,
+};
+
+struct heft_value {
+	enum heft_vtype type; /* of the value, or of the elements when array is set; never HEFT_ARRAY */
+	bool array;
+	uint64_t count;       /* elements of an array; 1 for a scalar */
+	union {
+		uint64_t u;   /* U8 U16 U32 U64 */
+		int64_t i;    /* I8 I16 I32 I64 */
+		double f;     /* F32 F64 */
+		bool b;
+		struct heft_str s;
+		const void *data; /* array: C array of the type; bool as uint8_t, strings as struct heft_str */
+	};
+};
+
+struct heft_kv {
+	const char *key;
+	struct heft_value value;
+};
+
+/* ---- encodings ------------------------------------------------------------------------------------------------- */
+
+struct heft_encoding; /* one way to store numbers: quant/quant.h */
+
+const struct heft_encoding *heft_encoding_at(size_t i); /* in table order; NULL past the end */
+const struct heft_encoding *heft_encoding_find(const char *name); /* any case; NULL where unknown */
+const char *heft_encoding_name(const struct heft_encoding *e);    /* "q4_k" */
+const char *heft_encoding_about(const struct heft_encoding *e);   /* one line for people */
+double heft_encoding_bits(const struct heft_encoding *e);         /* per weight, scales included */
+uint32_t heft_encoding_block(const struct heft_encoding *e);      /* elements per block */
+bool heft_encoding_lossy(const struct heft_encoding *e);          /* quantized: decoding does not give the source back */
+bool heft_encoding_can_encode(const struct heft_encoding *e);
+
+/* ---- models ---------------------------------------------------------------------------------------------------- */
+
+struct heft_extent { /* a run of bytes of one of the model's files */
+	uint32_t file;
+	uint64_t offset, size;
+};
+
+struct heft_tensor {
+	const char *name;
+	const struct heft_encoding *enc;
+	int rank;                               /* 0 for a scalar */
+	uint64_t dim[HEFT_MAX_RANK];            /* outermost first: rows before columns */
+	int n_planes;
+	struct heft_extent plane[HEFT_MAX_PLANES]; /* in the encoding's order: codes, scales ... */
+};
+
+struct heft_file {
+	const char *path;      /* as opened; "-" for standard input */
+	const char *format;    /* "safetensors", "gguf" */
+	uint64_t size;         /* UINT64_MAX for a stream */
+	struct source *source; /* base/source.h */
+};
+
+struct heft_model {
+	const char *path;   /* as the user gave it */
+	const char *dir;    /* where config.json and the tokenizer lie; NULL for a lone file */
+	const char *format; /* of the files; all have one */
+	const char *name;   /* a person's name for it, from directory, Hub cache or metadata */
+	struct heft_file *file;
+	size_t n_files;
+	struct heft_tensor *tensor; /* in file order */
+	size_t n_tensors;
+	struct heft_kv *kv;         /* the container's own metadata: GGUF keys; safetensors' __metadata__ as strings */
+	size_t n_kv;
+	uint64_t missing_shards;    /* named by the index, not there (only with a problem function) */
+	uint64_t index_total_size;  /* metadata.total_size of the index; 0 where it says none */
+	struct arena *arena;
+};
+
+struct heft_open_options {
+	const char *config_dir;    /* config.json and tokenizer for a lone file or a stream; NULL: beside the file */
+	uint64_t spool;            /* bytes that a stream may keep; 0: the default, 256 MiB */
+	heft_problem_fn *problem;  /* report problems and go on where that is possible; NULL: the first one is the error */
+	void *ctx;
+};
+
+/* Opens a Hugging Face directory, a Hub cache snapshot, a file, one part of a split set (all parts are found), or "-". */
+int heft_open(struct heft_model **out, const char *path, const struct heft_open_options *o, struct heft_err *err);
+void heft_close(struct heft_model *m); /* NULL is allowed */
+
+uint64_t heft_tensor_count(const struct heft_tensor *t); /* number of elements */
+const struct heft_value *heft_model_find(const struct heft_model *m, const char *key); /* NULL where there is none */
+
+/* ---- families -------------------------------------------------------------------------------------------------- */
+
+struct heft_family {
+	const char *name;        /* "llama" */
+	const char *const *from; /* class names, NULL-terminated */
+	const char *origin;      /* "built in" or the file's path */
+};
+/* Families in name order: the built-in ones, and that of arch_file where it is not NULL. *n receives the count.
+ * The array belongs to the caller: free() it; what it points to lasts until the process ends. */
+int heft_families(const char *arch_file, struct heft_family **out, size_t *n, struct heft_err *err);
+
+/* What is known of a model from its headers and configuration. Strings belong to the model; NULL: unknown. */
+struct heft_facts {
+	const char *family;         /* GGUF architecture name */
+	const char *name, *license, *tokenizer, *pre_tokenizer, *chat_template;
+	uint64_t parameters, active_parameters; /* active: per token in a mixture of experts */
+	uint64_t context, layers, embedding, heads, kv_heads, feed_forward, experts, experts_used, vocabulary;
+	const struct heft_kv *kv;   /* metadata as the GGUF would have it, or has it */
+	size_t n_kv;
+};
+int heft_model_facts(struct heft_model *m, const char *arch_file, struct heft_facts *out, struct heft_err *err);
+
+/* ---- jobs and plans -------------------------------------------------------------------------------------------- */
+
+struct heft_output_spec {
+	const char *path; /* "-": standard output; NULL: named from model and type */
+	const char *type; /* "q4_k_m", "bf16", "auto", "keep"; NULL: auto */
+};
+
+struct heft_job {
+	const struct heft_output_spec *output;
+	size_t n_outputs;
+	const char *to;                  /* "gguf" (NULL) or "safetensors" */
+	const char *via;                 /* "auto" (NULL), "bf16", "f16", "f32" */
+	const char *const *tensor_type;  /* "PATTERN=TYPE", the first that matches decides */
+	size_t n_tensor_types;
+	const char *arch;                /* NULL: by the configuration; "none"; or the path of a family file */
+	const char *pre;                 /* name of the pre-tokenizer; NULL: recognised */
+	const char *metadata_file;       /* JSON object of general.* overrides */
+	const char *model_name;
+	uint64_t split_size;             /* bytes per part, 0: one file */
+	uint64_t split_tensors;          /* tensors per part, 0: any */
+	uint64_t spool;                  /* bytes that may wait in memory for their turn on a pipe; 0: the default */
+	int threads;                     /* 0: the processors that this process may use */
+	bool force, strict, allow_requantize, vocab_only;
+};
+
+/* One output tensor of a plan. */
+struct heft_item {
+	const char *name;
+	const struct heft_encoding *from, *to; /* of the first source, and what is written */
+	const char *const *source;             /* names of the source tensors */
+	size_t n_sources;
+	int rank;
+	uint64_t dim[HEFT_MAX_RANK];           /* outermost first */
+	uint64_t part, offset, size;           /* which file of a split set; bytes in that file */
+	const char *operation;                 /* "copy", "rope(32)", "stack 8", ... */
+	const char *why;                       /* why this type: "recipe q4_k_m", "norms stay f32", "rule 'x'", "fallback: ..." */
+	bool fallback, lossless;
+};
+
+struct heft_drop { /* a source tensor that is left out on purpose */
+	const char *name, *why;
+};
+
+struct heft_output { /* one output file set */
+	const char *path;    /* of the first part */
+	const char *type;    /* recipe or type name */
+	const struct heft_item *item;
+	size_t n_items;
+	const struct heft_kv *kv;
+	size_t n_kv;
+	uint64_t size;       /* all parts, to the byte */
+	uint64_t n_parts;
+	double bits_per_weight;
+	size_t n_fallbacks;
+};
+
+struct heft_plan;
+
+/* Decides everything; reads no weights. The model may be shared by several plans, one after another. */
+int heft_plan_new(struct heft_plan **out, struct heft_model *m, const struct heft_job *job, struct heft_err *err);
+void heft_plan_free(struct heft_plan *p);
+size_t heft_plan_outputs(const struct heft_plan *p);
+const struct heft_output *heft_plan_output(const struct heft_plan *p, size_t i);
+size_t heft_plan_drops(const struct heft_plan *p, const struct heft_drop **out);
+uint64_t heft_plan_bytes_in(const struct heft_plan *p); /* weight bytes that the run will read */
+
+/* ---- runs ------------------------------------------------------------------------------------------------------ */
+
+/* Sums over the elements of one tensor: x the source after its operation, y what decoding the output gives. */
+struct heft_error {
+	uint64_t count;
+	double sum_sq;     /* of x */
+	double sum_sq_out; /* of y */
+	double dot;        /* of x*y */
+	double sum_sq_err; /* of x-y */
+	double max_err;    /* largest |x-y| */
+	uint64_t nonfinite; /* elements of x or y that are NaN or infinite; left out of the sums */
+};
+double heft_error_rmse(const struct heft_error *e);
+double heft_error_relative(const struct heft_error *e); /* rms(x-y) / rms(x) */
+double heft_error_sqnr(const struct heft_error *e);     /* dB; INFINITY where nothing differs */
+double heft_error_cosine(const struct heft_error *e);
+void heft_error_add(struct heft_error *sum, const struct heft_error *e);
+
+struct heft_progress {
+	uint64_t done, total; /* weight bytes read */
+	double seconds;
+	const char *tensor;   /* current output tensor */
+};
+
+struct heft_run_options {
+	void (*progress)(void *ctx, const struct heft_progress *p); /* at most 10 times a second, from one thread */
+	void *ctx;
+	bool no_errors;       /* do not measure (metrics are on by default) */
+	const volatile int *stop; /* set by a signal handler: the run ends, nothing is left under the output's name */
+};
+
+struct heft_summary {
+	uint64_t bytes_in, bytes_out, elements;
+	double seconds;
+	/* error[o][i] belongs to item i of output o; NULL with no_errors. Owned by the plan. */
+	const struct heft_error *const *error;
+};
+
+int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_summary *out, struct heft_err *err);
+
+/* ---- diff and check -------------------------------------------------------------------------------------------- */
+
+struct heft_diff_item {
+	const char *name;      /* canonical (GGUF) name where the family is known, else the source's */
+	const char *name_a, *name_b;  /* NULL: no counterpart */
+	const struct heft_encoding *enc_a, *enc_b;
+	bool shapes_differ;
+	struct heft_error error;
+};
+struct heft_diff {
+	struct heft_diff_item *item;
+	size_t n_items;
+	struct heft_error total;
+	size_t n_unmatched, n_shapes_differ;
+};
+struct heft_diff_options {
+	const char *arch;  /* as in heft_job */
+	int threads;
+	void (*progress)(void *ctx, const struct heft_progress *p);
+	void *ctx;
+	const volatile int *stop;
+};
+int heft_diff(struct heft_diff **out, struct heft_model *a, struct heft_model *b, const struct heft_diff_options *o,
+	      struct heft_err *err);
+void heft_diff_free(struct heft_diff *d);
+
+struct heft_check_options {
+	bool deep;         /* read every weight: NaN, infinity, all zero; and sha256 of Hub cache files */
+	const char *arch;  /* as in heft_job */
+	const char *config_dir;
+	int threads;
+	void (*progress)(void *ctx, const struct heft_progress *p);
+	void *ctx;         /* of progress and problem */
+	const volatile int *stop;
+};
+/* Reports all problems; returns 0 also when there are some (counted in *n_errors, warnings not), -1 where it could not look. */
+int heft_check(const char *path, const struct heft_check_options *o, heft_problem_fn *problem, size_t *n_errors,
+	       struct heft_err *err);
+
+/* ---- tables ---------------------------------------------------------------------------------------------------- */
+
+struct heft_recipe_info {
+	const char *name;   /* "q4_k_m" */
+	const char *about;
+};
+size_t heft_recipes(const struct heft_recipe_info **out); /* in table order */
+
+struct heft_format_info {
+	const char *name, *about, *extension;
+	bool reads, writes;
+};
+size_t heft_formats(const struct heft_format_info **out);
+
+int heft_default_threads(void); /* processors that this process may use: affinity and cgroup */
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+#endif

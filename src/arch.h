@@ -1,0 +1,70 @@
+/*
+ * arch.h - families as text: reads src/arch/NAME.arch (or a file of the user's), evaluates it for one model.
+ * The language is described in man/heft-arch.5.
+ */
+#ifndef ARCH_H
+#define ARCH_H
+
+#include "../base/json.h"
+#include "op.h"
+
+struct arch_set; /* all families: the compiled-in ones and at most one file of the user's */
+
+/* arch_file NULL: only those compiled in. Families are parsed when they are first asked for. */
+struct arch_set *arch_set_open(const char *arch_file, struct heft_err *err);
+void arch_set_close(struct arch_set *s);
+size_t arch_set_list(struct arch_set *s, struct heft_family *out, size_t cap); /* how many there are; abstract ones left out */
+
+struct arch; /* one family, its bases resolved */
+/* The family for a class name of config.json's "architectures"; NULL with err HEFT_E_FAMILY that names near matches. With a user's file, that
+ * file's family is taken whatever the class. */
+const struct arch *arch_find(struct arch_set *s, const char *class_name, struct heft_err *err);
+
+/* What a family is evaluated against. */
+struct arch_input {
+	const struct json *config;         /* config.json's root */
+	const char *dir;                   /* for file("name"); NULL: no files */
+	const struct heft_tensor *tensor;  /* source tensors */
+	size_t n_tensors;
+	int64_t (*vocab_count)(void *ctx);              /* entries of the tokenizer; -1 unknown. Called only where a row asks. */
+	int64_t (*vocab_id)(void *ctx, const char *text); /* -1: no such token */
+	void *vocab;
+	bool metadata_only;                /* key rows only: no mapping, nothing missing is an error (heft info) */
+};
+
+/* vocab strategies, in order of trial: `vocab spm | spm_hf | bpe` */
+struct arch_vocab {
+	const char *strategy;
+	const char *const *option; /* "add_space_prefix", "false", ... pairs, NULL-terminated */
+};
+struct arch_token { /* `token ROLE = E` */
+	const char *role;
+	int64_t id;
+};
+struct arch_drop {
+	const char *name, *why;
+};
+
+struct arch_result { /* all in the arena given */
+	const char *name;          /* general.architecture */
+	struct heft_kv *kv;        /* keys complete ("llama.block_count"); types by src/target's key table */
+	size_t n_kv;
+	struct weight *weight;     /* in the order of their first sources; generated ones first */
+	size_t n_weights;
+	struct arch_drop *drop;
+	size_t n_drops;
+	struct arch_vocab *vocab;
+	size_t n_vocab;
+	struct arch_token *token;
+	size_t n_tokens;
+	int64_t vocab_size;        /* rows that the tokenizer is padded to: the `vocab_size` row or the config's; -1 none */
+};
+
+/* Evaluates. Unmapped tensors, two sources for one output, holes in the experts: all told to the sink, then -1. */
+int arch_eval(const struct arch *a, const struct arch_input *in, struct arch_result *out, struct arena *arena,
+	      struct sink *sink, struct heft_err *err);
+
+/* The architecture name that a config asks for: architectures[0], of text_config where that decides; NULL where it says none. */
+const char *arch_class_of(const struct json *config);
+
+#endif

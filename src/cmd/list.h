@@ -1,0 +1,1 @@
+/* One row per tool: src/cmd/NAME.c defines `const struct tool tool_NAME`. */

@@ -1,0 +1,42 @@
+/*
+ * recipe.h - which tensor gets which encoding. A recipe is text in src/recipe/ (rows `PATTERN -> TYPE [when E]`, a fallback row per type),
+ * evaluated with the counts that the reference's rules use.
+ */
+#ifndef RECIPE_H
+#define RECIPE_H
+
+#include "op.h"
+
+struct recipe; /* compiled in; lives until the process ends */
+
+const struct recipe *recipe_at(size_t i); /* NULL past the end */
+const struct recipe *recipe_find(const char *name); /* any case, "q4_k_m" */
+const char *recipe_name(const struct recipe *r);
+const char *recipe_about(const struct recipe *r);
+uint32_t recipe_file_type(const struct recipe *r);  /* general.file_type */
+
+/* One tensor to be decided; in the order of the file that the reference would read (recipe_decide sorts as it does). */
+struct recipe_item {
+	const char *name;             /* GGUF name */
+	struct shape shape;
+	const struct heft_encoding *stored;  /* what the two-step pipeline's 16-bit file would hold: F32 stays F32 */
+	/* filled by recipe_decide */
+	const struct heft_encoding *type;
+	const char *why;              /* "recipe q4_k_m", "norms stay f32", "rule 'ffn_*=q8_0'", "fallback: row 80 is no multiple of 256" */
+	bool fallback;
+};
+
+struct recipe_facts {
+	const char *arch;
+	const struct heft_kv *kv;     /* metadata: expert_count, head counts, block_count ... */
+	size_t n_kv;
+	const char *const *rule;      /* --tensor-type PATTERN=TYPE, the first that matches decides */
+	size_t n_rules;
+	bool strict;                  /* a fallback is an error */
+};
+
+/* Decides every item. A rule that matches nothing, an unknown type, a fallback with strict: errors. */
+int recipe_decide(const struct recipe *r, struct recipe_item *item, size_t n, const struct recipe_facts *f, struct arena *a,
+		  struct heft_err *err);
+
+#endif

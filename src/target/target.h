@@ -1,0 +1,38 @@
+/*
+ * target.h - what a runtime wants: container, stored types, metadata and file names.
+ */
+#ifndef TARGET_H
+#define TARGET_H
+
+#include "../../base/arena.h"
+#include "../../base/err.h"
+#include "../../base/json.h"
+#include "../op.h"
+
+/* How a metadata key is typed in GGUF. Families give numbers; the key decides what they become. */
+enum key_type { KEY_U32, KEY_F32, KEY_BOOL, KEY_STRING, KEY_I32_ARRAY, KEY_F32_ARRAY, KEY_BOOL_ARRAY, KEY_STRING_ARRAY,
+		KEY_U32_OR_ARRAY /* scalar u32 or i32 per layer */, KEY_U32_OR_BOOLS, KEY_UNKNOWN };
+/* By the key without its "arch." prefix ("attention.head_count"), or complete for general.* and tokenizer.*. */
+enum key_type llamacpp_key_type(const char *key);
+
+/* general.* metadata of a Hugging Face checkpoint, as the reference collects it: --metadata file, model card (README.md), directory name, config,
+ * generation_config (general.sampling.*). */
+struct general_input {
+	const char *dir;            /* NULL: a lone file */
+	const char *model_path;     /* as the user gave it: the name of last resort */
+	const char *metadata_file, *model_name;
+	const struct json *config;
+	const struct weight *weight; /* for size_label and parameter counts */
+	size_t n_weights;
+	const char *arch;
+	const char *lora; /* reserved: NULL */
+};
+int llamacpp_general(const struct general_input *in, struct heft_kv **kv, size_t *n, struct arena *a, struct heft_err *err);
+
+/* Is this output tensor always F32 (norms, routers, rank <= 1 ...)? By its GGUF name and shape. */
+bool llamacpp_keeps_f32(const char *name, int rank);
+
+/* A file name as people name GGUF files: "Llama-3.1-8B-Instruct-Q4_K_M.gguf"; from general.* keys, else from the path. */
+const char *llamacpp_file_name(const struct heft_kv *kv, size_t n, const char *model_path, const char *type, struct arena *a);
+
+#endif
