@@ -1,0 +1,268 @@
+/*
+ * tile.c - a piece of a weight, gathered from runs of its sources.
+ *
+ * A run is read where it lies. Where the runs of a piece are short and lie close together (rotary rows, a transposed matrix), the span that holds
+ * them all is read once and the runs are picked from it.
+ */
+#include "tile.h"
+
+#include "../quant/quant.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LONG_RUN = 4096, SPAN_LIMIT = 16 * 1024 * 1024 };
+
+struct run {
+	size_t source;
+	uint64_t element;
+	size_t n;
+	bool padding;
+};
+
+void tile_scratch_release(struct tile_scratch *s)
+{
+	free(s->bytes);
+	free(s->floats);
+	*s = (struct tile_scratch){ 0 };
+}
+
+static void *scratch_bytes(struct tile_scratch *s, size_t n)
+{
+	if (s->n_bytes < n) {
+		s->bytes = xrealloc(s->bytes, n);
+		s->n_bytes = n;
+	}
+	return s->bytes;
+}
+
+static float *scratch_floats(struct tile_scratch *s, size_t n)
+{
+	if (s->n_floats < n) {
+		s->floats = xrealloc(s->floats, n * sizeof(float));
+		s->n_floats = n;
+	}
+	return s->floats;
+}
+
+int tile_plan_init(struct tile_plan *p, const struct weight *w, struct heft_err *err)
+{
+	*p = (struct tile_plan){ .count = 1 };
+	for (int i = 0; i < w->shape.rank; i++)
+		p->count *= w->shape.dim[i];
+	if (w->generated) {
+		p->map.weight = w;
+		return 0;
+	}
+	if (op_map_init(&p->map, w, err))
+		return -1;
+	p->grain = p->map.grain;
+	for (size_t i = 0; i < w->n_sources; i++) {
+		const struct heft_encoding *e = w->source[i]->enc;
+
+		if (p->grain % e->block)
+			return heft_fail(err, HEFT_E_SHAPE, "'%s': %s would cut the blocks of %s in '%s'", w->name, "its operation",
+					 e->name, w->source[i]->name);
+		if (e->n_planes != 1)
+			return heft_fail(err, HEFT_E_DTYPE, "'%s': %s cannot be decoded yet", w->source[i]->name, e->name);
+		if (!quant_decoder(e))
+			return heft_fail(err, HEFT_E_DTYPE, "'%s': heft does not decode %s", w->source[i]->name, e->name);
+		p->round_f16 |= !strcmp(e->name, "f16");
+	}
+	return 0;
+}
+
+/* The run that output element `first` begins, at most n elements long. */
+static struct run next_run(const struct tile_plan *p, uint64_t first, size_t n)
+{
+	struct run r = { .n = n };
+	uint64_t left = p->grain - first % p->grain;
+
+	r.padding = !op_map_locate(&p->map, first, &r.source, &r.element);
+	if (left < r.n)
+		r.n = (size_t)left;
+	return r;
+}
+
+static size_t bytes_of(const struct heft_encoding *e, uint64_t elements)
+{
+	return (size_t)(elements / e->block * e->plane[0].bytes * (e->block / e->plane[0].cols));
+}
+
+static int read_elements(const struct heft_model *m, const struct heft_tensor *t, uint64_t element, size_t n, void *dst,
+			 struct heft_err *err)
+{
+	const struct heft_extent *x = &t->plane[0];
+	struct heft_err why;
+
+	if (source_read(m->file[x->file].source, x->offset + bytes_of(t->enc, element), dst, bytes_of(t->enc, n), &why))
+		return heft_fail(err, why.code, "tensor '%s': %s", t->name, why.text);
+	return 0;
+}
+
+static void decode(const struct heft_encoding *e, const void *src, float *dst, size_t n)
+{
+	const void *plane[1] = { src };
+
+	quant_decoder(e)(plane, dst, n);
+}
+
+static float padding_value(const struct weight *w)
+{
+	for (int i = 0; i < w->n_ops; i++)
+		if (w->op[i].kind == OP_PAD)
+			return (float)w->op[i].x;
+	return 0;
+}
+
+static int read_run(const struct tile_plan *p, const struct heft_model *m, const struct run *r, float *dst,
+		    struct tile_scratch *s, struct heft_err *err)
+{
+	const struct heft_tensor *t = p->map.weight->source[r->source];
+	void *bytes;
+
+	if (r->padding) {
+		float v = padding_value(p->map.weight);
+
+		for (size_t i = 0; i < r->n; i++)
+			dst[i] = v;
+		return 0;
+	}
+	bytes = scratch_bytes(s, bytes_of(t->enc, r->n));
+	if (read_elements(m, t, r->element, r->n, bytes, err))
+		return -1;
+	decode(t->enc, bytes, dst, r->n);
+	return 0;
+}
+
+/* The elements that hold all runs of a piece, where one source has them all and they lie close enough together. */
+static bool find_span(const struct tile_plan *p, uint64_t first, size_t n, size_t *source, uint64_t *lo, uint64_t *hi)
+{
+	const struct heft_encoding *e;
+
+	*lo = UINT64_MAX;
+	*hi = 0;
+	for (size_t done = 0; done < n;) {
+		struct run r = next_run(p, first + done, n - done);
+
+		if (r.padding || (done && r.source != *source))
+			return false;
+		*source = r.source;
+		*lo = r.element < *lo ? r.element : *lo;
+		*hi = r.element + r.n > *hi ? r.element + r.n : *hi;
+		done += r.n;
+	}
+	e = p->map.weight->source[*source]->enc;
+	return bytes_of(e, *hi - *lo) <= SPAN_LIMIT && (*hi - *lo) <= SPAN_LIMIT / sizeof(float);
+}
+
+static int read_span(const struct tile_plan *p, const struct heft_model *m, uint64_t first, size_t n, size_t source,
+		     uint64_t lo, uint64_t hi, float *dst, struct tile_scratch *s, struct heft_err *err)
+{
+	const struct heft_tensor *t = p->map.weight->source[source];
+	void *bytes = scratch_bytes(s, bytes_of(t->enc, hi - lo));
+	float *floats = scratch_floats(s, (size_t)(hi - lo));
+
+	if (read_elements(m, t, lo, (size_t)(hi - lo), bytes, err))
+		return -1;
+	decode(t->enc, bytes, floats, (size_t)(hi - lo));
+	for (size_t done = 0; done < n;) {
+		struct run r = next_run(p, first + done, n - done);
+
+		memcpy(dst + done, floats + (r.element - lo), r.n * sizeof *dst);
+		done += r.n;
+	}
+	return 0;
+}
+
+/* ---- calculations ---- */
+
+static void round_to_f16(float *v, size_t n, struct tile_scratch *s)
+{
+	const struct heft_encoding *f16 = quant_find("f16");
+	void *plane[1] = { scratch_bytes(s, n * 2) };
+	const void *in[1] = { plane[0] };
+
+	quant_encoder(f16)(v, plane, n, NULL);
+	quant_decoder(f16)(in, v, n);
+}
+
+static void calculate_one(const struct op *op, float *v, size_t n)
+{
+	float x = (float)op->x;
+
+	for (size_t i = 0; i < n; i++) {
+		switch (op->kind) {
+		case OP_ADD:
+			v[i] += x;
+			break;
+		case OP_MUL:
+			v[i] *= x;
+			break;
+		case OP_NEGEXP:
+			v[i] = (float)-exp((double)v[i]);
+			break;
+		case OP_SOFTPLUS:
+			v[i] = v[i] > 20 ? v[i] : (float)log1p(exp((double)v[i]));
+			break;
+		default:
+			return;
+		}
+	}
+}
+
+static void calculate(const struct tile_plan *p, float *v, size_t n, struct tile_scratch *s)
+{
+	const struct weight *w = p->map.weight;
+
+	for (int i = 0; i < w->n_ops; i++) {
+		if (w->op[i].kind < OP_ADD)
+			continue;
+		calculate_one(&w->op[i], v, n);
+		if (p->round_f16)
+			round_to_f16(v, n, s);
+	}
+}
+
+int tile_read(const struct tile_plan *p, const struct heft_model *m, uint64_t first, size_t n, float *dst,
+	      struct tile_scratch *s, struct heft_err *err)
+{
+	uint64_t lo, hi;
+	size_t source;
+
+	if (p->map.weight->generated) {
+		memcpy(dst, p->map.weight->generated + first, n * sizeof *dst);
+		return 0;
+	}
+	if (p->grain < LONG_RUN && find_span(p, first, n, &source, &lo, &hi)) {
+		if (read_span(p, m, first, n, source, lo, hi, dst, s, err))
+			return -1;
+	} else {
+		for (size_t done = 0; done < n;) {
+			struct run r = next_run(p, first + done, n - done);
+
+			if (read_run(p, m, &r, dst + done, s, err))
+				return -1;
+			done += r.n;
+		}
+	}
+	calculate(p, dst, n, s);
+	return 0;
+}
+
+int tile_read_bytes(const struct tile_plan *p, const struct heft_model *m, uint64_t first, size_t n, void *dst,
+		    struct heft_err *err)
+{
+	const struct weight *w = p->map.weight;
+
+	for (size_t done = 0; done < n;) {
+		struct run r = next_run(p, first + done, n - done);
+		const struct heft_tensor *t = w->source[r.source];
+
+		if (read_elements(m, t, r.element, r.n, (uint8_t *)dst + bytes_of(t->enc, done), err))
+			return -1;
+		done += r.n;
+	}
+	return 0;
+}

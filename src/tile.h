@@ -1,0 +1,38 @@
+/*
+ * tile.h - reads a piece of a weight: from the sources' encoded bytes to floats (decoded, moved, calculated), or as encoded bytes where
+ * nothing but their place changes. Memory is a few times the piece, whatever the tensor's size.
+ */
+#ifndef TILE_H
+#define TILE_H
+
+#include "op_map.h"
+
+/* Buffers of one thread. Zero-initialise; tile_scratch_release when done. */
+struct tile_scratch {
+	uint8_t *bytes;
+	size_t n_bytes;
+	float *floats;
+	size_t n_floats;
+};
+void tile_scratch_release(struct tile_scratch *s);
+
+/* A weight ready for reading. */
+struct tile_plan {
+	struct op_map map;
+	uint64_t count;      /* elements */
+	uint64_t grain;      /* runs in elements; a multiple of the sources' block, or the sources have none */
+	bool round_f16;      /* an F16 source stays F16 through each calculation, as in the reference */
+};
+/* Borrows w and the model. Refuses rearrangements that would cut blocks of an encoded source. */
+int tile_plan_init(struct tile_plan *p, const struct weight *w, struct heft_err *err);
+
+/* Elements first .. first+n of the weight, row-major, as floats. */
+int tile_read(const struct tile_plan *p, const struct heft_model *m, uint64_t first, size_t n, float *dst,
+	      struct tile_scratch *s, struct heft_err *err);
+/* The same in the sources' own encoding (all sources have one, and weight_moves_only); first and n are multiples of its block. */
+int tile_read_bytes(const struct tile_plan *p, const struct heft_model *m, uint64_t first, size_t n, void *dst,
+		    struct heft_err *err);
+
+enum { TILE_ELEMENTS = 128 * 1024 }; /* a good piece: fits the second-level cache with its codes */
+
+#endif
