@@ -6,6 +6,7 @@
  */
 #include "tile.h"
 
+#include "../base/source.h"
 #include "../quant/quant.h"
 
 #include <math.h>
@@ -229,7 +230,7 @@ int tile_read(const struct tile_plan *p, const struct heft_model *m, uint64_t fi
 	      struct tile_scratch *s, struct heft_err *err)
 {
 	uint64_t lo, hi;
-	size_t source;
+	size_t source = 0;
 
 	if (p->map.weight->generated) {
 		memcpy(dst, p->map.weight->generated + first, n * sizeof *dst);
