@@ -1,0 +1,303 @@
+/*
+ * commit.c - temporaries, checks before the first byte, sync and rename.
+ */
+#include "commit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+struct out_file {
+	const char *path; /* destination */
+	char *temp;       /* NULL: standard output, or renamed already */
+	int fd;
+	uint64_t size;
+	uint64_t at;      /* standard output: bytes written */
+};
+
+struct commit {
+	const struct heft_plan *plan;
+	struct out_file *file;
+	size_t n_files, cap;
+	size_t *first_file; /* of each output */
+};
+
+/* ---- writing ---- */
+
+static int write_all(int fd, const void *buf, size_t n)
+{
+	const char *p = buf;
+
+	while (n) {
+		ssize_t r = write(fd, p, n);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return -1;
+		p += r;
+		n -= (size_t)r;
+	}
+	return 0;
+}
+
+static int pwrite_all(int fd, const void *buf, size_t n, uint64_t offset)
+{
+	const char *p = buf;
+
+	while (n) {
+		ssize_t r = pwrite(fd, p, n, (off_t)offset);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return -1;
+		p += r;
+		n -= (size_t)r;
+		offset += (uint64_t)r;
+	}
+	return 0;
+}
+
+static int put(struct out_file *f, uint64_t offset, const void *buf, size_t n, struct heft_err *err)
+{
+	static const char zeros[4096];
+	int rc = 0;
+
+	if (f->temp)
+		return pwrite_all(f->fd, buf, n, offset) ? heft_fail_errno(err, HEFT_E_WRITE, "cannot write '%s'", f->path) : 0;
+	while (!rc && f->at < offset) {
+		size_t gap = offset - f->at < sizeof zeros ? (size_t)(offset - f->at) : sizeof zeros;
+
+		rc = write_all(f->fd, zeros, gap);
+		f->at += gap;
+	}
+	if (rc || write_all(f->fd, buf, n))
+		return heft_fail_errno(err, HEFT_E_WRITE, "cannot write standard output");
+	f->at += n;
+	return 0;
+}
+
+/* ---- checks before the first byte ---- */
+
+static int check_input(const struct heft_plan *p, const char *path, const struct stat *st, struct heft_err *err)
+{
+	struct stat in;
+
+	for (size_t i = 0; i < p->model->n_files; i++)
+		if (!stat(p->model->file[i].path, &in) && in.st_dev == st->st_dev && in.st_ino == st->st_ino)
+			return heft_fail(err, HEFT_E_SAME_FILE, "'%s' is also an input; name another output with -o", path);
+	return 0;
+}
+
+static int check_destination(const struct heft_plan *p, const char *path, struct heft_err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return errno == ENOENT ? 0 : heft_fail_errno(err, HEFT_E_WRITE, "cannot write '%s'", path);
+	if (check_input(p, path, &st, err))
+		return -1;
+	if (S_ISDIR(st.st_mode))
+		return heft_fail(err, HEFT_E_WRITE, "cannot write '%s': it is a directory", path);
+	if (!p->force)
+		return heft_fail(err, HEFT_E_EXISTS, "'%s' exists already; -f replaces it", path);
+	return 0;
+}
+
+static char *directory_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) : 0;
+	char *dir = xmalloc(n + 2);
+
+	memcpy(dir, path, n);
+	if (!n)
+		dir[n++] = slash ? '/' : '.';
+	dir[n] = 0;
+	return dir;
+}
+
+/* Room for all files of one file system together. */
+static int check_space(const struct commit *c, struct heft_err *err)
+{
+	for (size_t i = 0; i < c->n_files; i++) {
+		char *dir = directory_of(c->file[i].path);
+		struct statvfs fs;
+		uint64_t need = 0, have;
+		struct stat st, other;
+
+		if (!c->file[i].temp || statvfs(dir, &fs) || stat(dir, &st)) {
+			free(dir);
+			continue;
+		}
+		free(dir);
+		for (size_t k = 0; k < c->n_files; k++)
+			if (c->file[k].temp && !fstat(c->file[k].fd, &other) && other.st_dev == st.st_dev)
+				need += c->file[k].size;
+		have = (uint64_t)fs.f_bavail * fs.f_frsize;
+		if (need > have)
+			return heft_fail(err, HEFT_E_SPACE,
+					 "cannot write '%s': %" PRIu64 " MB are needed, %" PRIu64 " MB are free", c->file[i].path,
+					 (need + 999999) / 1000000, have / 1000000);
+	}
+	return 0;
+}
+
+/* ---- opening ---- */
+
+static int make_temporary(struct out_file *f, struct heft_err *err)
+{
+	size_t n = strlen(f->path) + 32;
+
+	f->temp = xmalloc(n);
+	snprintf(f->temp, n, "%s.tmp-%ld", f->path, (long)getpid());
+	f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (f->fd >= 0)
+		return 0;
+	heft_fail_errno(err, HEFT_E_WRITE, "cannot create '%s'", f->temp);
+	free(f->temp);
+	f->temp = NULL;
+	return -1;
+}
+
+static int add_file(struct commit *c, const char *path, const void *head, size_t n, uint64_t size, struct heft_err *err)
+{
+	struct out_file *f;
+
+	if (c->n_files == c->cap) {
+		c->cap = c->cap ? c->cap * 2 : 4;
+		c->file = xrealloc(c->file, c->cap * sizeof *c->file);
+	}
+	f = &c->file[c->n_files];
+	*f = (struct out_file){ .path = path, .fd = STDOUT_FILENO, .size = size };
+	if (strcmp(path, "-") && (check_destination(c->plan, path, err) || make_temporary(f, err)))
+		return -1;
+	c->n_files++;
+	return put(f, 0, head, n, err);
+}
+
+static int add_output(struct commit *c, size_t i, struct heft_err *err)
+{
+	const struct plan_output *o = &c->plan->output[i];
+
+	c->first_file[i] = c->n_files;
+	for (size_t k = 0; k < o->n_parts; k++) {
+		const struct format_layout *l = &o->part[k].layout;
+
+		if (add_file(c, o->part[k].path, l->header, l->header_size, l->file_size, err))
+			return -1;
+	}
+	if (o->index_path)
+		return add_file(c, o->index_path, o->index_text, strlen(o->index_text), strlen(o->index_text), err);
+	return 0;
+}
+
+int commit_open(struct commit **out, const struct heft_plan *p, struct heft_err *err)
+{
+	struct commit *c = xmalloc(sizeof *c);
+
+	*c = (struct commit){ .plan = p, .first_file = xmalloc(p->n_outputs * sizeof *c->first_file) };
+	for (size_t i = 0; i < p->n_outputs; i++)
+		if (add_output(c, i, err)) {
+			commit_abort(c);
+			return -1;
+		}
+	if (check_space(c, err)) {
+		commit_abort(c);
+		return -1;
+	}
+	*out = c;
+	return 0;
+}
+
+int commit_write(struct commit *c, size_t output, size_t item, uint64_t offset, const void *buf, size_t n, struct heft_err *err)
+{
+	const struct heft_item *it = &c->plan->output[output].item[item];
+
+	return put(&c->file[c->first_file[output] + it->part], it->offset + offset, buf, n, err);
+}
+
+/* ---- closing ---- */
+
+void commit_abort(struct commit *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_files; i++) {
+		struct out_file *f = &c->file[i];
+
+		if (!f->temp)
+			continue;
+		if (f->fd >= 0)
+			close(f->fd);
+		unlink(f->temp);
+		free(f->temp);
+	}
+	free(c->file);
+	free(c->first_file);
+	free(c);
+}
+
+/* The whole file is there and on the disk. */
+static int finish(struct out_file *f, struct heft_err *err)
+{
+	int fd = f->fd;
+
+	if (!f->temp)
+		return put(f, f->size, "", 0, err);
+	f->fd = -1;
+	if (ftruncate(fd, (off_t)f->size) || fsync(fd)) {
+		heft_fail_errno(err, HEFT_E_WRITE, "cannot write '%s'", f->path);
+		close(fd);
+		return -1;
+	}
+	return close(fd) ? heft_fail_errno(err, HEFT_E_WRITE, "cannot write '%s'", f->path) : 0;
+}
+
+static void sync_directory(const char *path)
+{
+	char *dir = directory_of(path);
+	int fd = open(dir, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		(void)fsync(fd); /* some file systems refuse; the rename stands all the same */
+		close(fd);
+	}
+	free(dir);
+}
+
+static int rename_all(struct commit *c, struct heft_err *err)
+{
+	for (size_t i = 0; i < c->n_files; i++) {
+		struct out_file *f = &c->file[i];
+
+		if (!f->temp)
+			continue;
+		if (rename(f->temp, f->path))
+			return heft_fail_errno(err, HEFT_E_WRITE, "cannot rename '%s' to '%s'", f->temp, f->path);
+		free(f->temp);
+		f->temp = NULL;
+		f->fd = -1;
+		if (i + 1 == c->n_files)
+			sync_directory(f->path);
+	}
+	return 0;
+}
+
+int commit_close(struct commit *c, struct heft_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < c->n_files; i++)
+		rc = finish(&c->file[i], err);
+	if (!rc)
+		rc = rename_all(c, err);
+	commit_abort(c); /* what is left of it: nothing where all went well */
+	return rc;
+}

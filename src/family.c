@@ -1,0 +1,227 @@
+/*
+ * family.c - joins the rooms that know about a checkpoint: the family language, the tokenizer, the target's general metadata.
+ */
+#include "family.h"
+
+#include "../base/json.h"
+#include "arch.h"
+#include "target/target.h"
+#include "tokenizer/tokenizer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CONFIG_LIMIT = 64 * 1024 * 1024, QUANTIZATION_VERSION = 2 };
+
+/* ---- names as they are ---- */
+
+static void identity_weights(struct family *f, const struct heft_model *m, struct arena *a)
+{
+	f->n_weights = m->n_tensors;
+	f->weight = arena_array(a, m->n_tensors, sizeof *f->weight);
+	for (size_t i = 0; i < m->n_tensors; i++) {
+		const struct heft_tensor *t = &m->tensor[i];
+		const struct heft_tensor **source = arena_alloc(a, sizeof *source);
+		struct weight *w = &f->weight[i];
+
+		*source = t;
+		w->name = t->name;
+		w->source = source;
+		w->n_sources = 1;
+		w->shape.rank = t->rank;
+		memcpy(w->shape.dim, t->dim, sizeof w->shape.dim);
+	}
+}
+
+static void from_gguf(struct family *f, const struct heft_model *m, struct arena *a)
+{
+	identity_weights(f, m, a);
+	kv_set_all(&f->kv, m->kv, m->n_kv);
+	f->arch = kv_string(m->kv, m->n_kv, "general.architecture");
+}
+
+static void without_family(struct family *f, const struct heft_model *m, const struct family_options *o, struct arena *a)
+{
+	identity_weights(f, m, a);
+	if (o->own_names) {
+		kv_set_all(&f->kv, m->kv, m->n_kv);
+		return;
+	}
+	f->arch = "none";
+	kv_set(&f->kv, "general.architecture", value_string(f->arch));
+	kv_set(&f->kv, "general.name", value_string(o->model_name ? o->model_name : m->name));
+	kv_set(&f->kv, "general.quantization_version", value_u32(QUANTIZATION_VERSION));
+}
+
+/* ---- through the family ---- */
+
+struct context {
+	struct heft_model *model;
+	const struct family_options *options;
+	struct arena *arena;
+	struct sink *sink;
+	struct heft_err *err;
+	const struct json *config;
+	struct tokenizer *tokenizer;
+};
+
+static int64_t vocab_count(void *ctx)
+{
+	struct context *c = ctx;
+
+	return c->tokenizer ? tokenizer_count(c->tokenizer) : -1;
+}
+
+static int64_t vocab_id(void *ctx, const char *text)
+{
+	struct context *c = ctx;
+
+	return c->tokenizer ? tokenizer_id(c->tokenizer, text) : -1;
+}
+
+/* The first of the family's strategies whose files are there. */
+static int open_tokenizer(struct context *c, const struct arch_result *r)
+{
+	struct tokenizer_options o = { .pre = c->options->pre, .vocab_size = r->vocab_size, .config = c->config };
+
+	for (size_t i = 0; i < r->n_vocab; i++) {
+		if (!tokenizer_has(c->model->dir, r->vocab[i].strategy))
+			continue;
+		o.strategy = r->vocab[i].strategy;
+		o.option = r->vocab[i].option;
+		return tokenizer_open(&c->tokenizer, c->model->dir, &o, c->err);
+	}
+	return heft_fail(c->err, HEFT_E_TOKENIZER, "%s: no tokenizer files that family '%s' can use", c->model->dir, r->name);
+}
+
+static int general_metadata(struct context *c, struct family *f)
+{
+	struct general_input in = {
+		.dir = c->model->dir, .model_path = c->model->path, .metadata_file = c->options->metadata_file,
+		.model_name = c->options->model_name, .config = c->config, .arch = f->arch,
+		.weight = c->options->vocab_only ? NULL : f->weight, .n_weights = c->options->vocab_only ? 0 : f->n_weights,
+	};
+	struct heft_kv *kv;
+	size_t n;
+
+	if (llamacpp_general(&in, &kv, &n, c->arena, c->err))
+		return -1;
+	kv_set_all(&f->kv, kv, n);
+	return 0;
+}
+
+/* Roles of the family language as GGUF spells them. */
+static const char *role_key(const char *role)
+{
+	static const char *const rows[][2] = { { "unk", "unknown" }, { "pad", "padding" }, { "sep", "seperator" } };
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (!strcmp(role, rows[i][0]))
+			return rows[i][1];
+	return role;
+}
+
+static int vocab_metadata(struct context *c, struct family *f, const struct arch_result *r)
+{
+	struct heft_kv *kv;
+	size_t n;
+
+	if (tokenizer_metadata(c->tokenizer, &kv, &n, c->arena, c->err))
+		return -1;
+	kv_set_all(&f->kv, kv, n);
+	for (size_t i = 0; i < r->n_tokens; i++) {
+		char key[96];
+
+		snprintf(key, sizeof key, "tokenizer.ggml.%s_token_id", role_key(r->token[i].role));
+		if (r->token[i].id >= 0)
+			kv_set(&f->kv, key, value_u32((uint32_t)r->token[i].id));
+	}
+	return 0;
+}
+
+static int evaluate(struct context *c, struct family *f, const struct arch *arch)
+{
+	struct arch_input in = {
+		.config = c->config, .dir = c->model->dir, .tensor = c->model->tensor, .n_tensors = c->model->n_tensors,
+		.vocab_count = vocab_count, .vocab_id = vocab_id, .vocab = c,
+	};
+	struct arch_result first, r;
+
+	if (!c->options->names_only) { /* the vocab rows say which tokenizer the other rows ask about */
+		in.metadata_only = true;
+		if (arch_eval(arch, &in, &first, c->arena, c->sink, c->err) || open_tokenizer(c, &first))
+			return -1;
+		in.metadata_only = false;
+	}
+	if (arch_eval(arch, &in, &r, c->arena, c->sink, c->err))
+		return -1;
+	f->arch = r.name;
+	f->weight = r.weight;
+	f->n_weights = r.n_weights;
+	f->n_drops = r.n_drops;
+	f->drop = arena_array(c->arena, r.n_drops, sizeof *f->drop);
+	for (size_t i = 0; i < r.n_drops; i++)
+		f->drop[i] = (struct heft_drop){ r.drop[i].name, r.drop[i].why };
+	if (c->options->names_only)
+		return 0;
+	if (general_metadata(c, f))
+		return -1;
+	kv_set_all(&f->kv, r.kv, r.n_kv);
+	return vocab_metadata(c, f, &r);
+}
+
+static int find_and_evaluate(struct context *c, struct family *f)
+{
+	struct arch_set *set = arch_set_open(c->options->arch, c->err);
+	const struct arch *arch = NULL;
+	const char *class;
+	int rc = -1;
+
+	if (!set)
+		return -1;
+	class = arch_class_of(c->config);
+	if (!class && !c->options->arch)
+		heft_fail(c->err, HEFT_E_CONFIG,
+			  "%s/config.json: no \"architectures\", so the family is not known (--arch none carries the tensors as they are)",
+			  c->model->dir);
+	else
+		arch = arch_find(set, class ? class : "", c->err);
+	if (arch)
+		rc = evaluate(c, f, arch);
+	arch_set_close(set);
+	return rc;
+}
+
+static int from_checkpoint(struct family *f, struct heft_model *m, const struct family_options *o, struct arena *a, struct sink *sink,
+			   struct heft_err *err)
+{
+	struct context c = { .model = m, .options = o, .arena = a, .sink = sink, .err = err };
+	struct json_doc *config;
+	int rc;
+
+	if (!m->dir)
+		return heft_fail(err, HEFT_E_CONFIG,
+				 "%s: no config.json beside it, so the family is not known (--config DIR names one, --arch none carries the tensors as they are)",
+				 m->path);
+	config = json_read_file(arena_printf(a, "%s/config.json", m->dir), CONFIG_LIMIT, err);
+	if (!config)
+		return -1;
+	c.config = json_root(config);
+	rc = find_and_evaluate(&c, f);
+	tokenizer_close(c.tokenizer);
+	json_free(config);
+	return rc;
+}
+
+int family_resolve(struct family *out, struct heft_model *m, const struct family_options *o, struct arena *a, struct sink *sink,
+		   struct heft_err *err)
+{
+	*out = (struct family){ .kv = { .arena = a } };
+	if (!strcmp(m->format, "gguf"))
+		from_gguf(out, m, a);
+	else if (o->own_names || (o->arch && !strcmp(o->arch, "none")))
+		without_family(out, m, o, a);
+	else
+		return from_checkpoint(out, m, o, a, sink, err);
+	return 0;
+}

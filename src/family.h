@@ -1,0 +1,31 @@
+/*
+ * family.h - a model seen through its family: which weights the target has, where they come from, and all metadata but the types.
+ */
+#ifndef FAMILY_H
+#define FAMILY_H
+
+#include "kv.h"
+#include "op.h"
+
+struct family_options {
+	const char *arch;          /* as in heft_job */
+	const char *pre, *metadata_file, *model_name;
+	bool names_only;           /* weights alone: no tokenizer, no general.* (diff, check) */
+	bool own_names;            /* a target that keeps the source's names and metadata */
+	bool vocab_only;
+};
+
+struct family {
+	const char *arch;          /* general.architecture, or NULL */
+	struct weight *weight;
+	size_t n_weights;
+	struct heft_drop *drop;
+	size_t n_drops;
+	struct kv_list kv;
+};
+
+/* All in the arena. */
+int family_resolve(struct family *out, struct heft_model *m, const struct family_options *o, struct arena *a, struct sink *sink,
+		   struct heft_err *err);
+
+#endif

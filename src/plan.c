@@ -1,0 +1,422 @@
+/*
+ * plan.c - decides every byte of a job's outputs before a weight is read: which weights, which encoding and why, where.
+ */
+#include "plan.h"
+
+#include "../quant/quant.h"
+#include "recipe.h"
+#include "target/target.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+enum { MAX_OUTPUTS = 64, DEFAULT_SPOOL = 256 * 1024 * 1024 };
+
+struct build {
+	struct heft_plan *plan;
+	const struct heft_job *job;
+	struct heft_err *err;
+	const struct format *format;
+	bool keeps_names;          /* the target has the source's own names */
+	bool from_gguf;
+	const char *auto_type;     /* what -t auto stands for */
+	const char *via;           /* what --via says, NULL for auto */
+};
+
+/* ---- what auto means ---- */
+
+static bool is_16_bit_matrix(const struct heft_tensor *t)
+{
+	return t->rank >= 2 && (!strcmp(t->enc->name, "bf16") || !strcmp(t->enc->name, "f16"));
+}
+
+/* The reference's rule: the first tensor of two or more dimensions that is BF16 or F16 decides, file by file, by name within a file;
+ * where there is none, F16. */
+static const char *auto_type(const struct heft_model *m)
+{
+	const struct heft_tensor *best = NULL;
+
+	for (size_t i = 0; i < m->n_tensors; i++) {
+		const struct heft_tensor *t = &m->tensor[i];
+		uint32_t file = t->plane[0].file, best_file = best ? best->plane[0].file : 0;
+
+		if (is_16_bit_matrix(t) &&
+		    (!best || file < best_file || (file == best_file && strcmp(t->name, best->name) < 0)))
+			best = t;
+	}
+	return best ? best->enc->name : "f16";
+}
+
+static bool is_word(const char *given, const char *word)
+{
+	return given && !strcasecmp(given, word);
+}
+
+static bool is_plain_float(const char *type)
+{
+	return is_word(type, "f32") || is_word(type, "f16") || is_word(type, "bf16");
+}
+
+/* ---- weights ---- */
+
+static int add_weights(struct build *b)
+{
+	struct heft_plan *p = b->plan;
+	struct family *f = &p->family;
+
+	p->n_weights = b->job->vocab_only ? 0 : f->n_weights;
+	p->weight = arena_array(p->arena, p->n_weights, sizeof *p->weight);
+	for (size_t i = 0; i < p->n_weights; i++) {
+		struct plan_weight *w = &p->weight[i];
+
+		w->weight = &f->weight[i];
+		if (tile_plan_init(&w->tile, w->weight, b->err))
+			return -1;
+		w->keeps_f32 = !b->keeps_names && !b->from_gguf &&
+			       (w->weight->generated || llamacpp_keeps_f32(w->weight->name, w->weight->shape.rank));
+		for (size_t s = 0; s < w->weight->n_sources; s++)
+			for (int k = 0; k < w->weight->source[s]->n_planes; k++)
+				p->bytes_in += w->weight->source[s]->plane[k].size;
+	}
+	return 0;
+}
+
+/* ---- types ---- */
+
+static const struct heft_encoding *source_encoding(const struct weight *w)
+{
+	return w->n_sources ? w->source[0]->enc : quant_find("f32");
+}
+
+/* What the two-step pipeline's first file would hold for a weight. */
+static const struct heft_encoding *stored_encoding(const struct build *b, const struct plan_weight *w, const char *via)
+{
+	if (b->from_gguf)
+		return source_encoding(w->weight);
+	if (w->weight->forced)
+		return w->weight->forced;
+	return quant_find(w->keeps_f32 ? "f32" : via);
+}
+
+static struct recipe_item *recipe_items(const struct build *b, const char *via)
+{
+	struct heft_plan *p = b->plan;
+	struct recipe_item *item = arena_array(p->arena, p->n_weights, sizeof *item);
+
+	for (size_t i = 0; i < p->n_weights; i++) {
+		const struct plan_weight *w = &p->weight[i];
+
+		item[i].name = w->weight->name;
+		item[i].shape = w->weight->shape;
+		item[i].stored = via ? stored_encoding(b, w, via) : source_encoding(w->weight);
+	}
+	return item;
+}
+
+/* safetensors: every float tensor becomes T, integers stay; no recipe */
+static void cast_all(struct build *b, struct plan_output *o, const char *type)
+{
+	for (size_t i = 0; i < b->plan->n_weights; i++) {
+		const struct heft_encoding *from = source_encoding(b->plan->weight[i].weight);
+		bool cast = !is_word(type, "keep") && from->class != QUANT_INTEGER;
+
+		o->item[i].to = cast ? quant_find(type) : from;
+		o->item[i].why = cast ? "as asked" : from->class == QUANT_INTEGER ? "integers stay" : "kept";
+	}
+}
+
+/* Do a weight's values fit an encoding as they are? */
+static bool is_exact(const struct weight *w, const struct heft_encoding *e)
+{
+	if (!strcmp(e->name, "f32"))
+		return true;
+	for (size_t i = 0; i < w->n_sources; i++)
+		if (w->source[i]->enc != e)
+			return false;
+	return weight_moves_only(w);
+}
+
+static int decide_types(struct build *b, struct plan_output *o, const char *type)
+{
+	struct heft_plan *p = b->plan;
+	const char *via = is_word(type, "keep") ? NULL : is_plain_float(type) && !b->via ? type : b->via ? b->via : b->auto_type;
+	const struct recipe *r = is_word(type, "keep") ? NULL : recipe_find(type);
+	struct recipe_item *item = recipe_items(b, via);
+	struct recipe_facts facts = {
+		.arch = p->family.arch, .kv = p->family.kv.v, .n_kv = p->family.kv.n,
+		.rule = b->job->tensor_type, .n_rules = b->job->n_tensor_types, .strict = b->job->strict,
+	};
+
+	if (recipe_decide(r, item, p->n_weights, &facts, p->arena, b->err))
+		return -1;
+	for (size_t i = 0; i < p->n_weights; i++) {
+		o->item[i].to = item[i].type;
+		o->item[i].why = item[i].why;
+		o->item[i].fallback = item[i].fallback;
+		o->pub.n_fallbacks += item[i].fallback;
+		if (item[i].stored != item[i].type && !is_exact(p->weight[i].weight, item[i].stored))
+			o->via[i] = item[i].stored;
+	}
+	if (r && !b->keeps_names)
+		kv_set(&o->kv, "general.file_type", value_u32(recipe_file_type(r)));
+	return 0;
+}
+
+static int known_type(const struct build *b, const char *type)
+{
+	bool recipe = recipe_find(type) != NULL;
+
+	if (is_word(type, "keep") || (recipe && !b->keeps_names) || (b->keeps_names && is_plain_float(type)))
+		return 0;
+	if (b->keeps_names && (recipe || quant_find(type)))
+		return heft_fail(b->err, HEFT_E_TYPE, "type '%s' cannot be written as %s; use f32, f16, bf16 or keep", type,
+				 b->format->name);
+	return heft_fail(b->err, HEFT_E_TYPE, "no type '%s' ('heft types' lists them)", type);
+}
+
+/* ---- items ---- */
+
+static const char **source_names(const struct weight *w, struct arena *a)
+{
+	const char **names = arena_array(a, w->n_sources, sizeof *names);
+
+	for (size_t i = 0; i < w->n_sources; i++)
+		names[i] = w->source[i]->name;
+	return names;
+}
+
+static void describe_item(struct heft_plan *p, struct heft_item *it, const struct plan_weight *w)
+{
+	it->name = w->weight->name;
+	it->from = source_encoding(w->weight);
+	it->source = source_names(w->weight, p->arena);
+	it->n_sources = w->weight->n_sources;
+	it->rank = w->weight->shape.rank;
+	memcpy(it->dim, w->weight->shape.dim, sizeof it->dim);
+	it->operation = weight_describe(w->weight, p->arena);
+}
+
+static bool same_sources(const struct weight *w)
+{
+	for (size_t i = 1; i < w->n_sources; i++)
+		if (w->source[i]->enc != w->source[0]->enc)
+			return false;
+	return w->n_sources > 0;
+}
+
+static int check_item(struct build *b, struct plan_output *o, size_t i)
+{
+	const struct plan_weight *w = &b->plan->weight[i];
+	struct heft_item *it = &o->item[i];
+	const struct weight *wt = w->weight;
+	uint64_t cols = wt->shape.rank ? wt->shape.dim[wt->shape.rank - 1] : 1, rows = 1;
+
+	for (int k = 0; k + 1 < wt->shape.rank; k++)
+		rows *= wt->shape.dim[k];
+	if (!format_stores(b->format, it->to))
+		return heft_fail(b->err, HEFT_E_TYPE, "tensor '%s': %s cannot hold %s; name another type with --tensor-type '%s=TYPE'",
+				 it->name, b->format->name, it->to->name, it->name);
+	if (!quant_plane_size(it->to, 0, rows, cols, &it->size))
+		return heft_fail(b->err, HEFT_E_FALLBACK, "tensor '%s': rows of %llu do not fit %s", it->name,
+				 (unsigned long long)cols, it->to->name);
+	o->copy[i] = same_sources(wt) && it->from == it->to && weight_moves_only(wt) && !o->via[i];
+	it->lossless = o->copy[i] || (weight_moves_only(wt) && is_word(it->to->name, "f32") && it->from->class == QUANT_FLOAT &&
+				      it->from->plane[0].bytes < 4 && !o->via[i]);
+	if (o->copy[i] || it->to->class == QUANT_INTEGER)
+		return o->copy[i] ? 0
+				  : heft_fail(b->err, HEFT_E_TYPE, "tensor '%s': numbers are not turned into %s", it->name, it->to->name);
+	if (!quant_encoder(it->to))
+		return heft_fail(b->err, HEFT_E_TYPE, "tensor '%s': heft does not write %s", it->name, it->to->name);
+	for (size_t s = 0; s < wt->n_sources; s++)
+		if (wt->source[s]->enc->class == QUANT_BLOCK && it->to->class == QUANT_BLOCK && !b->job->allow_requantize)
+			return heft_fail(b->err, HEFT_E_REQUANTIZE,
+					 "tensor '%s' is quantized already (%s); quantizing it again loses quality: --allow-requantize does it all the same",
+					 wt->source[s]->name, wt->source[s]->enc->name);
+	return 0;
+}
+
+/* ---- outputs ---- */
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return path[strlen(path) - 1] == '/' || (!stat(path, &st) && S_ISDIR(st.st_mode));
+}
+
+static const char *output_path(struct build *b, struct plan_output *o, const char *given, const char *type)
+{
+	struct arena *a = b->plan->arena;
+	const char *name;
+
+	if (given && !strcmp(given, "-"))
+		return given;
+	if (given && *given && !is_directory(given))
+		return arena_strdup(a, given);
+	name = llamacpp_file_name(o->kv.v, o->kv.n, b->plan->model->name ? b->plan->model->name : b->plan->model->path,
+				  b->job->vocab_only ? "vocab" : type, a);
+	if (b->keeps_names) /* named alike, with the container's own ending */
+		name = arena_printf(a, "%.*s%s", (int)(strlen(name) - strlen(".gguf")), name, b->format->extension);
+	return given && *given ? arena_printf(a, "%s%s%s", given, given[strlen(given) - 1] == '/' ? "" : "/", name) : name;
+}
+
+static void total_up(struct build *b, struct plan_output *o)
+{
+	uint64_t bits = 0, elements = 0;
+
+	for (size_t i = 0; i < b->plan->n_weights; i++) {
+		bits += o->item[i].size * 8;
+		elements += b->plan->weight[i].tile.count;
+	}
+	o->pub.kv = o->kv.v;
+	o->pub.n_kv = o->kv.n;
+	o->pub.n_parts = o->n_parts;
+	for (size_t i = 0; i < o->n_parts; i++)
+		o->pub.size += o->part[i].layout.file_size;
+	o->pub.bits_per_weight = elements ? (double)bits / (double)elements : 0;
+}
+
+static int add_output(struct build *b, struct plan_output *o, const struct heft_output_spec *spec)
+{
+	struct heft_plan *p = b->plan;
+	const char *type = spec->type ? spec->type : "auto";
+	struct plan_limits limits = { b->job->split_size, b->job->split_tensors };
+
+	if (is_word(type, "auto"))
+		type = b->from_gguf && !b->keeps_names ? "keep" : b->auto_type;
+	if (known_type(b, type))
+		return -1;
+	o->format = b->format;
+	o->kv.arena = p->arena;
+	kv_set_all(&o->kv, p->family.kv.v, p->family.kv.n);
+	o->item = arena_array(p->arena, p->n_weights, sizeof *o->item);
+	o->pub.item = o->item;
+	o->pub.n_items = p->n_weights;
+	o->copy = arena_array(p->arena, p->n_weights, sizeof *o->copy);
+	o->via = arena_array(p->arena, p->n_weights, sizeof *o->via);
+	for (size_t i = 0; i < p->n_weights; i++)
+		describe_item(p, &o->item[i], &p->weight[i]);
+	if (b->keeps_names)
+		cast_all(b, o, type);
+	else if (decide_types(b, o, type))
+		return -1;
+	for (size_t i = 0; i < p->n_weights; i++)
+		if (check_item(b, o, i))
+			return -1;
+	o->pub.type = arena_strdup(p->arena, recipe_find(type) ? recipe_name(recipe_find(type)) : type);
+	o->pub.path = output_path(b, o, spec->path, o->pub.type);
+	o->to_stdout = !strcmp(o->pub.path, "-");
+	if (plan_layout(o, &limits, p->arena, b->err))
+		return -1;
+	total_up(b, o);
+	return 0;
+}
+
+static int add_outputs(struct build *b)
+{
+	static const struct heft_output_spec one = { 0 };
+	const struct heft_output_spec *spec = b->job->n_outputs ? b->job->output : &one;
+	struct heft_plan *p = b->plan;
+	size_t pipes = 0;
+
+	p->n_outputs = b->job->n_outputs ? b->job->n_outputs : 1;
+	if (p->n_outputs > MAX_OUTPUTS)
+		return heft_fail(b->err, HEFT_E_OPTION, "more than %d outputs", MAX_OUTPUTS);
+	p->output = arena_array(p->arena, p->n_outputs, sizeof *p->output);
+	for (size_t i = 0; i < p->n_outputs; i++) {
+		if (add_output(b, &p->output[i], &spec[i]))
+			return -1;
+		pipes += p->output[i].to_stdout;
+		for (size_t k = 0; k < i; k++)
+			if (!strcmp(p->output[k].pub.path, p->output[i].pub.path))
+				return heft_fail(b->err, HEFT_E_OPTION, "two outputs are called '%s'", p->output[i].pub.path);
+	}
+	if (pipes && (b->job->split_size || b->job->split_tensors))
+		return heft_fail(b->err, HEFT_E_OPTION, "standard output cannot be split");
+	return 0;
+}
+
+static int check_words(struct build *b)
+{
+	const struct heft_job *j = b->job;
+
+	b->format = format_find(j->to ? j->to : "gguf");
+	if (!b->format || !b->format->layout)
+		return heft_fail(b->err, HEFT_E_OPTION, "--to '%s': heft writes gguf and safetensors", j->to);
+	if (j->via && !is_word(j->via, "auto") && !is_plain_float(j->via))
+		return heft_fail(b->err, HEFT_E_OPTION, "--via '%s': auto, bf16, f16 or f32", j->via);
+	b->via = is_word(j->via, "auto") ? NULL : j->via;
+	b->keeps_names = strcmp(b->format->name, "gguf") != 0;
+	b->from_gguf = !strcmp(b->plan->model->format, "gguf");
+	b->auto_type = auto_type(b->plan->model);
+	if (b->keeps_names && (j->n_tensor_types || j->vocab_only))
+		return heft_fail(b->err, HEFT_E_OPTION, "--tensor-type and --vocab-only go with --to gguf");
+	return 0;
+}
+
+static int build_plan(struct build *b)
+{
+	struct heft_plan *p = b->plan;
+	const struct heft_job *j = b->job;
+	struct sink first = { .err = b->err };
+	struct family_options fo;
+
+	if (check_words(b))
+		return -1;
+	fo = (struct family_options){ .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
+				      .model_name = j->model_name, .own_names = b->keeps_names, .vocab_only = j->vocab_only };
+	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || add_weights(b) || add_outputs(b))
+		return -1;
+	return plan_order(p, j->spool ? j->spool : DEFAULT_SPOOL, b->err);
+}
+
+int heft_plan_new(struct heft_plan **out, struct heft_model *m, const struct heft_job *job, struct heft_err *err)
+{
+	struct arena *a = arena_new();
+	struct heft_plan *p = arena_alloc(a, sizeof *p);
+	struct build b = { .plan = p, .job = job, .err = err };
+
+	p->arena = a;
+	p->model = m;
+	p->threads = job->threads > 0 ? job->threads : heft_default_threads();
+	p->force = job->force;
+	*out = NULL;
+	if (build_plan(&b)) {
+		heft_plan_free(p);
+		return -1;
+	}
+	*out = p;
+	return 0;
+}
+
+void heft_plan_free(struct heft_plan *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; p->error && i < p->n_outputs; i++)
+		free(p->error[i]);
+	arena_free(p->arena);
+}
+
+size_t heft_plan_outputs(const struct heft_plan *p)
+{
+	return p->n_outputs;
+}
+
+const struct heft_output *heft_plan_output(const struct heft_plan *p, size_t i)
+{
+	return i < p->n_outputs ? &p->output[i].pub : NULL;
+}
+
+size_t heft_plan_drops(const struct heft_plan *p, const struct heft_drop **out)
+{
+	*out = p->family.drop;
+	return p->family.n_drops;
+}
+
+uint64_t heft_plan_bytes_in(const struct heft_plan *p)
+{
+	return p->bytes_in;
+}

@@ -1,0 +1,70 @@
+/*
+ * plan.h - the inside of a plan: weights shared by all outputs, and per output where each of them goes.
+ */
+#ifndef PLAN_H
+#define PLAN_H
+
+#include "../formats/format.h"
+#include "family.h"
+#include "tile.h"
+
+struct plan_weight {
+	struct weight *weight;
+	struct tile_plan tile;
+	bool keeps_f32;
+};
+
+struct plan_part { /* one output file */
+	const char *path;
+	struct format_layout layout;
+	size_t first_item;
+};
+
+struct plan_output {
+	struct heft_output pub;
+	const struct format *format;
+	struct heft_item *item;
+	bool *copy;             /* per item: the source's bytes are the output's */
+	const struct heft_encoding **via; /* per item: values are rounded to it before they are encoded; NULL: they are not */
+	struct kv_list kv;
+	struct plan_part *part;
+	size_t n_parts;
+	const char *index_path; /* safetensors sets: model.safetensors.index.json, or NULL */
+	const char *index_text;
+	bool to_stdout;
+};
+
+/* A stretch of one weight that is read in one go: the unit of order. Stacked experts are one segment per expert. */
+struct plan_segment {
+	size_t weight;
+	uint64_t first, count;   /* elements */
+	uint32_t file;           /* of its first source byte */
+	uint64_t offset, end;    /* its source bytes lie between */
+	uint64_t later;          /* the lowest source byte of that file that later segments need */
+};
+
+struct heft_plan {
+	struct arena *arena;
+	struct heft_model *model;
+	struct family family;
+	struct plan_weight *weight; /* item i of every output is weight i */
+	size_t n_weights;
+	struct plan_output *output;
+	size_t n_outputs;
+	struct plan_segment *segment; /* in running order */
+	size_t n_segments;
+	uint64_t bytes_in;
+	int threads;
+	bool force;
+	struct heft_error **error;   /* filled by a run */
+};
+
+/* plan_order.c: fills plan->segment, refuses an order that needs more than `spool` bytes. */
+int plan_order(struct heft_plan *p, uint64_t spool, struct heft_err *err);
+/* plan_layout.c: parts, headers, offsets and sizes of one output. */
+struct plan_limits {
+	uint64_t split_size, split_tensors;
+};
+int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct arena *a, struct heft_err *err);
+
+#endif

@@ -1,0 +1,138 @@
+/*
+ * plan_order.c - the order in which weights are read.
+ *
+ * To files, segments run in the order of their source bytes, so that a disk reads forward and a stream needs no memory but for rearranged
+ * tensors. To a pipe they run in the order of the output. A stream's bytes wait in memory from when they pass until their last use.
+ */
+#include "plan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void place(const struct plan_weight *w, size_t from, size_t to, struct plan_segment *s)
+{
+	s->file = UINT32_MAX;
+	for (size_t i = from; i < to; i++) {
+		const struct heft_extent *x = &w->weight->source[i]->plane[0];
+
+		if (x->file < s->file || (x->file == s->file && x->offset < s->offset)) {
+			s->file = x->file;
+			s->offset = x->offset;
+		}
+		if (x->offset + x->size > s->end)
+			s->end = x->offset + x->size;
+	}
+	if (from == to)
+		s->file = 0;
+}
+
+/* Do the sources follow one another in the output, each as it is? */
+static bool in_pieces(const struct weight *w)
+{
+	return w->n_sources > 1 && !w->n_ops &&
+	       (w->combine == COMBINE_STACK || (w->combine == COMBINE_JOIN && w->join_axis == 0));
+}
+
+static uint64_t elements(const struct heft_tensor *t)
+{
+	uint64_t n = 1;
+
+	for (int i = 0; i < t->rank; i++)
+		n *= t->dim[i];
+	return n;
+}
+
+static void add_segments(struct heft_plan *p, size_t i)
+{
+	const struct plan_weight *w = &p->weight[i];
+	size_t pieces = in_pieces(w->weight) ? w->weight->n_sources : 1;
+	uint64_t first = 0;
+
+	for (size_t k = 0; k < pieces; k++) {
+		struct plan_segment *s = &p->segment[p->n_segments++];
+
+		s->weight = i;
+		s->first = first;
+		s->count = pieces > 1 ? elements(w->weight->source[k]) : w->tile.count;
+		first += s->count;
+		if (pieces > 1)
+			place(w, k, k + 1, s);
+		else
+			place(w, 0, w->weight->n_sources, s);
+	}
+}
+
+static int by_source(const void *a, const void *b)
+{
+	const struct plan_segment *x = a, *y = b;
+
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	if (x->weight != y->weight)
+		return x->weight < y->weight ? -1 : 1;
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* From the end: the lowest source byte that this and later segments need. */
+static void set_marks(struct heft_plan *p)
+{
+	uint64_t low = UINT64_MAX;
+
+	for (size_t i = p->n_segments; i-- > 0;) {
+		struct plan_segment *s = &p->segment[i];
+
+		s->later = low;
+		if (p->weight[s->weight].weight->n_sources && s->offset < low)
+			low = s->offset;
+	}
+}
+
+/* The most bytes of a stream that wait at one time. Straight copies are taken as they come, whatever their size. */
+static uint64_t window(const struct heft_plan *p)
+{
+	uint64_t most = 0, seen = 0;
+
+	for (size_t i = 0; i < p->n_segments; i++) {
+		const struct plan_segment *s = &p->segment[i];
+		const struct plan_weight *w = &p->weight[s->weight];
+		uint64_t low = s->later;
+
+		if (!w->weight->n_sources)
+			continue;
+		if (w->weight->n_ops && s->offset < low)
+			low = s->offset;
+		seen = s->end > seen ? s->end : seen;
+		if (seen > low && seen - low > most)
+			most = seen - low;
+	}
+	return most;
+}
+
+int plan_order(struct heft_plan *p, uint64_t spool, struct heft_err *err)
+{
+	size_t n = 0;
+	bool pipe = false;
+	uint64_t need;
+
+	for (size_t i = 0; i < p->n_weights; i++)
+		n += in_pieces(p->weight[i].weight) ? p->weight[i].weight->n_sources : 1;
+	p->segment = arena_array(p->arena, n, sizeof *p->segment);
+	for (size_t i = 0; i < p->n_weights; i++)
+		add_segments(p, i);
+	for (size_t i = 0; i < p->n_outputs; i++)
+		pipe |= p->output[i].to_stdout;
+	if (!pipe)
+		qsort(p->segment, p->n_segments, sizeof *p->segment, by_source);
+	set_marks(p);
+	if (!p->model->n_files || !source_is_stream(p->model->file[0].source))
+		return 0;
+	need = window(p);
+	if (need > spool)
+		return heft_fail(err, HEFT_E_SPOOL,
+				 "the stream's order needs %" PRIu64 " MiB of memory, --spool allows %" PRIu64 ": raise --spool or give a file",
+				 (need + (1 << 20) - 1) >> 20, spool >> 20);
+	return 0;
+}

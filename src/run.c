@@ -1,0 +1,350 @@
+/*
+ * run.c - carries a plan out: the only loop over weights.
+ *
+ * Threads take tiles in the plan's order, under one lock. A tile is read, decoded, rounded, encoded and written by the thread that took it; to a
+ * pipe each thread waits for its turn to write. A stream is read under the lock, since its bytes come in one order.
+ */
+#include "commit.h"
+#include "tally.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct tile {
+	const struct plan_segment *segment;
+	const struct plan_weight *weight;
+	uint64_t first;
+	size_t n;
+	uint64_t ticket; /* place in the order */
+};
+
+struct run {
+	struct heft_plan *plan;
+	const struct heft_run_options *options;
+	struct commit *commit;
+	struct tally *tally;
+	struct source *stream;  /* the model's stream, or NULL */
+
+	pthread_mutex_t lock;
+	pthread_cond_t turn;
+	size_t segment;         /* next tile */
+	uint64_t first;
+	uint64_t taken, written; /* tickets */
+	struct heft_err err;
+	uint64_t failed;        /* ticket of the first failure; UINT64_MAX: none */
+	uint64_t bytes_done, elements;
+	double started, told;
+};
+
+struct worker { /* buffers of one thread */
+	struct tile_scratch scratch;
+	float *values, *rounded, *decoded;
+	uint8_t *bytes, *raw; /* encoded for an output; the source's own */
+	size_t n_bytes, n_raw;
+	struct quant_sums *sums;
+};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static size_t bytes_of(const struct heft_encoding *e, uint64_t elements)
+{
+	return (size_t)(elements / e->plane[0].cols * e->plane[0].bytes);
+}
+
+/* ---- one tile ---- */
+
+static void encode(const struct heft_encoding *e, const float *src, void *dst, size_t n)
+{
+	void *plane[1] = { dst };
+
+	quant_encoder(e)(src, plane, n, NULL);
+}
+
+static void decode(const struct heft_encoding *e, const void *src, float *dst, size_t n)
+{
+	const void *plane[1] = { src };
+
+	quant_decoder(e)(plane, dst, n);
+}
+
+static uint8_t *buffer(uint8_t **p, size_t *cap, size_t n)
+{
+	if (*cap < n) {
+		*p = xrealloc(*p, n);
+		*cap = n;
+	}
+	return *p;
+}
+
+/* The values as they are encoded: through the intermediate type where there is one. */
+static const float *through(const struct heft_encoding *via, struct worker *w, size_t n)
+{
+	uint8_t *buf;
+
+	if (!via)
+		return w->values;
+	buf = buffer(&w->bytes, &w->n_bytes, bytes_of(via, n));
+	encode(via, w->values, buf, n);
+	decode(via, buf, w->rounded, n);
+	return w->rounded;
+}
+
+static bool any_output(const struct run *r, const struct tile *t, bool copies)
+{
+	for (size_t i = 0; i < r->plan->n_outputs; i++)
+		if (r->plan->output[i].copy[t->segment->weight] == copies)
+			return true;
+	return false;
+}
+
+static int await_turn(struct run *r, uint64_t ticket)
+{
+	int failed;
+
+	pthread_mutex_lock(&r->lock);
+	while (r->written != ticket && r->failed > ticket)
+		pthread_cond_wait(&r->turn, &r->lock);
+	failed = r->failed <= ticket;
+	pthread_mutex_unlock(&r->lock);
+	return failed ? -1 : 0;
+}
+
+/* The bytes of one output's part of a tile, measured on the way. */
+static const uint8_t *fill_bytes(struct run *r, struct worker *w, const struct tile *t, size_t output)
+{
+	const struct plan_output *o = &r->plan->output[output];
+	size_t i = t->segment->weight;
+	const struct heft_encoding *to = o->item[i].to;
+	const float *values;
+	uint8_t *buf;
+
+	if (o->copy[i])
+		return w->raw;
+	values = through(o->via[i], w, t->n);
+	buf = buffer(&w->bytes, &w->n_bytes, bytes_of(to, t->n));
+	encode(to, values, buf, t->n);
+	if (r->tally) {
+		decode(to, buf, w->decoded, t->n);
+		quant_compare(w->values, w->decoded, t->n, &w->sums[output]);
+	}
+	return buf;
+}
+
+static int write_tile(struct run *r, struct worker *w, const struct tile *t, struct heft_err *err)
+{
+	size_t i = t->segment->weight;
+
+	memset(w->sums, 0, r->plan->n_outputs * sizeof *w->sums);
+	for (size_t k = 0; k < r->plan->n_outputs; k++) {
+		const struct plan_output *o = &r->plan->output[k];
+		const struct heft_encoding *to = o->item[i].to;
+		const uint8_t *buf = fill_bytes(r, w, t, k);
+
+		if (o->to_stdout && await_turn(r, t->ticket))
+			return 0; /* an earlier tile failed: its error stands */
+		if (commit_write(r->commit, k, i, bytes_of(to, t->first), buf, bytes_of(to, t->n), err))
+			return -1;
+	}
+	return 0;
+}
+
+/* What the outputs need of a tile: values, the source's own bytes, or both. */
+static int read_tile(struct run *r, struct worker *w, const struct tile *t, struct heft_err *err)
+{
+	const struct tile_plan *p = &t->weight->tile;
+	const struct weight *wt = t->weight->weight;
+
+	if (any_output(r, t, true) &&
+	    tile_read_bytes(p, r->plan->model, t->first, t->n,
+			    buffer(&w->raw, &w->n_raw, bytes_of(wt->source[0]->enc, t->n)), err))
+		return -1;
+	return any_output(r, t, false) ? tile_read(p, r->plan->model, t->first, t->n, w->values, &w->scratch, err) : 0;
+}
+
+/* ---- the order ---- */
+
+static void fail(struct run *r, uint64_t ticket, const struct heft_err *err)
+{
+	if (ticket < r->failed) {
+		r->failed = ticket;
+		r->err = *err;
+	}
+	pthread_cond_broadcast(&r->turn);
+}
+
+static bool stopped(struct run *r)
+{
+	struct heft_err err;
+
+	if (r->failed == UINT64_MAX && r->options->stop && *r->options->stop) {
+		heft_fail(&err, HEFT_E_KILLED, "stopped by a signal; nothing was written");
+		fail(r, r->taken, &err);
+	}
+	return r->failed != UINT64_MAX;
+}
+
+/* Bytes of a stream that no tile from this one on will ask for. */
+static void release_stream(struct run *r, const struct tile *t)
+{
+	const struct weight *w = t->weight->weight;
+	uint64_t low = t->segment->later;
+
+	if (w->n_sources) {
+		uint64_t at = t->segment->offset;
+
+		if (!w->n_ops && t->segment->count == t->weight->tile.count)
+			at += bytes_of(w->source[0]->enc, t->first);
+		low = at < low ? at : low;
+	}
+	if (low != UINT64_MAX)
+		source_release(r->stream, low);
+}
+
+/* Takes the next tile; false where there is none. The lock is held. */
+static bool take(struct run *r, struct tile *t)
+{
+	struct heft_plan *p = r->plan;
+
+	while (r->segment < p->n_segments && r->first >= p->segment[r->segment].count) {
+		r->segment++;
+		r->first = 0;
+	}
+	if (stopped(r) || r->segment >= p->n_segments)
+		return false;
+	t->segment = &p->segment[r->segment];
+	t->weight = &p->weight[t->segment->weight];
+	t->first = t->segment->first + r->first;
+	t->n = t->segment->count - r->first < TILE_ELEMENTS ? (size_t)(t->segment->count - r->first) : TILE_ELEMENTS;
+	t->ticket = r->taken++;
+	r->first += t->n;
+	return true;
+}
+
+static void tell_progress(struct run *r, const struct tile *t)
+{
+	struct heft_progress g = { .done = r->bytes_done, .total = r->plan->bytes_in, .tensor = t->weight->weight->name };
+	double at = now();
+
+	if (!r->options->progress || at - r->told < 0.1)
+		return;
+	r->told = at;
+	g.seconds = at - r->started;
+	r->options->progress(r->options->ctx, &g);
+}
+
+static void account(struct run *r, struct worker *w, const struct tile *t)
+{
+	const struct weight *wt = t->weight->weight;
+
+	r->written++;
+	r->elements += t->n;
+	if (wt->n_sources)
+		r->bytes_done += bytes_of(wt->source[0]->enc, t->n);
+	if (r->tally && r->failed == UINT64_MAX)
+		tally_add(r->tally, t->segment->weight, t->first, t->n, w->sums);
+	tell_progress(r, t);
+}
+
+static void work(struct run *r, struct worker *w)
+{
+	struct heft_err err;
+	struct tile t;
+
+	pthread_mutex_lock(&r->lock);
+	while (take(r, &t)) {
+		int rc = 0;
+
+		if (r->stream) {
+			release_stream(r, &t);
+			rc = read_tile(r, w, &t, &err);
+		}
+		pthread_mutex_unlock(&r->lock);
+		if (!rc && !r->stream)
+			rc = read_tile(r, w, &t, &err);
+		if (!rc)
+			rc = write_tile(r, w, &t, &err);
+		pthread_mutex_lock(&r->lock);
+		if (rc)
+			fail(r, t.ticket, &err);
+		account(r, w, &t);
+		pthread_cond_broadcast(&r->turn);
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void worker_init(struct worker *w, size_t n_outputs)
+{
+	*w = (struct worker){ .sums = xmalloc(n_outputs * sizeof *w->sums) };
+	w->values = xmalloc(TILE_ELEMENTS * sizeof(float));
+	w->rounded = xmalloc(TILE_ELEMENTS * sizeof(float));
+	w->decoded = xmalloc(TILE_ELEMENTS * sizeof(float));
+}
+
+static void worker_release(struct worker *w)
+{
+	tile_scratch_release(&w->scratch);
+	free(w->values);
+	free(w->rounded);
+	free(w->decoded);
+	free(w->bytes);
+	free(w->raw);
+	free(w->sums);
+}
+
+static void run_threads(struct run *r)
+{
+#pragma omp parallel num_threads(r->plan->threads)
+	{
+		struct worker w;
+
+		worker_init(&w, r->plan->n_outputs);
+		work(r, &w);
+		worker_release(&w);
+	}
+}
+
+static void summarize(const struct run *r, struct heft_summary *out)
+{
+	*out = (struct heft_summary){ .bytes_in = r->plan->bytes_in, .elements = r->elements, .seconds = now() - r->started };
+	for (size_t i = 0; i < r->plan->n_outputs; i++)
+		out->bytes_out += r->plan->output[i].pub.size;
+	out->error = r->tally ? (const struct heft_error *const *)r->plan->error : NULL;
+}
+
+int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_summary *out, struct heft_err *err)
+{
+	static const struct heft_run_options none;
+	struct run r = { .plan = p, .options = o ? o : &none, .failed = UINT64_MAX, .started = now() };
+	int rc;
+
+	if (p->model->n_files && source_is_stream(p->model->file[0].source))
+		r.stream = p->model->file[0].source;
+	if (commit_open(&r.commit, p, err))
+		return -1;
+	if (!r.options->no_errors)
+		r.tally = tally_new(p);
+	pthread_mutex_init(&r.lock, NULL);
+	pthread_cond_init(&r.turn, NULL);
+	run_threads(&r);
+	pthread_cond_destroy(&r.turn);
+	pthread_mutex_destroy(&r.lock);
+	if (r.failed != UINT64_MAX) {
+		*err = r.err;
+		commit_abort(r.commit);
+		rc = -1;
+	} else {
+		rc = commit_close(r.commit, err);
+	}
+	if (!rc && out)
+		summarize(&r, out);
+	tally_free(r.tally);
+	return rc;
+}
