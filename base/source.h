@@ -20,10 +20,14 @@ void source_close(struct source *s); /* NULL is allowed */
 
 /* Reads exactly n bytes; fewer there are is HEFT_E_TRUNCATED, told with the offset. */
 int source_read(struct source *s, uint64_t offset, void *buf, size_t n, struct heft_err *err);
+/* Reads up to n bytes: fewer only where the source ends. How many, or -1. */
+int64_t source_read_some(struct source *s, uint64_t offset, void *buf, size_t n, struct heft_err *err);
 /* Reads up to n bytes at the beginning (for probing): how many there are, or -1. */
 int64_t source_peek(struct source *s, void *buf, size_t n, struct heft_err *err);
 /* Says that bytes before `offset` will not be read again. Does nothing for files. */
 void source_release(struct source *s, uint64_t offset);
+/* Reads a stream to its end, so that its writer is not killed by a closed pipe. How many bytes were left, or -1; 0 for files. */
+int64_t source_drain(struct source *s, struct heft_err *err);
 
 uint64_t source_size(const struct source *s); /* UINT64_MAX where it is not known (a stream) */
 bool source_is_stream(const struct source *s);

@@ -10,7 +10,8 @@
 #include "../base/err.h"
 #include "../base/source.h"
 
-/* What a file holds. Arrays lie in the arena. plane[].file is left 0: the caller numbers files. */
+/* What a file holds. Arrays lie in the arena. plane[].file is left 0: the caller numbers files. A tensor that the sink was told of and that
+ * cannot be used (its type has no encoding, its range is wrong) stays in the list with enc NULL, so that names can still be compared. */
 struct format_listing {
 	struct heft_tensor *tensor; /* in the order of their bytes */
 	size_t n_tensors;
@@ -55,5 +56,17 @@ const struct format *format_at(size_t i);           /* NULL past the end */
 const struct format *format_find(const char *name); /* NULL where unknown */
 const struct format *format_probe(const uint8_t *head, size_t n); /* the best bid; NULL where nobody knows it */
 bool format_stores(const struct format *f, const struct heft_encoding *e);
+
+/* For the containers: */
+
+/* Elements of a shape; false where it overflows. */
+bool format_count(int rank, const uint64_t *dim, uint64_t *out);
+/* Rounds up to a multiple of `alignment`, a power of two; UINT64_MAX where it overflows. */
+uint64_t format_align(uint64_t offset, uint64_t alignment);
+/* Sets plane 0, offset being counted from data_offset; false where it overflows. */
+bool format_place(struct heft_tensor *t, uint64_t data_offset, uint64_t offset, uint64_t size);
+/* Sorts the tensors by their bytes and tells the sink of overlaps, of holes wider than the alignment, of a file that ends early and of
+ * bytes behind the last tensor. A tensor with n_planes 0 has an unknown length. */
+int format_check_extents(struct format_listing *l, uint64_t alignment, struct source *src, struct sink *sink);
 
 #endif

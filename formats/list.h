@@ -1,1 +1,3 @@
 /* One row per container: formats/NAME.c defines `const struct format format_NAME`. */
+FORMAT(safetensors)
+FORMAT(gguf)

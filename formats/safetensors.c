@@ -1,0 +1,347 @@
+/*
+ * safetensors.c - lists a safetensors file, lays out a new one.
+ *
+ *   0        8                     8+N                                        end of file
+ *   +--------+---------------------+-----------------------------------------+
+ *   | N u64  | JSON text, N bytes  | tensor bytes, one after another, no gap |
+ *   +--------+---------------------+-----------------------------------------+
+ *
+ *   {"__metadata__": {"format": "pt"},
+ *    "lm_head.weight": {"dtype": "BF16", "shape": [32000, 4096], "data_offsets": [0, 262144000]}, ...}
+ *
+ * The text begins with '{' and may end in spaces; offsets count from 8+N. Refuses headers above 100 MB, keys that stand twice, ranges
+ * that overlap, leave holes or do not fit shape and type.
+ */
+#include "format.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/json.h"
+#include "../base/utf8.h"
+#include "../quant/quant.h"
+
+enum { HEADER_MAX = 100 * 1000 * 1000, LENGTH = 8 };
+#define PIECE ((size_t)1 << 20)
+
+/* name in the file, name of the encoding, bits per number */
+#define DTYPES(X)                                                                                                      \
+	X("F64", "f64", 64)                                                                                            \
+	X("F32", "f32", 32)                                                                                            \
+	X("F16", "f16", 16)                                                                                            \
+	X("BF16", "bf16", 16)                                                                                          \
+	X("I64", "i64", 64)                                                                                            \
+	X("I32", "i32", 32)                                                                                            \
+	X("I16", "i16", 16)                                                                                            \
+	X("I8", "i8", 8)                                                                                               \
+	X("U64", "u64", 64)                                                                                            \
+	X("U32", "u32", 32)                                                                                            \
+	X("U16", "u16", 16)                                                                                            \
+	X("U8", "u8", 8)                                                                                               \
+	X("BOOL", "bool", 8)                                                                                           \
+	X("C64", "c64", 64)                                                                                            \
+	X("F8_E4M3", "f8_e4m3", 8)                                                                                     \
+	X("F8_E5M2", "f8_e5m2", 8)                                                                                     \
+	X("F8_E8M0", "f8_e8m0", 8)                                                                                     \
+	X("F8_E4M3FNUZ", "f8_e4m3fnuz", 8)                                                                             \
+	X("F8_E5M2FNUZ", "f8_e5m2fnuz", 8)                                                                             \
+	X("F6_E2M3", "f6_e2m3", 6)                                                                                     \
+	X("F6_E3M2", "f6_e3m2", 6)                                                                                     \
+	X("F4", "f4", 4)
+
+static const struct dtype {
+	const char *name, *encoding;
+	uint32_t bits;
+} dtypes[] = {
+#define X(name, encoding, bits) { name, encoding, bits },
+	DTYPES(X)
+#undef X
+	{ NULL, NULL, 0 }
+};
+
+static const char *const stores[] = {
+#define X(name, encoding, bits) encoding,
+	DTYPES(X)
+#undef X
+	NULL
+};
+
+static const struct dtype *dtype_named(const char *name)
+{
+	for (const struct dtype *d = dtypes; name && d->name; d++)
+		if (!strcmp(d->name, name))
+			return d;
+	return NULL;
+}
+
+static const struct dtype *dtype_of(const struct heft_encoding *e)
+{
+	for (const struct dtype *d = dtypes; d->name; d++)
+		if (!strcmp(d->encoding, e->name))
+			return d;
+	return NULL;
+}
+
+/* ---- reading ---- */
+
+struct list {
+	struct format_listing *out;
+	struct source *src;
+	const char *file;
+	struct arena *arena;
+	struct sink *sink;
+	struct heft_err *err;
+};
+
+/* The header's text. Of a stream, whose length nobody knows, memory is only taken as bytes arrive. */
+static char *read_header(struct list *l, uint64_t *n)
+{
+	uint64_t size = source_size(l->src);
+	char *text = NULL;
+
+	if (source_read(l->src, 0, n, LENGTH, l->err))
+		return NULL;
+	if (*n < 2 || *n > HEADER_MAX) {
+		heft_fail(l->err, HEFT_E_HEADER, "%s: a header of %" PRIu64 " bytes, at most %d are allowed", l->file, *n, HEADER_MAX);
+		return NULL;
+	}
+	if (size != UINT64_MAX && *n > size - LENGTH) {
+		heft_fail(l->err, HEFT_E_TRUNCATED, "%s: a header of %" PRIu64 " bytes, but the file has %" PRIu64 " more", l->file, *n,
+			  size - LENGTH);
+		return NULL;
+	}
+	for (size_t done = 0, part; done < *n; done += part) {
+		part = *n - done < PIECE ? (size_t)*n - done : PIECE;
+		text = xrealloc(text, done + part);
+		if (source_read(l->src, LENGTH + done, text + done, part, l->err)) {
+			free(text);
+			return NULL;
+		}
+		source_release(l->src, LENGTH + done + part);
+	}
+	return text;
+}
+
+static int list_metadata(struct list *l, const struct json *meta)
+{
+	size_t i = 0;
+
+	if (json_kind(meta) != JSON_OBJECT)
+		return heft_fail(l->err, HEFT_E_HEADER, "%s: __metadata__ is not an object", l->file);
+	l->out->kv = arena_array(l->arena, json_count(meta), sizeof *l->out->kv);
+	for (const struct json *m = json_first(meta); m; m = json_next(m)) {
+		struct heft_str key = json_key(m), s;
+
+		if (!json_str(m, &s) || strlen(key.p) != key.n)
+			return heft_fail(l->err, HEFT_E_HEADER, "%s: __metadata__ '%s' is not a string", l->file, key.p);
+		l->out->kv[i++] = (struct heft_kv){
+			.key = arena_strdup(l->arena, key.p),
+			.value = { .type = HEFT_STRING, .count = 1, .s = { arena_memdup(l->arena, s.p, s.n), s.n } },
+		};
+	}
+	l->out->n_kv = i;
+	return 0;
+}
+
+/* The unsigned integers of an array: how many, or -1 where it is none or has more than `max`. */
+static int uints(const struct json *array, uint64_t *v, int max)
+{
+	int n = 0;
+
+	if (json_kind(array) != JSON_ARRAY)
+		return -1;
+	for (const struct json *j = json_first(array); j; j = json_next(j))
+		if (n == max || json_is_float(j) || !json_uint(j, &v[n++]))
+			return -1;
+	return n;
+}
+
+/* Fills what the entry says and tells the sink what is wrong with it; then its encoding stays NULL. */
+static int judge(struct list *l, struct heft_tensor *t, const struct json *entry)
+{
+	const char *name = json_cstr(json_get(entry, "dtype"));
+	const struct dtype *d = dtype_named(name);
+	uint64_t range[2] = { 0 }, count, bits;
+
+	t->rank = uints(json_get(entry, "shape"), t->dim, HEFT_MAX_RANK);
+	if (!name || uints(json_get(entry, "data_offsets"), range, 2) != 2 || range[0] > range[1])
+		return heft_fail(l->err, HEFT_E_HEADER, "%s: tensor '%s' lacks a dtype or data_offsets [begin, end]", l->file, t->name);
+	if (!format_place(t, l->out->data_offset, range[0], range[1] - range[0]))
+		return heft_fail(l->err, HEFT_E_HEADER, "%s: tensor '%s' ends beyond any file", l->file, t->name);
+	if (t->rank < 0) {
+		t->rank = 0;
+		return sink_tellf(l->sink, HEFT_E_SHAPE, l->file, t->name, NULL, "has no shape of 0 to %d whole numbers", HEFT_MAX_RANK);
+	}
+	if (!d)
+		return sink_tellf(l->sink, HEFT_E_DTYPE, l->file, t->name, NULL, "has dtype %.40s, which heft does not know", name);
+	if (!format_count(t->rank, t->dim, &count) || __builtin_mul_overflow(count, d->bits, &bits))
+		return sink_tellf(l->sink, HEFT_E_SHAPE, l->file, t->name, NULL, "has a shape whose size overflows 64 bits");
+	if (bits % 8 || bits / 8 != t->plane[0].size)
+		return sink_tellf(l->sink, HEFT_E_SHAPE, l->file, t->name, NULL,
+				  "has %" PRIu64 " bytes, but its shape and dtype %s need %" PRIu64, t->plane[0].size, name, bits / 8);
+	t->enc = quant_find(d->encoding);
+	if (!t->enc)
+		return sink_tellf(l->sink, HEFT_E_DTYPE, l->file, t->name, NULL, "has dtype %s, which heft does not read", name);
+	return 0;
+}
+
+static int list_entries(struct list *l, const struct json *root)
+{
+	size_t n = json_count(root), i = 0;
+
+	l->out->tensor = arena_array(l->arena, n, sizeof *l->out->tensor);
+	for (const struct json *m = json_first(root); m; m = json_next(m)) {
+		struct heft_str key = json_key(m);
+		struct heft_tensor *t = &l->out->tensor[i];
+
+		if (!strcmp(key.p, "__metadata__")) {
+			if (list_metadata(l, m))
+				return -1;
+			continue;
+		}
+		if (!key.n || strlen(key.p) != key.n)
+			return heft_fail(l->err, HEFT_E_HEADER, "%s: a tensor's name is empty or holds a NUL", l->file);
+		t->name = arena_memdup(l->arena, key.p, key.n);
+		if (judge(l, t, m))
+			return -1;
+		l->out->n_tensors = ++i;
+	}
+	return format_check_extents(l->out, 1, l->src, l->sink);
+}
+
+static int list_text(struct list *l, const char *text, size_t n)
+{
+	struct json_doc *doc;
+	int rc;
+
+	if (text[0] != '{')
+		return heft_fail(l->err, HEFT_E_HEADER, "%s: the header does not begin with '{'", l->file);
+	if (!utf8_valid(text, n))
+		return heft_fail(l->err, HEFT_E_UTF8, "%s: the header is not UTF-8", l->file);
+	doc = json_parse(text, n, l->file, true, l->err);
+	if (!doc)
+		return -1;
+	rc = list_entries(l, json_root(doc));
+	json_free(doc);
+	return rc;
+}
+
+static int list(struct format_listing *out, struct source *src, struct arena *a, struct sink *sink, struct heft_err *err)
+{
+	struct list l = { out, src, source_name(src), a, sink, err };
+	uint64_t n;
+	char *text;
+	int rc;
+
+	*out = (struct format_listing){ 0 };
+	text = read_header(&l, &n);
+	if (!text)
+		return -1;
+	out->data_offset = LENGTH + n;
+	rc = list_text(&l, text, (size_t)n);
+	free(text);
+	return rc;
+}
+
+static int probe(const uint8_t *head, size_t n)
+{
+	uint64_t length;
+
+	if (n < LENGTH + 1 || head[LENGTH] != '{')
+		return 0;
+	memcpy(&length, head, LENGTH);
+	return length <= HEADER_MAX ? 90 : 50; /* an absurd length is told by list */
+}
+
+/* ---- writing ---- */
+
+static int put_metadata(struct jbuf *b, const struct format_layout *f, struct heft_err *err)
+{
+	if (!f->n_kv)
+		return 0;
+	jbuf_printf(b, "\"__metadata__\":{");
+	for (size_t i = 0; i < f->n_kv; i++) {
+		const struct heft_value *v = &f->kv[i].value;
+
+		if (v->array || v->type != HEFT_STRING)
+			return heft_fail(err, HEFT_E_LIMIT, "metadata '%s': safetensors holds only strings", f->kv[i].key);
+		jbuf_printf(b, i ? "," : "");
+		jbuf_string(b, f->kv[i].key, strlen(f->kv[i].key));
+		jbuf_printf(b, ":");
+		jbuf_string(b, v->s.p, v->s.n);
+	}
+	jbuf_printf(b, f->n_tensors ? "}," : "}");
+	return 0;
+}
+
+static int put_entry(struct jbuf *b, const struct format_tensor *t, struct heft_err *err)
+{
+	const struct dtype *d = dtype_of(t->enc);
+
+	if (!d)
+		return heft_fail(err, HEFT_E_TYPE, "tensor '%s': safetensors has no dtype for %s", t->name, t->enc->name);
+	jbuf_string(b, t->name, strlen(t->name));
+	jbuf_printf(b, ":{\"dtype\":\"%s\",\"shape\":[", d->name);
+	for (int i = 0; i < t->rank; i++)
+		jbuf_printf(b, "%s%" PRIu64, i ? "," : "", t->dim[i]);
+	jbuf_printf(b, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", t->offset, t->offset + t->size);
+	return 0;
+}
+
+/* The text with offsets from the data's beginning; spaces fill it up, so that the data begins at a multiple of 8. */
+static int put_header(struct jbuf *b, struct format_layout *f, uint64_t *data_size, struct heft_err *err)
+{
+	static const char blank[LENGTH] = { ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ' };
+
+	*data_size = 0;
+	jbuf_raw(b, blank, LENGTH); /* the length comes here */
+	jbuf_printf(b, "{");
+	if (put_metadata(b, f, err))
+		return -1;
+	for (size_t i = 0; i < f->n_tensors; i++) {
+		struct format_tensor *t = &f->tensor[i];
+
+		t->offset = *data_size;
+		if (__builtin_add_overflow(*data_size, t->size, data_size) || *data_size > INT64_MAX - HEADER_MAX)
+			return heft_fail(err, HEFT_E_LIMIT, "tensor '%s': the file would be larger than 2^63 bytes", t->name);
+		if (put_entry(b, t, err))
+			return -1;
+		if (i + 1 < f->n_tensors)
+			jbuf_printf(b, ",");
+	}
+	jbuf_printf(b, "}");
+	jbuf_raw(b, blank, format_align(b->n, LENGTH) - b->n);
+	if (b->n - LENGTH > HEADER_MAX)
+		return heft_fail(err, HEFT_E_LIMIT, "the header would have %zu bytes, safetensors allows %d", b->n - LENGTH, HEADER_MAX);
+	return 0;
+}
+
+static int layout(struct format_layout *f, struct arena *a, struct heft_err *err)
+{
+	struct jbuf b = { 0 };
+	uint64_t data_size = 0, n;
+	int rc = put_header(&b, f, &data_size, err);
+
+	if (!rc) {
+		n = b.n - LENGTH;
+		memcpy(b.p, &n, LENGTH);
+		f->header = arena_memdup(a, b.p, b.n);
+		f->header_size = b.n;
+		f->file_size = b.n + data_size;
+		for (size_t i = 0; i < f->n_tensors; i++)
+			f->tensor[i].offset += b.n;
+	}
+	jbuf_release(&b);
+	return rc;
+}
+
+const struct format format_safetensors = {
+	.name = "safetensors",
+	.about = "safetensors: Hugging Face checkpoints",
+	.extension = ".safetensors",
+	.probe = probe,
+	.list = list,
+	.stores = stores,
+	.layout = layout,
+};

@@ -1,0 +1,78 @@
+/*
+ * model.h - opening a checkpoint, in steps:
+ *
+ *   path -> model_files.c: which files? -> each one: model_impostor.c, formats/ -> model.c: one list of tensors
+ *                      `-> model_index.c: what the index says of them -> compared
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include "../base/arena.h"
+#include "../base/err.h"
+#include "../base/json.h"
+#include "../base/map.h"
+
+/* "model-00002-of-00005.safetensors": prefix "model", no 2, count 5, extension ".safetensors" */
+struct part_name {
+	int prefix; /* its length */
+	unsigned no, count;
+	const char *extension;
+};
+bool part_name_parse(const char *name, struct part_name *out);
+
+/* ---- the index: *.safetensors.index.json ---- */
+
+struct index_entry {
+	struct heft_str tensor; /* lies in the JSON document */
+	uint32_t shard;
+	bool seen;
+};
+struct model_index {
+	const char *path;
+	struct json_doc *doc;
+	struct index_entry *entry;
+	size_t n_entries;
+	struct map by_name;   /* -> number of the entry */
+	const char **shard;   /* plain file names, sorted */
+	size_t n_shards;
+	uint64_t total_size;  /* 0: not said */
+};
+
+/* Takes the document, also where it fails. Shard names are checked to be plain: "../x" is refused. */
+int index_init(struct model_index *x, struct json_doc *doc, const char *path, struct arena *a, struct heft_err *err);
+void index_release(struct model_index *x);
+size_t index_tensors_of(const struct model_index *x, size_t shard);
+/* Notes that file `name` holds the tensor, and tells where the index says something else. */
+int index_see(struct model_index *x, const char *tensor, const char *file, struct sink *sink);
+/* Tells of tensors that no shard holds; those of shards that could not be listed are left out. */
+int index_unseen(const struct model_index *x, const bool *shard_listed, struct sink *sink);
+
+/* ---- which files ---- */
+
+struct file_set {
+	const char *dir;    /* of the model; NULL: a lone file or stream without one */
+	const char **path;
+	size_t n, cap;
+	const char *single; /* the file that stands for the set when naming it; NULL: the directory does */
+	bool parts;         /* the parts of one GGUF */
+	bool indexed;
+	struct model_index index;
+};
+/* With a sink function, missing shards are told and left out of the set (counted in *missing). */
+int file_set_find(struct file_set *set, const char *path, uint64_t *missing, struct arena *a, struct sink *sink, struct heft_err *err);
+void file_set_release(struct file_set *set);
+
+/* ---- what stands in place of a model file ---- */
+
+/* Fails where the first bytes are a Git LFS pointer, an HTML page, an archive ...: 0 where nothing is known against them. */
+int model_impostor(const char *path, const uint8_t *head, size_t n, struct heft_err *err);
+
+/* ---- names for people ---- */
+
+const char *path_base(const char *path); /* behind the last slash */
+char *path_join(struct arena *a, const char *dir, const char *name);
+char *path_dir(struct arena *a, const char *path);
+/* "Llama-3.1-8B": from the Hub cache's folder name, a directory's own name, or a file's without extension and part number. */
+const char *model_name_of(const char *dir, const char *single, struct arena *a);
+
+#endif

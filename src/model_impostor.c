@@ -1,0 +1,70 @@
+/*
+ * model_impostor.c - recognises what a failed download leaves in place of a model file.
+ */
+#include "model.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define BAD_DOWNLOAD "download the file again (does the model need a login or an accepted licence?)"
+
+static const struct impostor {
+	const char *begin;
+	size_t n;
+	enum heft_code code;
+	const char *text;
+} impostors[] = {
+#define IMPOSTOR(begin, code, text) { begin, sizeof(begin) - 1, HEFT_E_##code, text }
+	IMPOSTOR("version https://git-lfs.github.com/spec/", LFS_POINTER,
+		 "a Git LFS pointer stands in place of the file: run 'git lfs pull' in its folder"),
+	IMPOSTOR("<!doctype", MAGIC, "an HTML page, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("<html", MAGIC, "an HTML page, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("<?xml", MAGIC, "an XML text, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("{", MAGIC, "a JSON text, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("Entry not found", MAGIC, "a server's error text, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("Access to ", MAGIC, "a server's error text, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("Invalid ", MAGIC, "a server's error text, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("PK\3\4", MAGIC, "a zip archive (a PyTorch checkpoint?), heft reads safetensors and GGUF"),
+	IMPOSTOR("\x80\2", MAGIC, "a Python pickle (a PyTorch checkpoint?), heft reads safetensors and GGUF"),
+	IMPOSTOR("\x1f\x8b", MAGIC, "a gzip file: unpack it first"),
+	IMPOSTOR("\x28\xb5\x2f\xfd", MAGIC, "a zstd file: unpack it first"),
+	IMPOSTOR("\x89HDF", MAGIC, "an HDF5 file, heft reads safetensors and GGUF"),
+	IMPOSTOR("tjgg", MAGIC, "a GGML file from before GGUF (ggjt), heft reads GGUF"),
+	IMPOSTOR("fmgg", MAGIC, "a GGML file from before GGUF (ggmf), heft reads GGUF"),
+	IMPOSTOR("lmgg", MAGIC, "a GGML file from before GGUF, heft reads GGUF"),
+};
+
+/* Texts may begin with white space. */
+static size_t blanks(const uint8_t *head, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && memchr(" \t\r\n", head[i], 4))
+		i++;
+	return i;
+}
+
+static bool all_zero(const uint8_t *head, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (head[i])
+			return false;
+	return true;
+}
+
+int model_impostor(const char *path, const uint8_t *head, size_t n, struct heft_err *err)
+{
+	size_t skip = blanks(head, n);
+
+	if (!n)
+		return heft_fail(err, HEFT_E_TRUNCATED, "%s: the file is empty: download it again", path);
+	if (n >= 64 && all_zero(head, n))
+		return heft_fail(err, HEFT_E_TRUNCATED, "%s: begins with zeros: the download did not finish, download it again", path);
+	for (size_t i = 0; i < sizeof impostors / sizeof *impostors; i++) {
+		const struct impostor *p = &impostors[i];
+
+		if (n - skip >= p->n && !strncasecmp((const char *)head + skip, p->begin, p->n))
+			return heft_fail(err, p->code, "%s: %s", path, p->text);
+	}
+	return 0;
+}

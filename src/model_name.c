@@ -1,0 +1,115 @@
+/*
+ * model_name.c - paths and what they tell a person about a model.
+ */
+#include "model.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+char *path_join(struct arena *a, const char *dir, const char *name)
+{
+	size_t n = strlen(dir);
+
+	return arena_printf(a, "%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name);
+}
+
+char *path_dir(struct arena *a, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return arena_strdup(a, ".");
+	return arena_memdup(a, path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+static bool five_digits(const char *s, unsigned *v)
+{
+	*v = 0;
+	for (int i = 0; i < 5; i++) {
+		if (!isdigit((unsigned char)s[i]))
+			return false;
+		*v = 10 * *v + (unsigned)(s[i] - '0');
+	}
+	return true;
+}
+
+bool part_name_parse(const char *name, struct part_name *out)
+{
+	static const char *const extensions[] = { ".safetensors", ".gguf" };
+	enum { TAIL = sizeof "-00001-of-00002" - 1 };
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < 2; i++) {
+		size_t x = strlen(extensions[i]);
+		const char *tail;
+
+		if (n <= x + TAIL || strcmp(name + n - x, extensions[i]))
+			continue;
+		tail = name + n - x - TAIL;
+		*out = (struct part_name){ .prefix = (int)(tail - name), .extension = extensions[i] };
+		return tail[0] == '-' && five_digits(tail + 1, &out->no) && !strncmp(tail + 6, "-of-", 4) &&
+		       five_digits(tail + 10, &out->count) && out->no >= 1 && out->no <= out->count;
+	}
+	return false;
+}
+
+/* models--ORG--NAME/snapshots/REVISION -> NAME; NULL where the path is none. */
+static const char *hub_name(const char *path, struct arena *a)
+{
+	const char *hub = strstr(path, "/models--"), *end, *org;
+	char *name;
+
+	while (hub && strstr(hub + 1, "/models--"))
+		hub = strstr(hub + 1, "/models--");
+	if (!hub)
+		return NULL;
+	hub += strlen("/models--");
+	end = strchr(hub, '/');
+	name = arena_memdup(a, hub, end ? (size_t)(end - hub) : strlen(hub));
+	org = strstr(name, "--");
+	return org ? org + 2 : name;
+}
+
+/* The file's name without extension and part number; NULL where it says nothing ("model"). */
+static const char *stem_of(const char *path, struct arena *a)
+{
+	static const char *const empty[] = { "model", "consolidated", "pytorch_model", "diffusion_pytorch_model", "-" };
+	const char *base = path_base(path), *dot = strrchr(base, '.');
+	struct part_name part;
+	char *stem;
+
+	if (part_name_parse(base, &part))
+		stem = arena_memdup(a, base, (size_t)part.prefix);
+	else
+		stem = arena_memdup(a, base, dot && dot > base ? (size_t)(dot - base) : strlen(base));
+	for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
+		if (!strcmp(stem, empty[i]))
+			return NULL;
+	return stem;
+}
+
+const char *model_name_of(const char *dir, const char *single, struct arena *a)
+{
+	const char *name = single ? stem_of(single, a) : NULL;
+	char real[PATH_MAX];
+
+	if (name)
+		return name;
+	if (!dir && single && strcmp(single, "-"))
+		dir = path_dir(a, single);
+	if (!dir || !realpath(dir, real))
+		return "model";
+	name = hub_name(real, a);
+	if (!name)
+		name = arena_strdup(a, path_base(real));
+	return *name ? name : "model";
+}
