@@ -68,6 +68,8 @@ struct quant_kernel {
 const struct quant_kernel *quant_kernel_at(size_t i); /* NULL past the end; also those that this processor cannot run */
 bool quant_isa_usable(enum quant_isa isa);            /* this processor has it (HEFT_CPU is not asked) */
 const char *quant_isa_name(enum quant_isa isa);
+bool quant_isa_allowed(enum quant_isa isa);           /* this processor has it, and HEFT_CPU allows it */
+bool quant_limit_known(void);                         /* false: HEFT_CPU holds a word that is no quant_isa_name(); it limits nothing */
 
 /* Sums of heft_error over n pairs, in an order that does not depend on the instruction set. */
 struct quant_sums {

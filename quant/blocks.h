@@ -1,0 +1,160 @@
+/*
+ * blocks.h - the bytes of one block of each block encoding, and how codes become its bits. The bit diagrams stand in quant/NAME.c.
+ *
+ * The structs are packed: a block may begin at any address. `pack` functions fill the code bits only, from one code per number.
+ */
+#ifndef QUANT_BLOCKS_H
+#define QUANT_BLOCKS_H
+
+#include <stdint.h>
+
+#define PACKED struct __attribute__((packed))
+
+enum {
+	QK = 32,     /* numbers in a block of the simple encodings */
+	QK_K = 256,  /* numbers in a super-block of the k-quants */
+};
+
+PACKED block_q8_0 {
+	uint16_t d;
+	int8_t qs[QK];
+};
+PACKED block_q4_0 {
+	uint16_t d;
+	uint8_t qs[QK / 2];
+};
+PACKED block_q4_1 {
+	uint16_t d, m;
+	uint8_t qs[QK / 2];
+};
+PACKED block_q5_0 {
+	uint16_t d;
+	uint32_t qh;
+	uint8_t qs[QK / 2];
+};
+PACKED block_q5_1 {
+	uint16_t d, m;
+	uint32_t qh;
+	uint8_t qs[QK / 2];
+};
+PACKED block_iq4_nl {
+	uint16_t d;
+	uint8_t qs[QK / 2];
+};
+PACKED block_q2_k {
+	uint8_t scales[QK_K / 16];
+	uint8_t qs[QK_K / 4];
+	uint16_t d, dmin;
+};
+PACKED block_q3_k {
+	uint8_t hmask[QK_K / 8];
+	uint8_t qs[QK_K / 4];
+	uint8_t scales[12];
+	uint16_t d;
+};
+PACKED block_q4_k {
+	uint16_t d, dmin;
+	uint8_t scales[12];
+	uint8_t qs[QK_K / 2];
+};
+PACKED block_q5_k {
+	uint16_t d, dmin;
+	uint8_t scales[12];
+	uint8_t qh[QK_K / 8];
+	uint8_t qs[QK_K / 2];
+};
+PACKED block_q6_k {
+	uint8_t ql[QK_K / 2];
+	uint8_t qh[QK_K / 4];
+	int8_t scales[QK_K / 16];
+	uint16_t d;
+};
+
+_Static_assert(sizeof(struct block_q8_0) == 34, "q8_0");
+_Static_assert(sizeof(struct block_q4_0) == 18, "q4_0");
+_Static_assert(sizeof(struct block_q4_1) == 20, "q4_1");
+_Static_assert(sizeof(struct block_q5_0) == 22, "q5_0");
+_Static_assert(sizeof(struct block_q5_1) == 24, "q5_1");
+_Static_assert(sizeof(struct block_iq4_nl) == 18, "iq4_nl");
+_Static_assert(sizeof(struct block_q2_k) == 84, "q2_k");
+_Static_assert(sizeof(struct block_q3_k) == 110, "q3_k");
+_Static_assert(sizeof(struct block_q4_k) == 144, "q4_k");
+_Static_assert(sizeof(struct block_q5_k) == 176, "q5_k");
+_Static_assert(sizeof(struct block_q6_k) == 210, "q6_k");
+
+/* 32 codes of 4 or 5 bits: the low nibbles of byte j are numbers j and j + 16. Returns the fifth bits. */
+static inline uint32_t pack_halves(uint8_t qs[QK / 2], const uint8_t codes[QK])
+{
+	uint32_t high = 0;
+	for (int j = 0; j < QK / 2; j++)
+		qs[j] = (codes[j] & 0xf) | codes[j + QK / 2] << 4;
+	for (int j = 0; j < QK; j++)
+		high |= (uint32_t)(codes[j] >> 4 & 1) << j;
+	return high;
+}
+
+/* 256 codes of 2 bits: byte l of each 32 holds numbers l, l + 32, l + 64 and l + 96 of each 128, lowest bits first. */
+static inline void pack_quarters(uint8_t qs[QK_K / 4], const uint8_t codes[QK_K])
+{
+	for (int j = 0; j < QK_K; j += 128)
+		for (int l = 0; l < 32; l++)
+			qs[j / 4 + l] = (codes[j + l] & 3) | (codes[j + l + 32] & 3) << 2 | (codes[j + l + 64] & 3) << 4 |
+					codes[j + l + 96] << 6;
+}
+
+/* 256 codes of 4 bits: byte l of each 32 holds numbers l and l + 32 of each 64. */
+static inline void pack_nibbles(uint8_t qs[QK_K / 2], const uint8_t codes[QK_K])
+{
+	for (int j = 0; j < QK_K; j += 64)
+		for (int l = 0; l < 32; l++)
+			qs[j / 2 + l] = (codes[j + l] & 15) | codes[j + l + 32] << 4;
+}
+
+/* Bit `bit` of 256 codes: byte l holds numbers l, l + 32, l + 64 ..., lowest first. */
+static inline void pack_bit(uint8_t qh[QK_K / 8], const uint8_t codes[QK_K], int bit)
+{
+	for (int l = 0; l < 32; l++) {
+		int byte = 0;
+		for (int j = 0; j < 8; j++)
+			byte |= (codes[32 * j + l] >> bit & 1) << j;
+		qh[l] = byte;
+	}
+}
+
+/* The 12 bytes of q4_k and q5_k that hold eight 6-bit scales and minimums: see quant/q4_k.c. */
+static inline void unpack_scale_min(const uint8_t s[12], int j, uint8_t *scale, uint8_t *min)
+{
+	if (j < 4) {
+		*scale = s[j] & 63;
+		*min = s[j + 4] & 63;
+	} else {
+		*scale = (s[j + 4] & 15) | s[j - 4] >> 6 << 4;
+		*min = s[j + 4] >> 4 | s[j] >> 6 << 4;
+	}
+}
+
+static inline void pack_scale_min(uint8_t s[12], const uint8_t scale[8], const uint8_t min[8])
+{
+	for (int j = 0; j < 4; j++) {
+		s[j] = scale[j] | scale[j + 4] >> 4 << 6;
+		s[j + 4] = min[j] | min[j + 4] >> 4 << 6;
+		s[j + 8] = (scale[j + 4] & 15) | min[j + 4] << 4;
+	}
+}
+
+/* The 12 bytes of q3_k that hold sixteen 6-bit scales, 32 meaning 0: see quant/q3_k.c. */
+static inline int unpack_scale_q3(const uint8_t s[12], int j)
+{
+	int low = j < 8 ? s[j] & 15 : s[j - 8] >> 4;
+	return (low | (s[8 + j % 4] >> 2 * (j / 4) & 3) << 4) - 32;
+}
+
+static inline void pack_scales_q3(uint8_t s[12], const uint8_t scale[16])
+{
+	for (int j = 0; j < 8; j++)
+		s[j] = (scale[j] & 15) | scale[j + 8] << 4;
+	for (int j = 0; j < 4; j++)
+		s[8 + j] = scale[j] >> 4 | scale[j + 4] >> 4 << 2 | scale[j + 8] >> 4 << 4 | scale[j + 12] >> 4 << 6;
+}
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * compare.c - error sums over pairs of numbers, in one order for every machine: number i is added to lane i mod 16, and at the end
+ * of a call the lanes are added in halves: 0 + 8, 1 + 9 ..., then 0 + 4 ..., 0 + 2, 0 + 1.
+ */
+#include "compare.h"
+#include "quant.h"
+
+#include <math.h>
+
+static double fold(double v[COMPARE_LANES])
+{
+	for (int half = COMPARE_LANES / 2; half; half /= 2)
+		for (int i = 0; i < half; i++)
+			v[i] += v[i + half];
+	return v[0];
+}
+
+static void compare_fold(struct compare_lanes *l, struct quant_sums *s)
+{
+	s->sum_sq += fold(l->sum_sq);
+	s->sum_sq_out += fold(l->sum_sq_out);
+	s->dot += fold(l->dot);
+	s->sum_sq_err += fold(l->sum_sq_err);
+	for (int i = 0; i < COMPARE_LANES; i++)
+		s->max_err = l->max_err[i] > s->max_err ? l->max_err[i] : s->max_err;
+	s->nonfinite += l->nonfinite;
+}
+
+void compare_scalar(const float *x, const float *y, size_t n, struct compare_lanes *l)
+{
+	for (size_t i = 0; i < n; i++) {
+		double a = x[i], b = y[i], err = a - b;
+		size_t k = i % COMPARE_LANES;
+		if (!isfinite(x[i]) || !isfinite(y[i])) {
+			l->nonfinite++;
+			continue;
+		}
+		l->sum_sq[k] += a * a;
+		l->sum_sq_out[k] += b * b;
+		l->dot[k] += a * b;
+		l->sum_sq_err[k] += err * err;
+		l->max_err[k] = fabs(err) > l->max_err[k] ? fabs(err) : l->max_err[k];
+	}
+}
+
+void quant_compare(const float *x, const float *y, size_t n, struct quant_sums *s)
+{
+	struct compare_lanes l = {0};
+	size_t whole = n - n % COMPARE_LANES;
+#if defined(HAVE_COMPARE_AVX2)
+	if (quant_isa_allowed(QUANT_AVX2))
+		compare_avx2(x, y, whole, &l);
+	else
+#endif
+		compare_scalar(x, y, whole, &l);
+	compare_scalar(x + whole, y + whole, n - whole, &l);
+	compare_fold(&l, s);
+}

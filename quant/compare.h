@@ -1,0 +1,21 @@
+/*
+ * compare.h - the parts of quant_compare() that a faster kernel shares.
+ */
+#ifndef QUANT_COMPARE_H
+#define QUANT_COMPARE_H
+
+#include "quant.h"
+
+enum { COMPARE_LANES = 16 };
+
+struct compare_lanes {
+	double sum_sq[COMPARE_LANES], sum_sq_out[COMPARE_LANES], dot[COMPARE_LANES], sum_sq_err[COMPARE_LANES];
+	double max_err[COMPARE_LANES];
+	uint64_t nonfinite;
+};
+
+/* Adds n pairs, number i to lane i mod COMPARE_LANES. The faster one wants a multiple of COMPARE_LANES. */
+void compare_scalar(const float *x, const float *y, size_t n, struct compare_lanes *l);
+void compare_avx2(const float *x, const float *y, size_t n, struct compare_lanes *l);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * f8.c - F8_E4M3 and F8_E5M2: the two 8-bit floats, without scales. Only read.
+ *
+ *   e4m3 (FN)  s eeee mmm   bias 7; no infinity, 0x7f and 0xff are NaN
+ *   e5m2       s eeeee mm   bias 15; the upper half of a binary16
+ */
+#include "bits.h"
+#include "quant.h"
+
+static float float_of_e4m3(uint8_t b)
+{
+	uint32_t sign = (uint32_t)(b & 0x80) << 24, exp = b >> 3 & 0xf, man = b & 7;
+	if (exp == 0)
+		return float_of(sign | bits_of((float)man * 0x1p-9f));
+	if ((b & 0x7f) == 0x7f)
+		return float_of(sign | 0x7fc00000);
+	return float_of(sign | (exp + 120) << 23 | man << 20);
+}
+
+static void decode_e4m3(const void *const *plane, float *dst, size_t n)
+{
+	const uint8_t *p = plane[0];
+	for (size_t i = 0; i < n; i++)
+		dst[i] = float_of_e4m3(p[i]);
+}
+
+static void decode_e5m2(const void *const *plane, float *dst, size_t n)
+{
+	const uint8_t *p = plane[0];
+	for (size_t i = 0; i < n; i++)
+		dst[i] = float_of_half((uint16_t)(p[i] << 8));
+}
+
+const struct heft_encoding quant_f8_e4m3 = {
+	.name = "f8_e4m3",
+	.about = "8-bit float, 3 bits of mantissa, up to 448, no infinity",
+	.block = 1,
+	.class = QUANT_FLOAT,
+	.n_planes = 1,
+	.plane = {{"data", 1, 1, 1}},
+	.decode = decode_e4m3,
+};
+
+const struct heft_encoding quant_f8_e5m2 = {
+	.name = "f8_e5m2",
+	.about = "8-bit float, 2 bits of mantissa, up to 57344",
+	.block = 1,
+	.class = QUANT_FLOAT,
+	.n_planes = 1,
+	.plane = {{"data", 1, 1, 1}},
+	.decode = decode_e5m2,
+};

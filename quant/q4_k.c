@@ -1,0 +1,84 @@
+/*
+ * q4_k.c - Q4_K: 256 numbers in 8 runs of 32; codes of 4 bits, 6-bit scale and minimum per run. 4.5 bits per number.
+ *
+ *   number i of run j = d * scale[j] * code[i] - dmin * min[j]
+ *
+ *   byte   0  d      binary16
+ *          2  dmin   binary16
+ *          4  scales 12 bytes, bits from 7 to 0:
+ *                    s[0..3]   scale[4..7] bits 5-4 | scale[0..3] bits 5-0
+ *                    s[4..7]   min[4..7]   bits 5-4 | min[0..3]   bits 5-0
+ *                    s[8..11]  min[4..7]   bits 3-0 | scale[4..7] bits 3-0
+ *         16  qs     128 bytes: byte l of the k-th 32 holds run 2k's number l (low nibble) and run 2k+1's number l (high)
+ */
+#include "bits.h"
+#include "kquant.h"
+
+enum { RUN = 32, RUNS = QK_K / RUN, TOP = 15, SCALE_TOP = 63 };
+
+static void decode(const void *const *plane, float *dst, size_t n)
+{
+	const struct block_q4_k *b = plane[0];
+	for (; n; n -= QK_K, b++) {
+		float d = float_of_half(b->d), dmin = float_of_half(b->dmin);
+		for (int j = 0; j < RUNS; j++) {
+			uint8_t scale, min;
+			unpack_scale_min(b->scales, j, &scale, &min);
+			float ds = d * scale, dm = dmin * min;
+			for (int l = 0; l < RUN; l++)
+				*dst++ = ds * (b->qs[j / 2 * RUN + l] >> 4 * (j % 2) & 15) - dm;
+		}
+	}
+}
+
+static void finish(const struct kquant_chunk *c, size_t at, void *block)
+{
+	struct block_q4_k *b = block;
+	uint8_t code[QK_K], scale[RUNS], min[RUNS];
+	uint16_t d, dmin;
+	kquant_scales(c, at, SCALE_TOP, scale, min, &d, &dmin);
+	for (int j = 0; j < RUNS && !c->w; j++) {
+		scale[j] = scale[j] < SCALE_TOP ? scale[j] : SCALE_TOP;
+		min[j] = min[j] < SCALE_TOP ? min[j] : SCALE_TOP;
+	}
+	b->d = d;
+	b->dmin = dmin;
+	pack_scale_min(b->scales, scale, min);
+	for (int j = 0; j < RUNS; j++) {
+		unpack_scale_min(b->scales, j, &scale[j], &min[j]);
+		kquant_codes(c, at + j * RUN, float_of_half(dmin) * min[j], float_of_half(d) * scale[j], code + j * RUN);
+	}
+	pack_nibbles(b->qs, code);
+}
+
+static const struct search_affine own = {.run = RUN, .top = TOP, .first = -1.0f, .step = 0.1f, .steps = 20};
+static const struct search_affine weighted = {.run = RUN, .top = TOP, .first = -0.9f, .step = 0.05f, .steps = 36};
+
+const struct kquant kquant_q4 = {
+	.run = RUN,
+	.lo = 0,
+	.hi = TOP,
+	.block = sizeof(struct block_q4_k),
+	.variance = 2,
+	.own = &own,
+	.weighted = &weighted,
+	.search = kquant_search_affine,
+	.searched = kquant_searched_affine,
+	.finish = finish,
+};
+
+static void encode(const float *src, void *const *plane, size_t n, const float *weights)
+{
+	kquant_encode(&kquant_q4, &kquant_scalar, src, plane[0], n, weights);
+}
+
+const struct heft_encoding quant_q4_k = {
+	.name = "q4_k",
+	.about = "4-bit codes, 6-bit scale and minimum per 32, super-blocks of 256",
+	.block = QK_K,
+	.class = QUANT_BLOCK,
+	.n_planes = 1,
+	.plane = {{"data", 1, QK_K, sizeof(struct block_q4_k)}},
+	.decode = decode,
+	.encode = encode,
+};

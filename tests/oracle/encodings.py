@@ -1,0 +1,69 @@
+"""Runs inside the oracle: the reference's bytes for the files that tests/oracle/encodings made, compared and digested."""
+import ctypes, glob, sys
+import numpy as np
+
+COLS, PER_KIND = 512, 8
+IDS = dict(f16=1, bf16=30, q4_0=2, q4_1=3, q5_0=6, q5_1=7, q8_0=8, q2_k=10, q3_k=11, q4_k=12, q5_k=13, q6_k=14, iq4_nl=20)
+
+base = ctypes.CDLL(glob.glob("/usr/lib/*/libggml-base.so.0")[0])
+base.ggml_row_size.restype = base.ggml_quantize_chunk.restype = ctypes.c_size_t
+base.ggml_version.restype = ctypes.c_char_p
+
+
+def quantize(kind, x, weights):
+    rows = x.size // COLS
+    size = base.ggml_row_size(kind, ctypes.c_int64(COLS))
+    out = np.zeros((rows, size), np.uint8)
+    w = weights.ctypes.data_as(ctypes.c_void_p) if weights is not None else None
+    for r in range(rows):  # a row at a time: nothing of one may reach another
+        base.ggml_quantize_chunk(kind, x[r].ctypes.data_as(ctypes.c_void_p), out[r].ctypes.data_as(ctypes.c_void_p),
+                                 ctypes.c_int64(0), ctypes.c_int64(1), ctypes.c_int64(COLS), w)
+    return out
+
+
+def dequantize(name, data):
+    out = np.zeros((data.shape[0], COLS), np.float32)
+    if name == "f16":
+        return data.view(np.float16).astype(np.float32)
+    if name == "bf16":
+        return (data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+    function = getattr(base, "dequantize_row_" + name.replace("_k", "_K"))
+    function(data.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(out.size))
+    return out
+
+
+def fnv(data):
+    h = 0xcbf29ce484222325
+    for b in data.tobytes():
+        h = (h ^ b) * 0x100000001b3 & 0xffffffffffffffff
+    return h
+
+
+folder, types = sys.argv[1], sys.argv[2:]
+rows = np.fromfile(folder + "/rows", np.float32).reshape(-1, COLS)
+importance = np.fromfile(folder + "/importance", np.float32)
+kinds = open(folder + "/kinds").read().split()
+failures = compared = 0
+with open(folder + "/digests", "w") as digests:
+    digests.write("# ggml %s: type, kind of rows, digests of plain bytes, of weighted bytes, of the plain bytes decoded\n"
+                  % base.ggml_version().decode())
+    for name in types:
+        plain = quantize(IDS[name], rows, None)
+        want = dict(plain=plain, weighted=quantize(IDS[name], rows, importance), back=dequantize(name, plain))
+        for what, ref in want.items():
+            ref = ref.view(np.uint8).reshape(len(rows), -1)
+            got = np.fromfile("%s/%s.%s" % (folder, name, what), np.uint8).reshape(len(rows), -1)
+            want[what] = ref
+            bad = np.nonzero((ref != got).any(axis=1))[0]
+            compared += ref.size
+            for r in bad[:4]:
+                at = np.nonzero(ref[r] != got[r])[0]
+                print("%s %s: %s row %d differs at %d bytes, first %d: got %d, want %d" %
+                      (name, what, kinds[r // PER_KIND], r % PER_KIND, len(at), at[0], got[r][at[0]], ref[r][at[0]]))
+            failures += len(bad)
+        for k, kind in enumerate(kinds):
+            part = slice(k * PER_KIND, (k + 1) * PER_KIND)
+            digests.write("%s %s %016x %016x %016x\n" % (name, kind, *(fnv(want[w][part]) for w in ("plain", "weighted", "back"))))
+print("%d bytes of %d types compared with ggml %s, %d rows differ" %
+      (compared, len(types), base.ggml_version().decode(), failures))
+sys.exit(failures != 0)
