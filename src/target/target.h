@@ -10,8 +10,13 @@
 #include "../op.h"
 
 /* How a metadata key is typed in GGUF. Families give numbers; the key decides what they become. */
-enum key_type { KEY_U32, KEY_F32, KEY_BOOL, KEY_STRING, KEY_I32_ARRAY, KEY_F32_ARRAY, KEY_BOOL_ARRAY, KEY_STRING_ARRAY,
-		KEY_U32_OR_ARRAY /* scalar u32 or i32 per layer */, KEY_U32_OR_BOOLS, KEY_UNKNOWN };
+enum key_type {
+	KEY_U32, KEY_F32, KEY_BOOL, KEY_STRING, KEY_I32_ARRAY, KEY_F32_ARRAY, KEY_BOOL_ARRAY, KEY_STRING_ARRAY,
+	KEY_U32_OR_ARRAY, /* scalar u32, or i32 per layer */
+	KEY_U32_OR_BOOLS, /* scalar u32, or bool per layer */
+	KEY_I32, KEY_U16, KEY_U8_ARRAY,
+	KEY_UNKNOWN,
+};
 /* By the key without its "arch." prefix ("attention.head_count"), or complete for general.* and tokenizer.*. */
 enum key_type llamacpp_key_type(const char *key);
 
@@ -28,6 +33,20 @@ struct general_input {
 	const char *lora; /* reserved: NULL */
 };
 int llamacpp_general(const struct general_input *in, struct heft_kv **kv, size_t *n, struct arena *a, struct heft_err *err);
+
+/* Elements of a set of output tensors, by their GGUF names and shapes, as the reference counts them. Begin with zeros. */
+struct param_count {
+	uint64_t total;
+	uint64_t shared, expert;    /* outside of experts; of one expert, over all layers */
+	uint64_t expert_sum, expert_tensors; /* their quotient is the number of experts */
+};
+void llamacpp_count(struct param_count *c, const char *name, const struct shape *s);
+uint64_t llamacpp_experts(const struct param_count *c);
+/* "8B", "1.2M", "8x22B" */
+const char *llamacpp_size_label(const struct param_count *c, struct arena *a);
+
+/* Metadata of a GGUF that is quantized again: the input's, with the new file type, without the marks of a split set. */
+void llamacpp_requantized(const struct heft_kv *in, size_t n, uint32_t file_type, struct heft_kv **out, size_t *n_out, struct arena *a);
 
 /* Is this output tensor always F32 (norms, routers, rank <= 1 ...)? By its GGUF name and shape. */
 bool llamacpp_keeps_f32(const char *name, int rank);
