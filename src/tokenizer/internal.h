@@ -74,7 +74,8 @@ int file_json(const char *dir, const char *name, size_t limit, struct json_doc *
 void text_newlines(struct heft_str *s);
 
 /* rows.c */
-void rows_init(struct rows *r, size_t n, bool scores, float score, struct arena *a); /* [PAD0], [PAD1] ..., unused */
+void rows_init(struct rows *r, size_t n, bool scores, float score, struct arena *a); /* n rows without text, unused */
+void rows_pad(struct rows *r, struct arena *a); /* rows without text: [PAD0], [PAD1] ... */
 bool looks_special(struct heft_str text);
 struct heft_str spaces_for_marks(struct heft_str text, struct arena *a); /* U+2581 becomes a space */
 bool str_is(struct heft_str s, const char *z);
