@@ -16,7 +16,7 @@ PROVE ?= prove
 FUZZ_SECONDS ?= 30
 VERSION := $(shell sed -n 's/^\#define HEFT_VERSION "\(.*\)"/\1/p' include/heft.h)
 
-PACKAGES := libcjson oniguruma libutf8proc yaml-0.1
+PACKAGES := libcjson oniguruma libutf8proc yaml-0.1 libcrypto
 UNAME := $(shell uname -s)
 
 # flags: the product is bytes, so nothing that lets a compiler reorder arithmetic

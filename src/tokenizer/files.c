@@ -1,0 +1,104 @@
+/*
+ * files.c - the files of a model directory that a tokenizer is made of: whole files, read once, with a limit. Refuses what is no regular file.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static char *path_of(const char *dir, const char *name)
+{
+	size_t n = strlen(dir) + strlen(name) + 2;
+	char *path = xmalloc(n);
+
+	snprintf(path, n, "%s/%s", dir, name);
+	return path;
+}
+
+static bool regular(const char *path, size_t *size)
+{
+	struct stat st;
+
+	if (stat(path, &st) || !S_ISREG(st.st_mode))
+		return false;
+	*size = (size_t)st.st_size;
+	return true;
+}
+
+bool file_exists(const char *dir, const char *name)
+{
+	char *path = path_of(dir, name);
+	size_t size;
+	bool there = regular(path, &size);
+
+	free(path);
+	return there;
+}
+
+static int read_path(const char *path, size_t limit, struct heft_str *out, struct arena *a, struct heft_err *err)
+{
+	size_t size = 0;
+	char *text;
+	FILE *f;
+	int rc = 0;
+
+	if (!regular(path, &size))
+		return heft_fail_errno(err, HEFT_E_OPEN, "cannot open '%s'", path);
+	if (size > limit)
+		return heft_fail(err, HEFT_E_LIMIT, "'%s' has %zu bytes; a tokenizer file of more than %zu is not read", path, size,
+				 limit);
+	f = fopen(path, "rb");
+	if (!f)
+		return heft_fail_errno(err, HEFT_E_OPEN, "cannot open '%s'", path);
+	text = arena_alloc(a, size + 1);
+	if (fread(text, 1, size, f) != size)
+		rc = ferror(f) ? heft_fail_errno(err, HEFT_E_READ, "cannot read '%s'", path)
+			       : heft_fail(err, HEFT_E_TRUNCATED, "'%s' became shorter while it was read", path);
+	fclose(f);
+	*out = (struct heft_str){ text, size };
+	return rc;
+}
+
+int file_read(const char *dir, const char *name, size_t limit, struct heft_str *out, struct arena *a, struct heft_err *err)
+{
+	char *path = path_of(dir, name);
+	int rc = read_path(path, limit, out, a, err);
+
+	free(path);
+	return rc;
+}
+
+int file_json(const char *dir, const char *name, size_t limit, struct json_doc **out, struct heft_err *err)
+{
+	char *path = path_of(dir, name);
+	size_t size;
+	int rc = 0;
+
+	*out = NULL;
+	if (regular(path, &size)) {
+		*out = json_read_file(path, limit, err);
+		rc = *out ? 0 : -1;
+	}
+	free(path);
+	return rc;
+}
+
+void text_newlines(struct heft_str *s)
+{
+	char *to = (char *)s->p;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		char c = s->p[i];
+		if (c == '\r') {
+			if (i + 1 < s->n && s->p[i + 1] == '\n')
+				i++;
+			c = '\n';
+		}
+		to[n++] = c;
+	}
+	to[n] = 0;
+	s->n = n;
+}

@@ -1,0 +1,27 @@
+/*
+ * spm.h - a SentencePiece model as it is read from its file. Texts point into the file's bytes.
+ */
+#ifndef TOKENIZER_SPM_H
+#define TOKENIZER_SPM_H
+
+#include "internal.h"
+
+enum { SPM_UNIGRAM = 1, SPM_BPE, SPM_WORD, SPM_CHAR };
+
+struct spm_piece {
+	struct heft_str text;
+	float score;
+	enum token_type type;
+};
+
+struct spm {
+	struct spm_piece *piece;
+	size_t n;
+	int model_type;
+	bool space_is_suffix, add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces;
+	struct heft_str charsmap; /* compiled normalization rules; empty: identity */
+};
+
+int spm_read(struct spm *m, struct heft_str data, const char *name, struct arena *a, struct heft_err *err);
+
+#endif

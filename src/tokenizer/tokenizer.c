@@ -1,0 +1,152 @@
+/*
+ * tokenizer.c - opening and closing a tokenizer: which strategy reads which files. Refuses strategies that it does not know and directories
+ * without their files.
+ */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct strategy {
+	const char *name;
+	bool (*has)(const char *dir);
+	int (*open)(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+	bool n_vocab; /* special tokens beyond the vocabulary are dropped */
+};
+
+static bool has_spm(const char *dir)
+{
+	return file_exists(dir, "tokenizer.model");
+}
+
+static const struct strategy strategies[] = {
+	{ .name = "spm", .has = has_spm, .open = spm_open, .n_vocab = true },
+};
+
+static const struct strategy *strategy_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(strategies) / sizeof(*strategies); i++)
+		if (!strcmp(strategies[i].name, name))
+			return &strategies[i];
+	return NULL;
+}
+
+bool tokenizer_has(const char *dir, const char *strategy)
+{
+	const struct strategy *s = strategy_find(strategy);
+
+	return s && s->has(dir);
+}
+
+static const char *option(const struct tokenizer_options *o, const char *name)
+{
+	for (size_t i = 0; o->option && o->option[i]; i += 2)
+		if (!strcmp(o->option[i], name))
+			return o->option[i + 1];
+	return NULL;
+}
+
+/* add_space_prefix: "true", "false", or "config": what tokenizer_config.json's add_prefix_space says, if it says something. */
+static int read_space_prefix(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err)
+{
+	const char *value = option(o, "add_space_prefix");
+	bool b;
+
+	t->add_space_prefix = -1;
+	if (!value)
+		return 0;
+	if (!strcmp(value, "config")) {
+		if (json_bool(json_get(json_root(f->tokenizer_config), "add_prefix_space"), &b))
+			t->add_space_prefix = b;
+	} else if (!strcmp(value, "true") || !strcmp(value, "false")) {
+		t->add_space_prefix = *value == 't';
+	} else {
+		return heft_fail(err, HEFT_E_ARCH_FILE, "add_space_prefix is '%s'; it may be true, false or config", value);
+	}
+	return 0;
+}
+
+static void index_rows(struct tokenizer *t)
+{
+	bool found;
+
+	for (size_t i = 0; i < t->rows.n; i++) {
+		struct map_slot *slot = map_put(&t->by_text, t->rows.text[i].p, t->rows.text[i].n, &found);
+		if (!found)
+			slot->value.i = (int64_t)i;
+	}
+}
+
+static int open_files(struct tokenizer *t, const struct strategy *s, struct files *f, const struct tokenizer_options *o,
+		      struct heft_err *err)
+{
+	if (file_json(f->dir, "tokenizer.json", TOKENIZER_FILE_LIMIT, &f->tokenizer, err) ||
+	    file_json(f->dir, "tokenizer_config.json", CONFIG_FILE_LIMIT, &f->tokenizer_config, err) ||
+	    s->open(t, f, o, err) || read_space_prefix(t, f, o, err))
+		return -1;
+	index_rows(t);
+	return special_read(&t->special, f, s->n_vocab ? (int64_t)t->rows.n : -1, t->arena, err);
+}
+
+int tokenizer_open(struct tokenizer **out, const char *dir, const struct tokenizer_options *o, struct heft_err *err)
+{
+	const struct strategy *s = strategy_find(o->strategy);
+	struct files f = { .dir = dir, .config = o->config };
+	struct tokenizer *t;
+	int rc;
+
+	if (!s)
+		return heft_fail(err, HEFT_E_TOKENIZER, "no way of reading a tokenizer is called '%s'", o->strategy);
+	if (!s->has(dir))
+		return heft_fail(err, HEFT_E_TOKENIZER, "'%s' lacks the files of a tokenizer of kind %s", dir, s->name);
+	if (o->vocab_size > TOKENIZER_MAX_ROWS)
+		return heft_fail(err, HEFT_E_VOCAB_SIZE, "a vocabulary of %lld rows is more than heft writes", (long long)o->vocab_size);
+	t = xmalloc(sizeof(*t));
+	memset(t, 0, sizeof(*t));
+	t->arena = arena_new();
+	map_init(&t->by_text);
+	rc = open_files(t, s, &f, o, err);
+	json_free(f.tokenizer);
+	json_free(f.tokenizer_config);
+	if (rc) {
+		tokenizer_close(t);
+		return -1;
+	}
+	*out = t;
+	return 0;
+}
+
+void tokenizer_close(struct tokenizer *t)
+{
+	if (!t)
+		return;
+	map_release(&t->by_text);
+	arena_free(t->arena);
+	free(t);
+}
+
+int64_t tokenizer_count(const struct tokenizer *t)
+{
+	return (int64_t)t->count;
+}
+
+int64_t tokenizer_id(const struct tokenizer *t, const char *text)
+{
+	const struct map_slot *slot = map_find(&t->by_text, text, strlen(text));
+
+	return slot ? slot->value.i : -1;
+}
+
+const char *tokenizer_kind(const char *dir)
+{
+	if (file_exists(dir, "tokenizer.model"))
+		return "spm";
+	if (file_exists(dir, "tokenizer.json") || (file_exists(dir, "vocab.json") && file_exists(dir, "merges.txt")))
+		return "bpe";
+	return NULL;
+}
+
+int64_t tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, int32_t **ids, struct heft_err *err)
+{
+	return heft_fail(err, HEFT_E_TOKENIZER, "this tokenizer does not encode");
+}
