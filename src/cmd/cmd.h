@@ -1,6 +1,10 @@
 /*
- * cmd.h - what all tools share: options as rows, messages, output. A tool is src/cmd/NAME.c with a
+ * cmd.h - what all tools share: options as rows, messages, output, progress. A tool is src/cmd/NAME.c with a
  * `const struct tool tool_NAME`, a row in src/cmd/list.h and a page man/heft-NAME.1.
+ *
+ * main.c parses, runs the tool, checks standard output and exits; a tool's run() gets its options filled in and returns
+ * one of the three exit statuses. Standard output is data only; messages go to standard error through fail(), misuse()
+ * and warn(), progress through progress.c.
  */
 #ifndef CMD_H
 #define CMD_H
@@ -9,31 +13,159 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-enum opt_kind { OPT_FLAG, OPT_STRING, OPT_LIST, OPT_SIZE, OPT_COUNT, OPT_REAL, OPT_END };
+/* ---- options (opt.c) ------------------------------------------------------------------------------------------- */
 
-/* One option: parsing, --help and shell completion all read this row. */
+/* Kind of an option and the type of its field: bool, const char *, struct list, uint64_t, uint64_t, double. */
+enum opt_kind { OPT_END, OPT_FLAG, OPT_STRING, OPT_LIST, OPT_SIZE, OPT_COUNT, OPT_REAL };
+
+/*
+ * One option: parsing, --help and shell completion all read this row. What `complete` names is also what a value may be,
+ * where it is a closed set: "type" (types and recipes), "format" (containers that heft writes) or words "a|b|c". Open
+ * sets are "file" and "dir"; "none|file" offers the word and takes any path.
+ */
 struct opt {
 	enum opt_kind kind;
-	char letter;             /* 0: none */
-	const char *name;        /* without "--" */
-	const char *arg;         /* "TYPE"; NULL for a flag */
-	const char *help;        /* one line; the default in parentheses */
-	const char *complete;    /* "file", "dir", "type", "recipe", "format", "arch", or words "a|b|c"; NULL: nothing */
-	size_t offset;           /* of the field in the tool's option struct */
+	char letter;           /* 0: none */
+	const char *name;      /* without "--" */
+	const char *arg;       /* "TYPE"; NULL for a flag */
+	const char *complete;  /* NULL: nothing */
+	const char *help;      /* one sentence; the default in parentheses */
+	size_t offset;         /* of the field in the tool's option struct */
 };
 
-struct list { /* OPT_LIST */
+struct list { /* OPT_LIST, and operands */
 	const char **v;
 	size_t n;
 };
 
 struct tool {
 	const char *name;
-	const char *about;       /* one line */
-	const char *usage;       /* "SRC [-o OUT] ..." */
-	const struct opt *opt;
-	const char *details;     /* paragraphs below the options in --help; may be NULL */
-	int (*run)(int argc, char **argv);
+	const char *about;     /* one line */
+	const char *usage;     /* "SRC [-o OUT] ..." */
+	const char *details;   /* paragraphs below the options in --help; may be NULL */
+	const char *operand;   /* completion of the operands, as in struct opt */
+	size_t min_args, max_args;
+	const struct opt *opt; /* ends with OPT_END */
+	size_t size;           /* of the option struct: zeroed at first, but NAN for OPT_REAL */
+	void (*defaults)(void *options); /* before parsing; may be NULL */
+	int (*run)(void *options, const struct list *args);
 };
+
+#define TOOL(name) extern const struct tool tool_##name;
+#include "list.h"
+#undef TOOL
+
+extern const struct tool *const tools[]; /* main.c: in the order of list.h, NULL-terminated */
+
+/* Fills options and operands. Returns -1 to go on, else the exit status: --help was printed, or a message about misuse. */
+int opt_parse(const struct tool *t, int argc, char **argv, void *options, struct list *args);
+void opt_release(const struct tool *t, void *options, struct list *args);
+void opt_help(const struct tool *t);
+extern const struct opt opt_common[]; /* --help and --version: every tool has them */
+
+/* words.c: the i-th word that may stand for `complete`, into w; false past the last. */
+struct word {
+	char s[40];
+};
+bool word_at(const char *complete, size_t i, struct word *w);
+bool word_open(const char *complete); /* a path is allowed, so that any value is */
+bool word_known(const char *complete, const char *value); /* any case */
+bool word_nearest(const char *complete, const char *value, struct word *w);
+/* Nearest so far: *best holds the smallest distance, first SIZE_MAX. Returns true where candidate is nearer and near. */
+bool word_nearer(const char *typed, const char *candidate, size_t *best);
+
+bool size_parse(const char *s, uint64_t *out); /* "4G" "512M" "2GiB" "1.5G" "100" */
+
+/* ---- messages (say.c) ------------------------------------------------------------------------------------------ */
+
+void say_name(const char *tool);                    /* "convert": messages begin "heft convert: " */
+int fail(const struct heft_err *err);               /* the error with its code; returns EXIT_FAILED */
+__attribute__((format(printf, 1, 2)))
+int misuse(const char *fmt, ...);                   /* returns EXIT_USAGE and points to --help */
+__attribute__((format(printf, 1, 2)))
+void warn(const char *fmt, ...);
+void *need(void *p);                                /* p, or the end of the program: memory is exhausted */
+
+/* ---- output (out.c, table.c) ----------------------------------------------------------------------------------- */
+
+enum style { PLAIN, BOLD, DIM, RED, GREEN, YELLOW };
+const char *style(FILE *f, enum style s);           /* "" unless f is a terminal that wants colours */
+int out_finish(int status);                         /* flushes and closes standard output; a full disk makes it EXIT_FAILED */
+
+struct text { /* short results by value: human_bytes(n).s */
+	char s[48];
+};
+struct text human_bytes(uint64_t n);                /* "16.06 GB", powers of 1000 */
+struct text human_count(uint64_t n);                /* "8.03 B" */
+struct text human_time(double seconds);             /* "1:02:03", "0:09" */
+struct text human_dims(const uint64_t *dim, int rank); /* "4096 x 14336", outermost first */
+
+/* Text from a file, made safe for a terminal: control bytes, broken UTF-8 and direction marks are escaped. Returns the
+ * columns it takes; f may be NULL to only measure. */
+size_t safe_put(FILE *f, const char *s, size_t n);
+size_t safe_puts(FILE *f, const char *s);
+/* Bytes of the UTF-8 character at s (n > 0), its number in *c; 0 where the bytes are not one. */
+size_t utf8_char(const char *s, size_t n, uint32_t *c);
+/* Characters that steer a terminal or turn the reading direction, so that a name would show as another. */
+bool utf8_steers(uint32_t c);
+/* Bytes of the character at s; 0 where they are not one that is safe to print. */
+size_t safe_char(const char *s, size_t n);
+
+/* A table: cells added row by row, columns as wide as needed, cells made safe. */
+struct table {
+	const char *align;     /* one letter per column: l or r */
+	char **cell;
+	size_t n;
+	size_t columns;
+};
+void table_init(struct table *t, const char *align, const char *const head[]);
+__attribute__((format(printf, 2, 3)))
+void table_add(struct table *t, const char *fmt, ...); /* one cell */
+void table_print(struct table *t, FILE *f, int indent); /* prints and releases; the head is dim */
+
+/* ---- JSON (json.c) --------------------------------------------------------------------------------------------- */
+
+/* A small writer. key is NULL inside arrays. Values that JSON cannot hold (infinity, NaN) become null. */
+struct json_writer {
+	FILE *f;
+	int depth;
+	bool comma;
+	bool line;    /* everything on one line */
+};
+void json_open(struct json_writer *w, const char *key, char bracket); /* '{' or '[' */
+void json_close(struct json_writer *w, char bracket);
+void json_text(struct json_writer *w, const char *key, const char *s); /* NULL: null */
+void json_bytes(struct json_writer *w, const char *key, struct heft_str s);
+void json_count(struct json_writer *w, const char *key, uint64_t n);
+void json_integer(struct json_writer *w, const char *key, int64_t n);
+void json_real(struct json_writer *w, const char *key, double x);
+void json_flag(struct json_writer *w, const char *key, bool b);
+void json_dims(struct json_writer *w, const char *key, const uint64_t *dim, int rank);
+void json_report(struct json_writer *w, const char *tool); /* opens a report on standard output: {"schema":1,"tool":... */
+void json_report_end(struct json_writer *w);
+
+/* ---- values and errors (value.c) ------------------------------------------------------------------------------- */
+
+const char *value_type(const struct heft_value *v);   /* "u32", "string" */
+void value_print(FILE *f, const struct heft_value *v, size_t limit); /* at most limit elements and ~limit * 10 bytes of text */
+void value_json(struct json_writer *w, const struct heft_kv *kv, size_t n, bool full);
+void error_json(struct json_writer *w, const char *key, const struct heft_error *e);
+struct text error_relative_text(const struct heft_error *e);
+struct text error_sqnr_text(const struct heft_error *e);
+
+/* ---- progress (progress.c) ------------------------------------------------------------------------------------- */
+
+enum progress_mode { PROGRESS_NONE, PROGRESS_LINE, PROGRESS_JSON };
+struct progress {
+	enum progress_mode mode;
+	bool drawn;
+	double seconds, rate; /* of the last call; smoothed bytes per second */
+	uint64_t done;
+};
+/* mode: "auto" (NULL): a line where standard error is a terminal; "json"; "none". quiet leaves only JSON. */
+void progress_begin(struct progress *p, const char *mode, bool quiet);
+void progress_step(void *ctx, const struct heft_progress *now);       /* for heft_run_options.progress */
+void progress_end(struct progress *p);                                /* wipes the line */
+const volatile int *stop_on_signals(void); /* SIGINT, SIGTERM and SIGHUP set it from now on; a second one kills */
 
 #endif

@@ -1,1 +1,10 @@
 /* One row per tool: src/cmd/NAME.c defines `const struct tool tool_NAME`. */
+TOOL(convert)
+TOOL(info)
+TOOL(diff)
+TOOL(check)
+TOOL(types)
+TOOL(formats)
+TOOL(arch)
+TOOL(errors)
+TOOL(completion)

@@ -1,0 +1,213 @@
+/*
+ * check.c owns the tool that lists everything that is wrong with a download, grouped by file.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+
+struct options {
+	bool deep, json, quiet;
+	const char *config, *arch, *progress;
+	uint64_t threads;
+};
+
+#define FIELD(name) offsetof(struct options, name)
+
+static const struct opt rows[] = {
+	{ OPT_FLAG, 0, "deep", NULL, NULL,
+	  "read every weight: NaN, infinity, tensors that are all zeros, and the sha256 that Hub cache file names give "
+	  "(default: headers only)",
+	  FIELD(deep) },
+	{ OPT_STRING, 0, "arch", "FILE", "none|file",
+	  "family file for this model; none asks no family (default: by config.json)", FIELD(arch) },
+	{ OPT_STRING, 0, "config", "DIR", "dir",
+	  "where config.json and the tokenizer are, for a lone file (default: beside SRC)", FIELD(config) },
+	{ OPT_COUNT, 'j', "threads", "N", NULL, "threads (default: the processors that this process may use)",
+	  FIELD(threads) },
+	{ OPT_STRING, 0, "progress", "HOW", "auto|json|none",
+	  "auto: a line on a terminal; json: one object per line on standard error; none (default: auto)",
+	  FIELD(progress) },
+	{ OPT_FLAG, 0, "json", NULL, NULL, "print the problems as JSON", FIELD(json) },
+	{ OPT_FLAG, 'q', "quiet", NULL, NULL, "print nothing, the exit status says it", FIELD(quiet) },
+	{ OPT_END, 0, NULL, NULL, NULL, NULL, 0 },
+};
+
+struct finding {
+	enum heft_code code;
+	bool warning;
+	char *file, *tensor, *text, *hint; /* NULL: does not apply */
+	size_t order;
+};
+
+struct findings {
+	struct finding *v;
+	size_t n;
+};
+
+static char *copy(const char *s)
+{
+	return s ? need(strdup(s)) : NULL;
+}
+
+static void collect(void *ctx, const struct heft_problem *p)
+{
+	struct findings *f = ctx;
+
+	f->v = need(realloc(f->v, (f->n + 1) * sizeof *f->v));
+	f->v[f->n] = (struct finding){
+		.code = p->code, .warning = p->warning, .file = copy(p->file), .tensor = copy(p->tensor),
+		.text = copy(p->text), .hint = copy(p->hint), .order = f->n,
+	};
+	f->n++;
+}
+
+static void release(struct findings *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		free(f->v[i].file);
+		free(f->v[i].tensor);
+		free(f->v[i].text);
+		free(f->v[i].hint);
+	}
+	free(f->v);
+}
+
+static const char *file_of(const struct finding *f)
+{
+	return f->file ? f->file : "";
+}
+
+static int by_file(const void *a, const void *b)
+{
+	const struct finding *x = a, *y = b;
+	int c = strcmp(file_of(x), file_of(y));
+
+	return c ? c : (x->order > y->order) - (x->order < y->order);
+}
+
+static void print_finding(const struct finding *f)
+{
+	printf("  %s%s%s [E%d] ", style(stdout, f->warning ? YELLOW : RED), f->warning ? "warning" : "error",
+	       style(stdout, PLAIN), f->code);
+	if (f->tensor) {
+		safe_puts(stdout, f->tensor);
+		fputs(": ", stdout);
+	}
+	safe_puts(stdout, f->text ? f->text : heft_code_text(f->code));
+	putchar('\n');
+	if (!f->hint)
+		return;
+	printf("    %s", style(stdout, DIM));
+	safe_puts(stdout, f->hint);
+	printf("%s\n", style(stdout, PLAIN));
+}
+
+static void print_text(const char *path, const struct findings *f, size_t errors)
+{
+	const char *file = NULL;
+
+	for (size_t i = 0; i < f->n; i++) {
+		if (!file || strcmp(file, file_of(&f->v[i]))) {
+			file = file_of(&f->v[i]);
+			fputs(style(stdout, BOLD), stdout);
+			safe_puts(stdout, *file ? file : path);
+			printf("%s\n", style(stdout, PLAIN));
+		}
+		print_finding(&f->v[i]);
+	}
+	safe_puts(stdout, path);
+	printf(": %s%zu error%s%s, %zu warning%s\n", style(stdout, errors ? RED : GREEN), errors, errors == 1 ? "" : "s",
+	       style(stdout, PLAIN), f->n - errors, f->n - errors == 1 ? "" : "s");
+}
+
+static void print_json(const char *path, const struct findings *f, size_t errors)
+{
+	struct json_writer w;
+
+	json_report(&w, "check");
+	json_text(&w, "path", path);
+	json_count(&w, "errors", errors);
+	json_count(&w, "warnings", f->n - errors);
+	json_open(&w, "problems", '[');
+	for (size_t i = 0; i < f->n; i++) {
+		char code[16];
+		snprintf(code, sizeof code, "E%d", f->v[i].code);
+		json_open(&w, NULL, '{');
+		json_text(&w, "code", code);
+		json_text(&w, "severity", f->v[i].warning ? "warning" : "error");
+		json_text(&w, "file", f->v[i].file);
+		json_text(&w, "tensor", f->v[i].tensor);
+		json_text(&w, "text", f->v[i].text);
+		json_text(&w, "hint", f->v[i].hint);
+		json_close(&w, '}');
+	}
+	json_close(&w, ']');
+	json_report_end(&w);
+}
+
+/* Progress and problems share one ctx in heft_check_options. */
+struct context {
+	struct findings findings; /* first: collect() gets the context */
+	struct progress progress;
+};
+
+static void on_progress(void *ctx, const struct heft_progress *now)
+{
+	progress_step(&((struct context *)ctx)->progress, now);
+}
+
+static size_t count_errors(const struct findings *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n; i++)
+		n += !f->v[i].warning;
+	return n;
+}
+
+static int run(void *options, const struct list *args)
+{
+	const struct options *o = options;
+	struct context c = { 0 };
+	struct heft_check_options check = {
+		.deep = o->deep, .arch = o->arch, .config_dir = o->config, .threads = (int)o->threads, .ctx = &c,
+		.stop = stop_on_signals(),
+	};
+	struct heft_err err = { 0 };
+	size_t errors = 0;
+	int rc;
+
+	if (o->threads > 1024)
+		return misuse("--threads takes 1 to 1024");
+	progress_begin(&c.progress, o->progress, o->quiet);
+	if (c.progress.mode != PROGRESS_NONE)
+		check.progress = on_progress;
+	rc = heft_check(args->v[0], &check, collect, &errors, &err);
+	progress_end(&c.progress);
+	errors = count_errors(&c.findings);
+	if (c.findings.n)
+		qsort(c.findings.v, c.findings.n, sizeof *c.findings.v, by_file);
+	if (o->json && !rc)
+		print_json(args->v[0], &c.findings, errors);
+	else if (!o->quiet && !rc)
+		print_text(args->v[0], &c.findings, errors);
+	if (rc)
+		fail(&err);
+	release(&c.findings);
+	return rc || errors ? EXIT_FAILED : EXIT_DONE;
+}
+
+const struct tool tool_check = {
+	.name = "check",
+	.about = "list everything that is wrong with a download, at once",
+	.usage = "SRC [--deep] [--json] [OPTION]...",
+	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, or one part of a split "
+		   "set. Exit status 0: no errors, warnings perhaps; 1: errors.",
+	.operand = "file|dir",
+	.min_args = 1,
+	.max_args = 1,
+	.opt = rows,
+	.size = sizeof(struct options),
+	.run = run,
+};

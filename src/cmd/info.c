@@ -1,0 +1,370 @@
+/*
+ * info.c owns the tool that says what a checkpoint is, from headers and configuration only: instant on any size.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+
+struct options {
+	const char *arch, *config;
+	bool tensors, metadata, full, json;
+};
+
+#define FIELD(name) offsetof(struct options, name)
+
+static const struct opt rows[] = {
+	{ OPT_FLAG, 0, "tensors", NULL, NULL, "list every tensor (default: count them)", FIELD(tensors) },
+	{ OPT_FLAG, 0, "metadata", NULL, NULL, "list every metadata key (default: count them)", FIELD(metadata) },
+	{ OPT_FLAG, 0, "full", NULL, NULL, "long arrays and texts in full (default: their beginning)", FIELD(full) },
+	{ OPT_STRING, 0, "arch", "FILE", "none|file",
+	  "family file for this model; none asks no family (default: by config.json)", FIELD(arch) },
+	{ OPT_STRING, 0, "config", "DIR", "dir",
+	  "where config.json and the tokenizer are, for a lone file or a stream (default: beside SRC)", FIELD(config) },
+	{ OPT_FLAG, 0, "json", NULL, NULL, "print everything as JSON", FIELD(json) },
+	{ OPT_END, 0, NULL, NULL, NULL, NULL, 0 },
+};
+
+struct type_count {
+	const struct heft_encoding *enc;
+	uint64_t tensors, weights, bytes;
+};
+
+struct view { /* what both the text and the JSON show */
+	const struct options *o;
+	struct heft_model *m;
+	struct heft_facts facts;
+	struct heft_err no_family;  /* why the family is not known; code 0 where it is */
+	struct type_count type[256]; /* more than there are encodings */
+	size_t n_types;
+	uint64_t weights, bytes;
+};
+
+static uint64_t tensor_bytes(const struct heft_tensor *t)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < t->n_planes; i++)
+		n += t->plane[i].size;
+	return n;
+}
+
+static void count_tensor(struct view *v, const struct heft_tensor *t)
+{
+	struct type_count *c = v->type;
+
+	while (c < v->type + v->n_types && c->enc != t->enc)
+		c++;
+	if (c == v->type + sizeof v->type / sizeof *v->type)
+		return;
+	if (c == v->type + v->n_types)
+		v->type[v->n_types++] = (struct type_count){ .enc = t->enc };
+	c->tensors++;
+	c->weights += heft_tensor_count(t);
+	c->bytes += tensor_bytes(t);
+	v->weights += heft_tensor_count(t);
+	v->bytes += tensor_bytes(t);
+}
+
+static int more_bytes(const void *a, const void *b)
+{
+	const struct type_count *x = a, *y = b;
+
+	return (x->bytes < y->bytes) - (x->bytes > y->bytes);
+}
+
+static void look(struct view *v)
+{
+	if (heft_model_facts(v->m, v->o->arch, &v->facts, &v->no_family)) {
+		v->facts = (struct heft_facts){ .kv = v->m->kv, .n_kv = v->m->n_kv };
+		if (!v->no_family.code)
+			v->no_family.code = HEFT_E_FAMILY;
+	}
+	for (size_t i = 0; i < v->m->n_tensors; i++)
+		count_tensor(v, &v->m->tensor[i]);
+	qsort(v->type, v->n_types, sizeof *v->type, more_bytes);
+	if (!v->facts.parameters)
+		v->facts.parameters = v->weights;
+	if (!v->facts.name)
+		v->facts.name = v->m->name ? v->m->name : v->m->path;
+}
+
+/* ---- text ---- */
+
+static void label(const char *name)
+{
+	printf("  %s%-12s%s  ", style(stdout, DIM), name, style(stdout, PLAIN));
+}
+
+static void line(const char *name, const char *value)
+{
+	if (!value)
+		return;
+	label(name);
+	safe_puts(stdout, value);
+	putchar('\n');
+}
+
+static void print_family(const struct view *v)
+{
+	const struct heft_facts *f = &v->facts;
+
+	if (v->no_family.code) {
+		label("family");
+		printf("%sunknown:%s ", style(stdout, YELLOW), style(stdout, PLAIN));
+		safe_puts(stdout, v->no_family.text);
+		putchar('\n');
+		return;
+	}
+	line("family", f->family);
+	if (!f->layers)
+		return;
+	label("shape");
+	printf("%" PRIu64 " layers, width %" PRIu64 ", feed-forward %" PRIu64 ", %" PRIu64 " heads", f->layers, f->embedding,
+	       f->feed_forward, f->heads);
+	if (f->kv_heads && f->kv_heads != f->heads)
+		printf(" (%" PRIu64 " for keys and values)", f->kv_heads);
+	putchar('\n');
+	if (!f->experts)
+		return;
+	label("experts");
+	printf("%" PRIu64 ", %" PRIu64 " used per token\n", f->experts, f->experts_used);
+}
+
+static void print_parameters(const struct view *v)
+{
+	const struct heft_facts *f = &v->facts;
+
+	label("parameters");
+	printf("%s", human_count(f->parameters).s);
+	if (f->active_parameters && f->active_parameters != f->parameters)
+		printf(", %s active per token", human_count(f->active_parameters).s);
+	putchar('\n');
+}
+
+static void print_size(const struct view *v)
+{
+	label("size");
+	printf("%s (%" PRIu64 " bytes), %s, %zu file%s", human_bytes(v->bytes).s, v->bytes, v->m->format, v->m->n_files,
+	       v->m->n_files == 1 ? "" : "s");
+	if (v->weights)
+		printf(", %.2f bits per weight", 8 * (double)v->bytes / (double)v->weights);
+	putchar('\n');
+	for (size_t i = 0; i < v->n_types; i++) {
+		const struct type_count *c = &v->type[i];
+		label(i ? "" : "types");
+		printf("%-6s %5.1f%%  %s in %" PRIu64 " tensor%s\n", heft_encoding_name(c->enc),
+		       v->bytes ? 100 * (double)c->bytes / (double)v->bytes : 0, human_bytes(c->bytes).s, c->tensors,
+		       c->tensors == 1 ? "" : "s");
+	}
+}
+
+static void print_tokenizer(const struct heft_facts *f)
+{
+	if (f->context) {
+		label("context");
+		printf("%" PRIu64 " tokens\n", f->context);
+	}
+	if (f->tokenizer) {
+		label("tokenizer");
+		safe_puts(stdout, f->tokenizer);
+		if (f->pre_tokenizer) {
+			fputs(", pre-tokenizer ", stdout);
+			safe_puts(stdout, f->pre_tokenizer);
+		}
+		if (f->vocabulary)
+			printf(", %" PRIu64 " tokens", f->vocabulary);
+		putchar('\n');
+	}
+	if (f->chat_template) {
+		label("chat");
+		printf("template of %s\n", human_bytes(strlen(f->chat_template)).s);
+	}
+}
+
+static void print_tensors(const struct view *v)
+{
+	static const char *const head[] = { "tensor", "type", "shape", "bytes", "file" };
+	struct table t;
+
+	table_init(&t, "lllrl", head);
+	for (size_t i = 0; i < v->m->n_tensors; i++) {
+		const struct heft_tensor *x = &v->m->tensor[i];
+		const char *path = x->n_planes ? v->m->file[x->plane[0].file].path : "-", *slash = strrchr(path, '/');
+		table_add(&t, "%s", x->name);
+		table_add(&t, "%s", heft_encoding_name(x->enc));
+		table_add(&t, "%s", human_dims(x->dim, x->rank).s);
+		table_add(&t, "%" PRIu64, tensor_bytes(x));
+		table_add(&t, "%s", slash && slash[1] ? slash + 1 : path);
+	}
+	table_print(&t, stdout, 2);
+}
+
+static void print_metadata(const struct view *v)
+{
+	const struct heft_facts *f = &v->facts;
+
+	for (size_t i = 0; i < f->n_kv; i++) {
+		const struct heft_value *x = &f->kv[i].value;
+		fputs("  ", stdout);
+		safe_puts(stdout, f->kv[i].key);
+		printf("%s %s%s%s = ", style(stdout, DIM), value_type(x), x->array ? "[]" : "", style(stdout, PLAIN));
+		value_print(stdout, x, v->o->full ? SIZE_MAX : 8);
+		putchar('\n');
+	}
+}
+
+static void print_view(const struct view *v)
+{
+	fputs(style(stdout, BOLD), stdout);
+	safe_puts(stdout, v->facts.name);
+	printf("%s\n", style(stdout, PLAIN));
+	print_family(v);
+	print_parameters(v);
+	print_size(v);
+	print_tokenizer(&v->facts);
+	line("license", v->facts.license);
+	label("tensors");
+	printf("%zu%s\n", v->m->n_tensors, v->o->tensors ? "" : " (--tensors lists them)");
+	if (v->o->tensors)
+		print_tensors(v);
+	label("metadata");
+	printf("%zu keys%s\n", v->facts.n_kv, v->o->metadata ? "" : " (--metadata lists them)");
+	if (v->o->metadata)
+		print_metadata(v);
+}
+
+/* ---- JSON ---- */
+
+static void json_files(struct json_writer *w, const struct heft_model *m)
+{
+	json_open(w, "files", '[');
+	for (size_t i = 0; i < m->n_files; i++) {
+		json_open(w, NULL, '{');
+		json_text(w, "path", m->file[i].path);
+		json_text(w, "format", m->file[i].format);
+		if (m->file[i].size == UINT64_MAX)
+			json_text(w, "size", NULL);
+		else
+			json_count(w, "size", m->file[i].size);
+		json_close(w, '}');
+	}
+	json_close(w, ']');
+}
+
+static void json_facts(struct json_writer *w, const struct heft_facts *f)
+{
+	const struct {
+		const char *key;
+		uint64_t n;
+	} count[] = {
+		{ "parameters", f->parameters },
+		{ "active_parameters", f->active_parameters ? f->active_parameters : f->parameters },
+		{ "context", f->context },
+		{ "layers", f->layers },
+		{ "embedding", f->embedding },
+		{ "feed_forward", f->feed_forward },
+		{ "heads", f->heads },
+		{ "kv_heads", f->kv_heads },
+		{ "experts", f->experts },
+		{ "experts_used", f->experts_used },
+		{ "vocabulary", f->vocabulary },
+	};
+
+	json_text(w, "name", f->name);
+	json_text(w, "family", f->family);
+	json_text(w, "license", f->license);
+	json_text(w, "tokenizer", f->tokenizer);
+	json_text(w, "pre_tokenizer", f->pre_tokenizer);
+	json_text(w, "chat_template", f->chat_template);
+	for (size_t i = 0; i < sizeof count / sizeof *count; i++)
+		json_count(w, count[i].key, count[i].n);
+}
+
+static void json_types(struct json_writer *w, const struct view *v)
+{
+	json_open(w, "types", '[');
+	for (size_t i = 0; i < v->n_types; i++) {
+		json_open(w, NULL, '{');
+		json_text(w, "type", heft_encoding_name(v->type[i].enc));
+		json_count(w, "tensors", v->type[i].tensors);
+		json_count(w, "weights", v->type[i].weights);
+		json_count(w, "size", v->type[i].bytes);
+		json_close(w, '}');
+	}
+	json_close(w, ']');
+}
+
+static void json_tensors(struct json_writer *w, const struct heft_model *m)
+{
+	json_open(w, "tensors", '[');
+	for (size_t i = 0; i < m->n_tensors; i++) {
+		const struct heft_tensor *t = &m->tensor[i];
+		json_open(w, NULL, '{');
+		json_text(w, "name", t->name);
+		json_text(w, "type", heft_encoding_name(t->enc));
+		json_dims(w, "shape", t->dim, t->rank);
+		json_count(w, "size", tensor_bytes(t));
+		json_open(w, "planes", '[');
+		for (int k = 0; k < t->n_planes; k++) {
+			json_open(w, NULL, '{');
+			json_count(w, "file", t->plane[k].file);
+			json_count(w, "offset", t->plane[k].offset);
+			json_count(w, "size", t->plane[k].size);
+			json_close(w, '}');
+		}
+		json_close(w, ']');
+		json_close(w, '}');
+	}
+	json_close(w, ']');
+}
+
+static void json_view(const struct view *v)
+{
+	struct json_writer w;
+
+	json_report(&w, "info");
+	json_text(&w, "path", v->m->path);
+	json_text(&w, "format", v->m->format);
+	json_facts(&w, &v->facts);
+	json_text(&w, "family_error", v->no_family.code ? v->no_family.text : NULL);
+	json_count(&w, "size", v->bytes);
+	json_files(&w, v->m);
+	json_types(&w, v);
+	value_json(&w, v->facts.kv, v->facts.n_kv, v->o->full);
+	json_tensors(&w, v->m);
+	json_report_end(&w);
+}
+
+static int run(void *options, const struct list *args)
+{
+	const struct options *o = options;
+	struct heft_open_options open = { .config_dir = o->config };
+	struct heft_err err = { 0 };
+	struct view v = { .o = o };
+
+	if (heft_open(&v.m, args->v[0], &open, &err))
+		return fail(&err);
+	look(&v);
+	if (o->json)
+		json_view(&v);
+	else
+		print_view(&v);
+	heft_close(v.m);
+	return EXIT_DONE;
+}
+
+const struct tool tool_info = {
+	.name = "info",
+	.about = "say what a checkpoint is: family, parameters, types, licence, tensors, metadata",
+	.usage = "SRC [--tensors] [--metadata] [--full] [--json] [OPTION]...",
+	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, one part of a split set, "
+		   "or - for a stream. Only headers and configuration are read, so that this takes no time on any size.",
+	.operand = "file|dir",
+	.min_args = 1,
+	.max_args = 1,
+	.opt = rows,
+	.size = sizeof(struct options),
+	.run = run,
+};

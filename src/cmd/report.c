@@ -1,0 +1,370 @@
+/*
+ * report.c owns the words and numbers of `heft convert`: every tensor of a plan, and after a run the sizes, the error of
+ * each type, the worst tensors, what fell back and what was left out.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+
+enum { WORST = 5, LISTED = 10 };
+
+static uint64_t elements(const struct heft_item *it)
+{
+	uint64_t n = 1;
+
+	for (int i = 0; i < it->rank; i++)
+		n *= it->dim[i];
+	return n;
+}
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void print_output_line(const struct heft_output *o, FILE *f)
+{
+	fputs(style(f, BOLD), f);
+	safe_puts(f, strcmp(o->path, "-") ? o->path : "standard output");
+	fprintf(f, "%s: %s (%" PRIu64 " bytes)", style(f, PLAIN), human_bytes(o->size).s, o->size);
+	if (o->n_items)
+		fprintf(f, ", %.2f bits per weight", o->bits_per_weight);
+	fprintf(f, ", %zu tensor%s", o->n_items, plural(o->n_items));
+	if (o->n_parts > 1)
+		fprintf(f, " in %" PRIu64 " files", o->n_parts);
+	putc('\n', f);
+}
+
+static void print_drops(const struct heft_plan *p, FILE *f, size_t limit)
+{
+	const struct heft_drop *drop;
+	size_t n = heft_plan_drops(p, &drop);
+
+	if (n)
+		fprintf(f, "left out: %zu source tensor%s\n", n, plural(n));
+	for (size_t i = 0; i < n && i < limit; i++) {
+		fputs("  ", f);
+		safe_puts(f, drop[i].name);
+		fputs("  ", f);
+		safe_puts(f, drop[i].why);
+		putc('\n', f);
+	}
+	if (n > limit)
+		fprintf(f, "  and %zu more: --dry-run lists all\n", n - limit);
+}
+
+/* ---- the plan ---- */
+
+static void add_inputs(struct table *t, const struct heft_item *it)
+{
+	if (it->n_sources == 1)
+		table_add(t, "%s", it->source[0]);
+	else if (it->n_sources)
+		table_add(t, "%s ... %s (%zu)", it->source[0], it->source[it->n_sources - 1], it->n_sources);
+	else
+		table_add(t, "-");
+}
+
+static void print_items(const struct heft_output *o, FILE *f)
+{
+	static const char *const head[] = {
+		"file", "tensor", "shape", "from", "to", "bytes", "operation", "why", "inputs",
+	};
+	bool parts = o->n_parts > 1;
+	struct table t;
+
+	table_init(&t, &"rllllrlll"[!parts], head + !parts);
+	for (size_t i = 0; i < o->n_items; i++) {
+		const struct heft_item *it = &o->item[i];
+		if (parts)
+			table_add(&t, "%" PRIu64, it->part + 1);
+		table_add(&t, "%s", it->name);
+		table_add(&t, "%s", human_dims(it->dim, it->rank).s);
+		table_add(&t, "%s", it->from ? heft_encoding_name(it->from) : "-");
+		table_add(&t, "%s", heft_encoding_name(it->to));
+		table_add(&t, "%" PRIu64, it->size);
+		table_add(&t, "%s", it->operation ? it->operation : "copy");
+		table_add(&t, "%s", it->why ? it->why : "");
+		add_inputs(&t, it);
+	}
+	table_print(&t, f, 2);
+}
+
+int report_plan(const struct heft_plan *p, FILE *f)
+{
+	for (size_t i = 0; i < heft_plan_outputs(p); i++) {
+		const struct heft_output *o = heft_plan_output(p, i);
+		print_output_line(o, f);
+		print_items(o, f);
+		if (o->n_fallbacks)
+			fprintf(f, "%s%zu tensor%s not fit %s and take%s another type: see why%s\n", style(f, YELLOW),
+				o->n_fallbacks, o->n_fallbacks == 1 ? " does" : "s do", o->type,
+				o->n_fallbacks == 1 ? "s" : "", style(f, PLAIN));
+	}
+	print_drops(p, f, SIZE_MAX);
+	fprintf(f, "reads %s (%" PRIu64 " bytes) of weights; nothing was written\n", human_bytes(heft_plan_bytes_in(p)).s,
+		heft_plan_bytes_in(p));
+	return EXIT_DONE;
+}
+
+/* ---- the summary ---- */
+
+struct type_sum { /* all tensors of one type */
+	const struct heft_encoding *enc;
+	uint64_t tensors, weights, bytes;
+	struct heft_error error;
+};
+
+/* Sums per type in the order of `heft types`; the array is the caller's. */
+static struct type_sum *sum_types(const struct heft_output *o, const struct heft_error *e, size_t *n)
+{
+	const struct heft_encoding *enc;
+	struct type_sum *t = NULL;
+
+	*n = 0;
+	for (size_t k = 0; (enc = heft_encoding_at(k)); k++) {
+		struct type_sum sum = { .enc = enc };
+		for (size_t i = 0; i < o->n_items; i++)
+			if (o->item[i].to == enc) {
+				sum.tensors++;
+				sum.weights += elements(&o->item[i]);
+				sum.bytes += o->item[i].size;
+				if (e)
+					heft_error_add(&sum.error, &e[i]);
+			}
+		if (!sum.tensors)
+			continue;
+		t = need(realloc(t, (*n + 1) * sizeof *t));
+		t[(*n)++] = sum;
+	}
+	return t;
+}
+
+static void print_types(const struct heft_output *o, const struct heft_error *e, FILE *f)
+{
+	static const char *const head[] = { "type", "tensors", "weights", "size", "relative error", "SQNR", "max error" };
+	size_t n;
+	struct type_sum *sum = sum_types(o, e, &n);
+	struct table t;
+
+	table_init(&t, e ? "lrrrrrr" : "lrrr", head);
+	for (size_t i = 0; i < n; i++) {
+		table_add(&t, "%s", heft_encoding_name(sum[i].enc));
+		table_add(&t, "%" PRIu64, sum[i].tensors);
+		table_add(&t, "%s", human_count(sum[i].weights).s);
+		table_add(&t, "%s", human_bytes(sum[i].bytes).s);
+		if (!e)
+			continue;
+		table_add(&t, "%s", error_relative_text(&sum[i].error).s);
+		table_add(&t, "%s", error_sqnr_text(&sum[i].error).s);
+		table_add(&t, "%.3g", sum[i].error.max_err);
+	}
+	table_print(&t, f, 2);
+	free(sum);
+}
+
+/* The items with the lowest SQNR, worst first; those that lost nothing are not among them. */
+static size_t worst_items(const struct heft_output *o, const struct heft_error *e, size_t worst[WORST])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->n_items; i++) {
+		double x = heft_error_sqnr(&e[i]);
+		size_t at = n;
+		if (!isfinite(x))
+			continue;
+		while (at && x < heft_error_sqnr(&e[worst[at - 1]]))
+			at--;
+		if (at == WORST)
+			continue;
+		n += n < WORST;
+		memmove(worst + at + 1, worst + at, (n - at - 1) * sizeof *worst);
+		worst[at] = i;
+	}
+	return n;
+}
+
+static void print_worst(const struct heft_output *o, const struct heft_error *e, FILE *f)
+{
+	static const char *const head[] = { "worst tensors", "type", "relative error", "SQNR", "max error" };
+	size_t worst[WORST], n = worst_items(o, e, worst);
+	struct table t;
+
+	if (!n)
+		return;
+	table_init(&t, "llrrr", head);
+	for (size_t i = 0; i < n; i++) {
+		const struct heft_error *x = &e[worst[i]];
+		table_add(&t, "%s", o->item[worst[i]].name);
+		table_add(&t, "%s", heft_encoding_name(o->item[worst[i]].to));
+		table_add(&t, "%s", error_relative_text(x).s);
+		table_add(&t, "%s", error_sqnr_text(x).s);
+		table_add(&t, "%.3g", x->max_err);
+	}
+	table_print(&t, f, 2);
+}
+
+static void print_fallbacks(const struct heft_output *o, FILE *f)
+{
+	size_t shown = 0;
+
+	if (!o->n_fallbacks)
+		return;
+	fprintf(f, "  %s%zu tensor%s not fit the asked type:%s\n", style(f, YELLOW), o->n_fallbacks,
+		o->n_fallbacks == 1 ? " does" : "s do", style(f, PLAIN));
+	for (size_t i = 0; i < o->n_items && shown < LISTED; i++) {
+		const struct heft_item *it = &o->item[i];
+		if (!it->fallback)
+			continue;
+		fputs("    ", f);
+		safe_puts(f, it->name);
+		fprintf(f, "  %s  ", heft_encoding_name(it->to));
+		safe_puts(f, it->why ? it->why : "");
+		putc('\n', f);
+		shown++;
+	}
+	if (o->n_fallbacks > shown)
+		fprintf(f, "    and %zu more: --dry-run lists all\n", o->n_fallbacks - shown);
+}
+
+static void print_nonfinite(const struct heft_output *o, const struct heft_error *e, FILE *f)
+{
+	for (size_t i = 0; i < o->n_items; i++)
+		if (e[i].nonfinite) {
+			fprintf(f, "  %s", style(f, RED));
+			safe_puts(f, o->item[i].name);
+			fprintf(f, ": %" PRIu64 " value%s NaN or infinite%s\n", e[i].nonfinite,
+				e[i].nonfinite == 1 ? " is" : "s are", style(f, PLAIN));
+		}
+}
+
+static const struct heft_error *errors_of(const struct heft_summary *s, size_t output)
+{
+	return s && s->error ? s->error[output] : NULL;
+}
+
+void report_summary(const struct heft_plan *p, const struct heft_summary *s, FILE *f)
+{
+	double rate = s->seconds > 0 ? (double)s->bytes_in / s->seconds : 0;
+
+	for (size_t i = 0; i < heft_plan_outputs(p); i++) {
+		const struct heft_output *o = heft_plan_output(p, i);
+		const struct heft_error *e = errors_of(s, i);
+		print_output_line(o, f);
+		if (!o->n_items)
+			continue;
+		print_types(o, e, f);
+		if (e) {
+			print_worst(o, e, f);
+			print_nonfinite(o, e, f);
+		}
+		print_fallbacks(o, f);
+	}
+	print_drops(p, f, LISTED);
+	fprintf(f, "read %s, wrote %s in %.1f s", human_bytes(s->bytes_in).s, human_bytes(s->bytes_out).s, s->seconds);
+	if (rate > 0)
+		fprintf(f, ", %s/s", human_bytes((uint64_t)rate).s);
+	putc('\n', f);
+}
+
+/* ---- JSON ---- */
+
+static void json_item(struct json_writer *w, const struct heft_item *it, const struct heft_error *e)
+{
+	json_open(w, NULL, '{');
+	json_text(w, "name", it->name);
+	json_dims(w, "shape", it->dim, it->rank);
+	json_text(w, "from", it->from ? heft_encoding_name(it->from) : NULL);
+	json_text(w, "type", heft_encoding_name(it->to));
+	json_count(w, "part", it->part);
+	json_count(w, "offset", it->offset);
+	json_count(w, "size", it->size);
+	json_text(w, "operation", it->operation);
+	json_text(w, "why", it->why);
+	json_flag(w, "fallback", it->fallback);
+	json_flag(w, "lossless", it->lossless);
+	json_open(w, "inputs", '[');
+	for (size_t i = 0; i < it->n_sources; i++)
+		json_text(w, NULL, it->source[i]);
+	json_close(w, ']');
+	if (e)
+		error_json(w, "error", e);
+	json_close(w, '}');
+}
+
+static void json_types(struct json_writer *w, const struct heft_output *o, const struct heft_error *e)
+{
+	size_t n;
+	struct type_sum *sum = sum_types(o, e, &n);
+
+	json_open(w, "types", '[');
+	for (size_t i = 0; i < n; i++) {
+		json_open(w, NULL, '{');
+		json_text(w, "type", heft_encoding_name(sum[i].enc));
+		json_count(w, "tensors", sum[i].tensors);
+		json_count(w, "weights", sum[i].weights);
+		json_count(w, "size", sum[i].bytes);
+		if (e)
+			error_json(w, "error", &sum[i].error);
+		json_close(w, '}');
+	}
+	json_close(w, ']');
+	free(sum);
+}
+
+static void json_output(struct json_writer *w, const struct heft_output *o, const struct heft_error *e)
+{
+	json_open(w, NULL, '{');
+	json_text(w, "path", o->path);
+	json_text(w, "type", o->type);
+	json_count(w, "size", o->size);
+	json_count(w, "parts", o->n_parts);
+	json_real(w, "bits_per_weight", o->bits_per_weight);
+	json_count(w, "fallbacks", o->n_fallbacks);
+	json_types(w, o, e);
+	value_json(w, o->kv, o->n_kv, false);
+	json_open(w, "tensors", '[');
+	for (size_t i = 0; i < o->n_items; i++)
+		json_item(w, &o->item[i], e ? &e[i] : NULL);
+	json_close(w, ']');
+	json_close(w, '}');
+}
+
+static void json_drops(struct json_writer *w, const struct heft_plan *p)
+{
+	const struct heft_drop *drop;
+	size_t n = heft_plan_drops(p, &drop);
+
+	json_open(w, "left_out", '[');
+	for (size_t i = 0; i < n; i++) {
+		json_open(w, NULL, '{');
+		json_text(w, "name", drop[i].name);
+		json_text(w, "why", drop[i].why);
+		json_close(w, '}');
+	}
+	json_close(w, ']');
+}
+
+int report_json(const struct heft_plan *p, const struct heft_summary *s, const char *source)
+{
+	struct json_writer w;
+
+	json_report(&w, "convert");
+	json_text(&w, "source", source);
+	json_flag(&w, "dry_run", !s);
+	json_count(&w, "bytes_in", s ? s->bytes_in : heft_plan_bytes_in(p));
+	if (s) {
+		json_count(&w, "bytes_out", s->bytes_out);
+		json_real(&w, "seconds", s->seconds);
+	}
+	json_open(&w, "outputs", '[');
+	for (size_t i = 0; i < heft_plan_outputs(p); i++)
+		json_output(&w, heft_plan_output(p, i), errors_of(s, i));
+	json_close(&w, ']');
+	json_drops(&w, p);
+	json_report_end(&w);
+	return EXIT_DONE;
+}

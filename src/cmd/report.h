@@ -1,0 +1,13 @@
+/*
+ * report.h - what `heft convert` says: the plan before, the summary after. Both borrow the plan.
+ */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include "cmd.h"
+
+int report_plan(const struct heft_plan *p, FILE *f);                               /* EXIT_DONE */
+int report_json(const struct heft_plan *p, const struct heft_summary *s, const char *source); /* s NULL: a plan; EXIT_DONE */
+void report_summary(const struct heft_plan *p, const struct heft_summary *s, FILE *f);
+
+#endif

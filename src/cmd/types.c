@@ -1,0 +1,100 @@
+/*
+ * types.c owns `heft types`: every encoding and every recipe that -t takes.
+ */
+#include "cmd.h"
+
+struct options {
+	bool json;
+};
+
+static const struct opt rows[] = {
+	{ OPT_FLAG, 0, "json", NULL, NULL, "print the tables as JSON", offsetof(struct options, json) },
+	{ OPT_END, 0, NULL, NULL, NULL, NULL, 0 },
+};
+
+static void print_encodings(void)
+{
+	static const char *const head[] = { "type", "bits per weight", "block", "heft", "" };
+	const struct heft_encoding *e;
+	struct table t;
+
+	table_init(&t, "lrrll", head);
+	for (size_t i = 0; (e = heft_encoding_at(i)); i++) {
+		table_add(&t, "%s", heft_encoding_name(e));
+		table_add(&t, "%.4g", heft_encoding_bits(e));
+		table_add(&t, "%u", (unsigned)heft_encoding_block(e));
+		table_add(&t, "%s", heft_encoding_can_encode(e) ? "reads, writes" : "reads");
+		table_add(&t, "%s", heft_encoding_about(e));
+	}
+	table_print(&t, stdout, 0);
+}
+
+static void print_recipes(void)
+{
+	static const char *const head[] = { "recipe", "" };
+	const struct heft_recipe_info *r;
+	size_t n = heft_recipes(&r);
+	struct table t;
+
+	table_init(&t, "ll", head);
+	for (size_t i = 0; i < n; i++) {
+		table_add(&t, "%s", r[i].name);
+		table_add(&t, "%s", r[i].about ? r[i].about : "");
+	}
+	table_print(&t, stdout, 0);
+}
+
+static void print_json(void)
+{
+	const struct heft_encoding *e;
+	const struct heft_recipe_info *r;
+	size_t n = heft_recipes(&r);
+	struct json_writer w;
+
+	json_report(&w, "types");
+	json_open(&w, "types", '[');
+	for (size_t i = 0; (e = heft_encoding_at(i)); i++) {
+		json_open(&w, NULL, '{');
+		json_text(&w, "name", heft_encoding_name(e));
+		json_real(&w, "bits_per_weight", heft_encoding_bits(e));
+		json_count(&w, "block", heft_encoding_block(e));
+		json_flag(&w, "lossy", heft_encoding_lossy(e));
+		json_flag(&w, "writes", heft_encoding_can_encode(e));
+		json_text(&w, "about", heft_encoding_about(e));
+		json_close(&w, '}');
+	}
+	json_close(&w, ']');
+	json_open(&w, "recipes", '[');
+	for (size_t i = 0; i < n; i++) {
+		json_open(&w, NULL, '{');
+		json_text(&w, "name", r[i].name);
+		json_text(&w, "about", r[i].about);
+		json_close(&w, '}');
+	}
+	json_close(&w, ']');
+	json_report_end(&w);
+}
+
+static int run(void *options, const struct list *args)
+{
+	const struct options *o = options;
+
+	if (o->json) {
+		print_json();
+		return EXIT_DONE;
+	}
+	printf("%sTypes%s: how one tensor is stored\n", style(stdout, BOLD), style(stdout, PLAIN));
+	print_encodings();
+	printf("\n%sRecipes%s: which tensor gets which type\n", style(stdout, BOLD), style(stdout, PLAIN));
+	print_recipes();
+	return EXIT_DONE;
+}
+
+const struct tool tool_types = {
+	.name = "types",
+	.about = "list the types and recipes that 'convert -t' takes",
+	.usage = "[--json]",
+	.opt = rows,
+	.size = sizeof(struct options),
+	.run = run,
+};
