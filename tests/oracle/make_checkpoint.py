@@ -56,7 +56,6 @@ CASES = {
     "llama-mistral03": case(LLAMA, NARROW, tok="mistral03"),
     "llama-phi3": case(LLAMA, NARROW, tok="phi-3"),
     "llama-deepseek": case(LLAMA, NARROW, tok="deepseek", tie_word_embeddings=True),
-    "llama-gpt2": case(LLAMA, NARROW, tok="gpt2", tie_word_embeddings=True),
     "llama-granite": case(LLAMA, NARROW, tok="granite31", tie_word_embeddings=True),
     "llama-glm": case(LLAMA, NARROW, tok="glm-4.6", tie_word_embeddings=True),
     "llama-neox": case(LLAMA, NARROW, tok="gpt_neox", tie_word_embeddings=True),
@@ -69,11 +68,11 @@ CASES = {
     "mixtral-narrow": case(MIXTRAL, NARROW, num_local_experts=4, spell="old", dtype="float16"),
     "mixtral-minimal": case(MIXTRAL, NARROW, num_local_experts=8, spell="minimal"),
     # qwen2
-    "qwen2": case(QWEN2, WIDE, tok="gpt2", tie_word_embeddings=True, types="all"),
+    "qwen2": case(QWEN2, WIDE, tie_word_embeddings=True, types="all"),
     "qwen2-narrow": case(QWEN2, NARROW, tok="qwen2", spell="old", extras=("generation",)),
     "qwen2-yarn": case(QWEN2, NARROW, tok="qwen2", tie_word_embeddings=True, rope_parameters=YARN),
     "qwen2-minimal": case(QWEN2, NARROW, tok="qwen2", tie_word_embeddings=True, spell="minimal"),
-    "qwen2-window": case(QWEN2, NARROW, tok="gpt2", use_sliding_window=True, sliding_window=128, max_window_layers=2),
+    "qwen2-window": case(QWEN2, NARROW, use_sliding_window=True, sliding_window=128, max_window_layers=2),
     # qwen3
     "qwen3": case(QWEN3, WIDE, tok="gpt2", tie_word_embeddings=True, types="all", head_dim=64, shard="20MB"),
     "qwen3-narrow": case(QWEN3, NARROW, tok="qwen3", spell="old", head_dim=32),
@@ -147,7 +146,7 @@ def vocabulary(d):
 def respell(config, spell, given, dtype):
     """config.json as an older transformers wrote it ('old'), or with what was asked for only ('minimal')."""
     if spell == "minimal":
-        keep = {"architectures", "model_type", "vocab_size", *given}
+        keep = {"architectures", "model_type", "vocab_size", "num_local_experts", *given}
         config = {k: v for k, v in config.items() if k in keep}
     if spell == "old":
         rope = dict(config.pop("rope_parameters", None) or {})
