@@ -2,6 +2,8 @@
 """Makes checkpoints and the reference's files for them: convert_hf_to_gguf --outtype O, then llama-quantize TYPE.
 
 usage: reference.py WORK TOKENIZERS CASE...     WORK/CASE/src: the checkpoint; WORK/CASE/ref: OUTTYPE.gguf, OUTTYPE-TYPE.gguf
+       reference.py --made WORK CASE...         the checkpoints stand in WORK/CASE/src already; every type
+PRE=NAME in the environment: the pre-tokenizer of a BPE tokenizer that the converter's hashes do not know.
 A case that stands already (WORK/CASE/ready) is kept. Python starts once; each case runs in a forked child."""
 import importlib.util
 import os
@@ -22,6 +24,9 @@ def load_converter():
     spec = importlib.util.spec_from_file_location("convert_hf_to_gguf", SCRIPT)
     m = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(m)
+    if os.environ.get("PRE"):
+        from conversion.base import TextModel
+        TextModel.get_vocab_base_pre = lambda self, tokenizer: os.environ["PRE"]
     return m
 
 
@@ -64,15 +69,17 @@ def reference(converter, name, work, tokenizers):
     src, ref, log = d + "/src", d + "/ref", d + "/log"
     if os.path.exists(d + "/ready"):
         return True
-    subprocess.run(["rm", "-rf", d])
+    for old in [ref, log] + ([src] if tokenizers else []):
+        subprocess.run(["rm", "-rf", old])
     os.makedirs(ref)
-    if not in_child(lambda: make_checkpoint.build(name, src, tokenizers), log):
+    if tokenizers and not in_child(lambda: make_checkpoint.build(name, src, tokenizers), log):
         return False
+    every = not tokenizers or make_checkpoint.CASES[name]["types"] == "all"
     for outtype in ("auto", "bf16", "f16", "f32"):
         plain = f"{ref}/{outtype}.gguf"
         if not in_child(lambda: convert(converter, src, plain, outtype), log):
             return False
-        kinds = (ALL if make_checkpoint.CASES[name]["types"] == "all" else FEW) if outtype == "auto" else VIA[outtype]
+        kinds = (ALL if every else FEW) if outtype == "auto" else VIA[outtype]
         for kind in kinds:
             if not quantize(log, plain, f"{ref}/{outtype}-{kind}.gguf", kind):
                 return False
@@ -81,7 +88,8 @@ def reference(converter, name, work, tokenizers):
 
 
 def main():
-    work, tokenizers, names = sys.argv[1], sys.argv[2], sys.argv[3:]
+    made = sys.argv[1] == "--made"
+    work, tokenizers, names = (sys.argv[2], None, sys.argv[3:]) if made else (sys.argv[1], sys.argv[2], sys.argv[3:])
     converter = load_converter()
     import sentencepiece, tokenizers as _, transformers.models.llama, transformers.models.qwen3_moe  # noqa: F401, E401
     failed = 0
