@@ -13,6 +13,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 PKG_CONFIG ?= pkg-config
 PROVE ?= prove
+PROVE_FLAGS ?= -j2
 FUZZ_SECONDS ?= 30
 VERSION := $(shell sed -n 's/^\#define HEFT_VERSION "\(.*\)"/\1/p' include/heft.h)
 
@@ -54,7 +55,7 @@ HELPER := $(HELPER_SRC:tests/helper/%.c=$(BUILD)/tests/helper/%)
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 TEXTS := $(sort $(wildcard src/arch/*.arch src/recipe/*.recipe))
 
-.PHONY: all demo check bench fuzz install uninstall clean deps units helpers
+.PHONY: all demo check test bench fuzz fuzz-targets install uninstall clean deps deps-test units helpers
 all: heft $(BUILD)/libheft.a $(BUILD)/libheft.$(SHARED_EXT)
 
 heft: $(BUILD)/heft
@@ -92,8 +93,38 @@ $(BUILD)/tests/helper/%: tests/helper/%.c $(BUILD)/libheft.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -I. $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libheft.a $(LIBS)
 
-check: all units
-	BUILD=$(BUILD) HEFT=$(CURDIR)/heft $(PROVE) $(PROVE_FLAGS) $(UNIT) tests/*.t
+# Make reads the compiler's flags from pkg-config while it runs, so what is missing is installed before the second make begins.
+check: deps-test
+	$(MAKE) test
+
+test: all units
+	BUILD=$(BUILD) HEFT=$(CURDIR)/heft CC="$(CC)" $(PROVE) $(PROVE_FLAGS) $(UNIT) tests/*.t
+
+demo: deps
+	$(MAKE) all
+	HEFT=$(CURDIR)/heft scripts/demo $(BUILD)/demo
+
+deps:
+	@CC="$(CC)" sh scripts/deps
+
+deps-test:
+	@CC="$(CC)" sh scripts/deps --test
+
+# the reference tools take part where ../shared/oracle stands
+bench: deps-test
+	$(MAKE) all helpers
+	BUILD=$(BUILD) HEFT=$(CURDIR)/heft scripts/bench
+
+# a library of its own, with coverage for the fuzzer; targets and corpora stay in $(BUILD)/fuzz
+fuzz:
+	$(MAKE) CC=clang BUILD=$(BUILD)/fuzz SANITIZE=address,undefined CFLAGS="-O1 -g -fsanitize=fuzzer-no-link" fuzz-targets
+	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz $(BUILD)/fuzz
+
+fuzz-targets: $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/target/%)
+
+$(BUILD)/target/%: tests/fuzz/%.c $(BUILD)/libheft.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fsanitize=fuzzer -Wno-missing-prototypes -I. $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libheft.a $(LIBS)
 
 clean:
 	rm -rf build heft

@@ -1,0 +1,42 @@
+# Sourced by the scripts beside it: where things are, and TAP from heft against reference files.
+# HEFT: the program. ORACLE: ../shared/oracle/run. HEFT_ORACLE_WORK: folder of checkpoints and reference files, kept between runs.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+shared=${HEFT_SHARED:-$root/../shared}
+oracle=${ORACLE:-$shared/oracle/run}
+heft=${HEFT:-$root/heft}
+work=${HEFT_ORACLE_WORK:-/var/tmp/heft-oracle-work}
+kjv=$root/testdata/kjv-llama
+[ -x "$oracle" ] || { echo "Bail out! the reference tools are missing: $oracle"; exit 1; }
+[ -x "$heft" ] || { echo "Bail out! $heft is missing: run make"; exit 1; }
+mkdir -p "$work"
+work=$(cd "$work" && pwd)
+stamp=$(cat "$here"/make_checkpoint.py "$here"/reference.py "${HEFT_ORACLE:-/var/tmp/heft-oracle}/.version" | cksum)
+if [ "$(cat "$work/stamp" 2>/dev/null)" != "$stamp" ]; then
+	rm -rf "${work:?}"/*
+	echo "$stamp" >"$work/stamp"
+fi
+
+# compare LIST: "label TAB reference TAB ours" lines in, TAP out. Our files are removed; LIST is emptied.
+compare() {
+	"$oracle" python3 "$here/compare.py" --batch "$1" || true
+	cut -f3 "$1" | while read -r f; do rm -f "$f" "${f%-00001-of-*}"-0*-of-*.gguf; done
+	: >"$1"
+}
+
+# convert OUT ARGS...: runs heft; what it says when it fails is shown as a comment
+convert() {
+	local out=$1
+	shift
+	"$heft" convert "$@" -f -o "$out" >"$work/heft.log" 2>&1 || sed 's/^/# heft: /' "$work/heft.log" | tail -n 3
+}
+
+# tap: joins several TAP streams into one; the exit status says whether all passed
+tap() {
+	awk '/^Bail out/ { print; bad++; next }
+	     /^1\.\./ { next }
+	     /^(not )?ok / { n++; if ($1 == "not") bad++; sub(/ok [0-9]+/, "ok " n) }
+	     { print; fflush() }
+	     END { print "1.." n + 0; exit bad > 0 || n == 0 }'
+}

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Makes checkpoints and the reference's files for them: convert_hf_to_gguf --outtype O, then llama-quantize TYPE.
+
+usage: reference.py WORK TOKENIZERS CASE...     WORK/CASE/src: the checkpoint; WORK/CASE/ref: OUTTYPE.gguf, OUTTYPE-TYPE.gguf
+       reference.py --made WORK CASE...         the checkpoints stand in WORK/CASE/src already; every type
+PRE=NAME in the environment: the pre-tokenizer of a BPE tokenizer that the converter's hashes do not know.
+A case that stands already (WORK/CASE/ready) is kept. Python starts once; each case runs in a forked child."""
+import importlib.util
+import os
+import subprocess
+import sys
+import traceback
+
+import make_checkpoint
+
+sys.dont_write_bytecode = True
+SCRIPT = "/usr/share/doc/llama.cpp-tools/scripts/convert_hf_to_gguf.py"
+ALL = """Q2_K Q2_K_S Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M Q6_K Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 F16 BF16 F32""".split()
+FEW = "Q2_K Q3_K_M Q4_K_M Q5_K_M Q6_K Q8_0 Q4_0 F16".split()
+VIA = {"bf16": ["Q4_K_M", "Q8_0", "F16"], "f16": ["Q4_K_M", "Q5_1", "BF16"], "f32": ["Q4_K_M", "Q4_0", "F16", "Q6_K"]}
+
+
+def load_converter():
+    spec = importlib.util.spec_from_file_location("convert_hf_to_gguf", SCRIPT)
+    m = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(m)
+    if os.environ.get("PRE"):
+        from conversion.base import TextModel
+        TextModel.get_vocab_base_pre = lambda self, tokenizer: os.environ["PRE"]
+    return m
+
+
+def in_child(f, log):
+    """Runs f in a forked child whose output goes to a file. True where it worked."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(fd, 1)
+        os.dup2(fd, 2)
+        try:
+            f()
+            sys.stdout.flush()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def convert(converter, src, out, outtype):
+    sys.argv = ["convert_hf_to_gguf", src, "--outtype", outtype, "--outfile", out]
+    converter.main()
+
+
+def quantize(log, src, out, kind):
+    """False where the tool failed for another reason than that it will not make this type without an importance matrix (Q2_K_S)."""
+    r = subprocess.run(["llama-quantize", src, out, kind, "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    with open(log, "ab") as f:
+        f.write(r.stdout)
+    if r.returncode and os.path.exists(out):
+        os.remove(out)
+    return r.returncode == 0 or b"requires an importance matrix" in r.stdout
+
+
+def reference(converter, name, work, tokenizers):
+    d = os.path.join(work, name)
+    src, ref, log = d + "/src", d + "/ref", d + "/log"
+    if os.path.exists(d + "/ready"):
+        return True
+    for old in [ref, log] + ([src] if tokenizers else []):
+        subprocess.run(["rm", "-rf", old])
+    os.makedirs(ref)
+    if tokenizers and not in_child(lambda: make_checkpoint.build(name, src, tokenizers), log):
+        return False
+    every = not tokenizers or make_checkpoint.CASES[name]["types"] == "all"
+    for outtype in ("auto", "bf16", "f16", "f32"):
+        plain = f"{ref}/{outtype}.gguf"
+        if not in_child(lambda: convert(converter, src, plain, outtype), log):
+            return False
+        kinds = (ALL if every else FEW) if outtype == "auto" else VIA[outtype]
+        for kind in kinds:
+            if not quantize(log, plain, f"{ref}/{outtype}-{kind}.gguf", kind):
+                return False
+    open(d + "/ready", "w").close()
+    return True
+
+
+def main():
+    made = sys.argv[1] == "--made"
+    work, tokenizers, names = (sys.argv[2], None, sys.argv[3:]) if made else (sys.argv[1], sys.argv[2], sys.argv[3:])
+    converter = load_converter()
+    import sentencepiece, tokenizers as _, transformers.models.llama, transformers.models.qwen3_moe  # noqa: F401, E401
+    failed = 0
+    for name in names:
+        ok = reference(converter, name, work, tokenizers)
+        failed += not ok
+        print(f"{name}: {'ready' if ok else 'the reference failed, see its log'}", flush=True)
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
