@@ -37,16 +37,22 @@ static void from_gguf(struct family *f, const struct heft_model *m, struct arena
 {
 	identity_weights(f, m, a);
 	kv_set_all(&f->kv, m->kv, m->n_kv);
+	kv_remove_prefix(&f->kv, "split.");
 	f->arch = kv_string(m->kv, m->n_kv, "general.architecture");
+}
+
+/* For a safetensors file: its own __metadata__; of another container, what transformers wants to see. */
+static void with_own_names(struct family *f, const struct heft_model *m, struct arena *a)
+{
+	identity_weights(f, m, a);
+	if (!strcmp(m->format, "safetensors"))
+		kv_set_all(&f->kv, m->kv, m->n_kv);
+	kv_set(&f->kv, "format", value_string("pt"));
 }
 
 static void without_family(struct family *f, const struct heft_model *m, const struct family_options *o, struct arena *a)
 {
 	identity_weights(f, m, a);
-	if (o->own_names) {
-		kv_set_all(&f->kv, m->kv, m->n_kv);
-		return;
-	}
 	f->arch = "none";
 	kv_set(&f->kv, "general.architecture", value_string(f->arch));
 	kv_set(&f->kv, "general.name", value_string(o->model_name ? o->model_name : m->name));
@@ -217,9 +223,11 @@ int family_resolve(struct family *out, struct heft_model *m, const struct family
 		   struct heft_err *err)
 {
 	*out = (struct family){ .kv = { .arena = a } };
-	if (!strcmp(m->format, "gguf"))
+	if (o->own_names)
+		with_own_names(out, m, a);
+	else if (!strcmp(m->format, "gguf"))
 		from_gguf(out, m, a);
-	else if (o->own_names || (o->arch && !strcmp(o->arch, "none")))
+	else if (o->arch && !strcmp(o->arch, "none"))
 		without_family(out, m, o, a);
 	else
 		return from_checkpoint(out, m, o, a, sink, err);
