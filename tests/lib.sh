@@ -1,0 +1,49 @@
+# Sourced by tests/*.t: TAP, paths and a folder that goes away. HEFT and BUILD come from `make check`. Works with bash 3.2.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+heft=${HEFT:-$PWD/heft} build=${BUILD:-build}
+mkmodel=$build/tests/helper/mkmodel
+kjv=testdata/kjv-llama
+dir=$(mktemp -d "${TMPDIR:-/tmp}/heft-test.XXXXXX") || exit 1
+trap 'rm -rf "$dir"' EXIT
+tap_n=0 tap_failed=0
+
+ok() { # STATUS LABEL: a test that passed where STATUS is 0
+	tap_n=$((tap_n + 1))
+	[ "$1" = 0 ] && { echo "ok $tap_n - $2"; return 0; }
+	echo "not ok $tap_n - $2"
+	tap_failed=1
+	return 1
+}
+skip() { # LABEL WHY
+	tap_n=$((tap_n + 1))
+	echo "ok $tap_n - $1 # SKIP $2"
+}
+finish() {
+	echo "1..$tap_n"
+	exit $tap_failed
+}
+shown() { # FILE: as TAP comments
+	sed 's/^/# /' "$1" | head -n 8
+}
+
+# model DIR PRESET [ARGS]: a checkpoint with kjv-llama's tokenizer
+model() {
+	local at=$1
+	shift
+	"$mkmodel" "$1" "$at" ${2+"${@:2}"} >/dev/null && cp "$kjv"/tokenizer* "$at/"
+}
+
+# safetensors FILE HEADER DATA-BYTES [LENGTH]: a file with any header; LENGTH overrides the true header length
+safetensors() {
+	local n=${4:-$(printf '%s' "$2" | wc -c)} i=0
+	{
+		while [ $i -lt 8 ]; do
+			# shellcheck disable=SC2059
+			printf "\\$(printf '%03o' $((n >> (8 * i) & 255)))"
+			i=$((i + 1))
+		done
+		printf '%s' "$2"
+		head -c "$3" /dev/zero
+	} >"$1"
+}

@@ -1,0 +1,60 @@
+#!/bin/bash
+# Memory does not grow with the model, and headers are read in no time. The checkpoints are sparse: true headers, no data on disk.
+# HEFT_MEMORY=full converts all of them to /dev/null (minutes); else the same shapes with fewer layers.
+. "$(dirname "$0")/lib.sh"
+limit=$((300 * 1024)) # kilobytes
+
+# within LABEL ARGS...: heft ARGS ends well under the limit
+within() {
+	local label=$1 peak wall cpu rc
+	shift
+	"$build"/tests/helper/peak "$dir/peak" "$heft" "$@" >/dev/null 2>"$dir/stderr"
+	read -r peak wall cpu rc <"$dir/peak"
+	[ "$rc" = 0 ] && [ "$peak" -lt $limit ]
+	ok $? "$label: $((peak / 1024)) MB, $wall ms" || { echo "# exit status $rc"; shown "$dir/stderr"; }
+}
+
+# instant LABEL SRC: heft info under 0.1 s, the best of five, since other tests run beside this one
+instant() {
+	local best=1000000 peak wall cpu rc i
+	for i in 1 2 3 4 5; do
+		"$build"/tests/helper/peak "$dir/peak" "$heft" info "$2" >/dev/null 2>"$dir/stderr"
+		read -r peak wall cpu rc <"$dir/peak"
+		[ "$rc" = 0 ] && [ "$wall" -lt $best ] && best=$wall
+	done
+	[ $best -lt 100 ]
+	ok $? "info of $1: $best ms" || shown "$dir/stderr"
+}
+
+if [ "${HEFT_SANITIZE:-}" ]; then # a sanitizer's shadow memory is not heft's
+	skip "memory" "sanitizer build"
+	finish
+fi
+small="layers=3"
+[ "${HEFT_MEMORY:-}" = full ] && small=
+model "$dir/70b" llama-70b sparse=1 shards=30 vocab=2048
+model "$dir/moe" moe-256 sparse=1 shards=16 vocab=2048
+model "$dir/405b" llama-405b sparse=1 shards=191 vocab=2048
+cp testdata/kjv-bpe/tokenizer* "$dir/moe/"
+rm -f "$dir/moe/tokenizer.model"
+for m in 70b moe 405b; do
+	instant $m "$dir/$m"
+done
+within "plan of 70b" convert "$dir/70b" -t q4_k_m -n
+within "plan of moe" convert "$dir/moe" -t q4_k_m --pre qwen2 -n
+if [ "$small" ]; then
+	model "$dir/70b" llama-70b sparse=1 shards=3 vocab=2048 $small
+	rm -f "$dir/70b"/model-*-of-00030.safetensors
+	rm -rf "$dir/moe"
+	model "$dir/moe" moe-256 sparse=1 shards=3 vocab=2048 $small
+	cp testdata/kjv-bpe/tokenizer* "$dir/moe/"
+	rm -f "$dir/moe/tokenizer.model"
+fi
+within "70b to q4_k_m on standard output" convert "$dir/70b" -t q4_k_m -o -
+within "moe to q4_k_m on standard output" convert "$dir/moe" -t q4_k_m --pre qwen2 -o -
+if [ "$small" ]; then
+	within "70b to q8_0 in a file, 7 threads" convert "$dir/70b" -t q8_0 -j 7 -o "$dir/x.gguf"
+	rm -f "$dir/x.gguf"
+	within "moe to q4_k_m and q8_0 in files" convert "$dir/moe" --pre qwen2 -t q4_k_m -o "$dir/x.gguf" -t q8_0 -o "$dir/y.gguf"
+fi
+finish
