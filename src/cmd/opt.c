@@ -80,7 +80,7 @@ bool size_parse(const char *s, uint64_t *out)
 	return !__builtin_mul_overflow(whole, unit, out) && !__builtin_add_overflow(*out, part, out);
 }
 
-/* A value that is not in a closed set; what: "--type" or the operand's name. */
+/* A value that is not in a closed set; what: "--type ", or nothing for an operand. */
 static int unknown_word(const char *what, const char *complete, const char *s)
 {
 	struct word w;
@@ -88,19 +88,19 @@ static int unknown_word(const char *what, const char *complete, const char *s)
 	size_t n = 0;
 
 	if (word_nearest(complete, s, &w))
-		return misuse("%s does not know '%s', did you mean '%s'?", what, s, w.s);
+		return misuse("%sdoes not know '%s', did you mean '%s'?", what, s, w.s);
 	if (!strcmp(complete, "type"))
-		return misuse("%s does not know '%s', 'heft types' lists the types", what, s);
+		return misuse("%sdoes not know '%s', 'heft types' lists the types", what, s);
 	for (size_t i = 0; n < sizeof all && word_at(complete, i, &w); i++)
 		n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", w.s);
-	return misuse("%s does not know '%s', only: %s", what, s, all);
+	return misuse("%sdoes not know '%s', only: %s", what, s, all);
 }
 
 static int set_string(const struct opt *o, const char *s, void *field)
 {
 	char what[48];
 
-	snprintf(what, sizeof what, "--%s", o->name);
+	snprintf(what, sizeof what, "--%s ", o->name);
 	if (!word_open(o->complete) && !word_known(o->complete, s))
 		return unknown_word(what, o->complete, s);
 	memcpy(field, &s, sizeof s);
@@ -273,7 +273,7 @@ static int check_operands(const struct tool *t, const struct list *args)
 		return misuse("'%s' is one operand too many", args->v[t->max_args]);
 	for (size_t i = 0; i < args->n; i++)
 		if (!word_open(t->operand) && !word_known(t->operand, args->v[i]))
-			return unknown_word(t->name, t->operand, args->v[i]);
+			return unknown_word("", t->operand, args->v[i]);
 	return -1;
 }
 
