@@ -126,6 +126,61 @@ $(BUILD)/target/%: tests/fuzz/%.c $(BUILD)/libheft.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fsanitize=fuzzer -Wno-missing-prototypes -I. $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libheft.a $(LIBS)
 
+# install: BSD and GNU install agree on -d and -m. Cross builds set RUN (qemu-aarch64) to make the completions.
+INSTALL ?= install
+RUN ?=
+TOOLS := $(shell sed -n 's/^TOOL(\(.*\))/\1/p' src/cmd/list.h)
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+LIBDIR = $(DESTDIR)$(PREFIX)/lib
+INCDIR = $(DESTDIR)$(PREFIX)/include
+SHARE = $(DESTDIR)$(PREFIX)/share
+COMPLETIONS := $(BUILD)/completions/heft.bash $(BUILD)/completions/_heft $(BUILD)/completions/heft.fish
+$(BUILD)/completions/heft.bash: SHELL_NAME = bash
+$(BUILD)/completions/_heft: SHELL_NAME = zsh
+$(BUILD)/completions/heft.fish: SHELL_NAME = fish
+
+$(COMPLETIONS): $(BUILD)/heft
+	@mkdir -p $(@D)
+	$(RUN) $(BUILD)/heft completion $(SHELL_NAME) >$@.tmp && mv $@.tmp $@
+
+# PREFIX may differ from the last run, so this file is always made again
+.PHONY: $(BUILD)/heft.pc
+$(BUILD)/heft.pc:
+	@mkdir -p $(@D)
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: heft' \
+		'Description: converts and quantizes open-weight checkpoints' 'Version: $(VERSION)' \
+		'Requires.private: $(PACKAGES)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lheft' \
+		'Libs.private: $(OPENMP_LIBS) -lpthread -lm' >$@
+
+install: all $(COMPLETIONS) $(BUILD)/heft.pc
+	$(INSTALL) -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(SHARE)/man/man1 $(SHARE)/man/man5
+	$(INSTALL) -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	$(INSTALL) -m 755 $(BUILD)/heft $(BINDIR)/heft
+	for t in $(TOOLS); do ln -sf heft $(BINDIR)/heft-$$t || exit 1; done
+	$(INSTALL) -m 644 include/heft.h $(INCDIR)/heft.h
+	$(INSTALL) -m 644 $(BUILD)/libheft.a $(LIBDIR)/libheft.a
+ifeq ($(UNAME),Darwin)
+	$(INSTALL) -m 755 $(BUILD)/libheft.dylib $(LIBDIR)/libheft.dylib
+else
+	$(INSTALL) -m 755 $(BUILD)/libheft.so $(LIBDIR)/libheft.so.$(VERSION)
+	ln -sf libheft.so.$(VERSION) $(LIBDIR)/libheft.so.0
+	ln -sf libheft.so.0 $(LIBDIR)/libheft.so
+endif
+	$(INSTALL) -m 644 $(BUILD)/heft.pc $(LIBDIR)/pkgconfig/heft.pc
+	for m in man/*.[15]; do $(INSTALL) -m 644 $$m $(SHARE)/man/man$${m##*.}/ || exit 1; done
+	$(INSTALL) -m 644 $(BUILD)/completions/heft.bash $(SHARE)/bash-completion/completions/heft
+	for t in $(TOOLS); do ln -sf heft $(SHARE)/bash-completion/completions/heft-$$t || exit 1; done
+	$(INSTALL) -m 644 $(BUILD)/completions/_heft $(SHARE)/zsh/site-functions/_heft
+	$(INSTALL) -m 644 $(BUILD)/completions/heft.fish $(SHARE)/fish/vendor_completions.d/heft.fish
+	for t in $(TOOLS); do ln -sf heft.fish $(SHARE)/fish/vendor_completions.d/heft-$$t.fish || exit 1; done
+
+uninstall:
+	rm -f $(BINDIR)/heft $(TOOLS:%=$(BINDIR)/heft-%) $(INCDIR)/heft.h $(LIBDIR)/libheft.* $(LIBDIR)/pkgconfig/heft.pc
+	for m in man/*.[15]; do rm -f $(SHARE)/man/man$${m##*.}/$${m#man/}; done
+	rm -f $(SHARE)/bash-completion/completions/heft $(TOOLS:%=$(SHARE)/bash-completion/completions/heft-%)
+	rm -f $(SHARE)/zsh/site-functions/_heft $(SHARE)/fish/vendor_completions.d/heft.fish
+	rm -f $(TOOLS:%=$(SHARE)/fish/vendor_completions.d/heft-%.fish)
+
 clean:
 	rm -rf build heft
 
