@@ -127,8 +127,8 @@ static void print_json(const char *path, const struct findings *f, size_t errors
 
 	json_report(&w, "check");
 	json_text(&w, "path", path);
-	json_count(&w, "errors", errors);
-	json_count(&w, "warnings", f->n - errors);
+	json_number(&w, "errors", errors);
+	json_number(&w, "warnings", f->n - errors);
 	json_open(&w, "problems", '[');
 	for (size_t i = 0; i < f->n; i++) {
 		char code[16];

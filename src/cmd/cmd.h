@@ -136,7 +136,7 @@ void json_open(struct json_writer *w, const char *key, char bracket); /* '{' or 
 void json_close(struct json_writer *w, char bracket);
 void json_text(struct json_writer *w, const char *key, const char *s); /* NULL: null */
 void json_bytes(struct json_writer *w, const char *key, struct heft_str s);
-void json_count(struct json_writer *w, const char *key, uint64_t n);
+void json_number(struct json_writer *w, const char *key, uint64_t n);
 void json_integer(struct json_writer *w, const char *key, int64_t n);
 void json_real(struct json_writer *w, const char *key, double x);
 void json_flag(struct json_writer *w, const char *key, bool b);

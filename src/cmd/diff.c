@@ -237,8 +237,8 @@ static void print_json(const struct options *o, const struct heft_diff *d, const
 	json_report(&w, "diff");
 	json_text(&w, "a", args->v[0]);
 	json_text(&w, "b", args->v[1]);
-	json_count(&w, "unmatched", d->n_unmatched);
-	json_count(&w, "shapes_differ", d->n_shapes_differ);
+	json_number(&w, "unmatched", d->n_unmatched);
+	json_number(&w, "shapes_differ", d->n_shapes_differ);
 	json_flag(&w, "passed", !count_broken(o, d) &&
 		  (o->ignore_unmatched || (!d->n_unmatched && !d->n_shapes_differ)));
 	error_json(&w, "total", &d->total);

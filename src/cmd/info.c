@@ -247,7 +247,7 @@ static void json_files(struct json_writer *w, const struct heft_model *m)
 		if (m->file[i].size == UINT64_MAX)
 			json_text(w, "size", NULL);
 		else
-			json_count(w, "size", m->file[i].size);
+			json_number(w, "size", m->file[i].size);
 		json_close(w, '}');
 	}
 	json_close(w, ']');
@@ -279,7 +279,7 @@ static void json_facts(struct json_writer *w, const struct heft_facts *f)
 	json_text(w, "pre_tokenizer", f->pre_tokenizer);
 	json_text(w, "chat_template", f->chat_template);
 	for (size_t i = 0; i < sizeof count / sizeof *count; i++)
-		json_count(w, count[i].key, count[i].n);
+		json_number(w, count[i].key, count[i].n);
 }
 
 static void json_types(struct json_writer *w, const struct view *v)
@@ -288,9 +288,9 @@ static void json_types(struct json_writer *w, const struct view *v)
 	for (size_t i = 0; i < v->n_types; i++) {
 		json_open(w, NULL, '{');
 		json_text(w, "type", heft_encoding_name(v->type[i].enc));
-		json_count(w, "tensors", v->type[i].tensors);
-		json_count(w, "weights", v->type[i].weights);
-		json_count(w, "size", v->type[i].bytes);
+		json_number(w, "tensors", v->type[i].tensors);
+		json_number(w, "weights", v->type[i].weights);
+		json_number(w, "size", v->type[i].bytes);
 		json_close(w, '}');
 	}
 	json_close(w, ']');
@@ -305,13 +305,13 @@ static void json_tensors(struct json_writer *w, const struct heft_model *m)
 		json_text(w, "name", t->name);
 		json_text(w, "type", heft_encoding_name(t->enc));
 		json_dims(w, "shape", t->dim, t->rank);
-		json_count(w, "size", tensor_bytes(t));
+		json_number(w, "size", tensor_bytes(t));
 		json_open(w, "planes", '[');
 		for (int k = 0; k < t->n_planes; k++) {
 			json_open(w, NULL, '{');
-			json_count(w, "file", t->plane[k].file);
-			json_count(w, "offset", t->plane[k].offset);
-			json_count(w, "size", t->plane[k].size);
+			json_number(w, "file", t->plane[k].file);
+			json_number(w, "offset", t->plane[k].offset);
+			json_number(w, "size", t->plane[k].size);
 			json_close(w, '}');
 		}
 		json_close(w, ']');
@@ -329,7 +329,7 @@ static void json_view(const struct view *v)
 	json_text(&w, "format", v->m->format);
 	json_facts(&w, &v->facts);
 	json_text(&w, "family_error", v->no_family.code ? v->no_family.text : NULL);
-	json_count(&w, "size", v->bytes);
+	json_number(&w, "size", v->bytes);
 	json_files(&w, v->m);
 	json_types(&w, v);
 	value_json(&w, v->facts.kv, v->facts.n_kv, v->o->full);

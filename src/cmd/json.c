@@ -99,7 +99,7 @@ void json_text(struct json_writer *w, const char *key, const char *s)
 	fputs("null", w->f);
 }
 
-void json_count(struct json_writer *w, const char *key, uint64_t n)
+void json_number(struct json_writer *w, const char *key, uint64_t n)
 {
 	begin(w, key);
 	fprintf(w->f, "%" PRIu64, n);
@@ -139,7 +139,7 @@ void json_dims(struct json_writer *w, const char *key, const uint64_t *dim, int 
 {
 	json_open(w, key, '[');
 	for (int i = 0; i < rank; i++)
-		json_count(w, NULL, dim[i]);
+		json_number(w, NULL, dim[i]);
 	json_close(w, ']');
 }
 
@@ -147,7 +147,7 @@ void json_report(struct json_writer *w, const char *tool)
 {
 	*w = (struct json_writer){ .f = stdout };
 	json_open(w, NULL, '{');
-	json_count(w, "schema", HEFT_SCHEMA);
+	json_number(w, "schema", HEFT_SCHEMA);
 	json_text(w, "heft", HEFT_VERSION);
 	json_text(w, "tool", tool);
 }

@@ -66,10 +66,10 @@ static void step_json(struct progress *p, const struct heft_progress *now)
 	struct json_writer w = { .f = stderr, .line = true };
 
 	json_open(&w, NULL, '{');
-	json_count(&w, "schema", HEFT_SCHEMA);
+	json_number(&w, "schema", HEFT_SCHEMA);
 	json_text(&w, "event", "progress");
-	json_count(&w, "done", now->done);
-	json_count(&w, "total", now->total);
+	json_number(&w, "done", now->done);
+	json_number(&w, "total", now->total);
 	json_real(&w, "seconds", now->seconds);
 	json_real(&w, "bytes_per_second", round(p->rate));
 	json_real(&w, "seconds_left", round(seconds_left(p, now)));

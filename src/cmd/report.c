@@ -279,9 +279,9 @@ static void json_item(struct json_writer *w, const struct heft_item *it, const s
 	json_dims(w, "shape", it->dim, it->rank);
 	json_text(w, "from", it->from ? heft_encoding_name(it->from) : NULL);
 	json_text(w, "type", heft_encoding_name(it->to));
-	json_count(w, "part", it->part);
-	json_count(w, "offset", it->offset);
-	json_count(w, "size", it->size);
+	json_number(w, "part", it->part);
+	json_number(w, "offset", it->offset);
+	json_number(w, "size", it->size);
 	json_text(w, "operation", it->operation);
 	json_text(w, "why", it->why);
 	json_flag(w, "fallback", it->fallback);
@@ -304,9 +304,9 @@ static void json_types(struct json_writer *w, const struct heft_output *o, const
 	for (size_t i = 0; i < n; i++) {
 		json_open(w, NULL, '{');
 		json_text(w, "type", heft_encoding_name(sum[i].enc));
-		json_count(w, "tensors", sum[i].tensors);
-		json_count(w, "weights", sum[i].weights);
-		json_count(w, "size", sum[i].bytes);
+		json_number(w, "tensors", sum[i].tensors);
+		json_number(w, "weights", sum[i].weights);
+		json_number(w, "size", sum[i].bytes);
 		if (e)
 			error_json(w, "error", &sum[i].error);
 		json_close(w, '}');
@@ -320,10 +320,10 @@ static void json_output(struct json_writer *w, const struct heft_output *o, cons
 	json_open(w, NULL, '{');
 	json_text(w, "path", o->path);
 	json_text(w, "type", o->type);
-	json_count(w, "size", o->size);
-	json_count(w, "parts", o->n_parts);
+	json_number(w, "size", o->size);
+	json_number(w, "parts", o->n_parts);
 	json_real(w, "bits_per_weight", o->bits_per_weight);
-	json_count(w, "fallbacks", o->n_fallbacks);
+	json_number(w, "fallbacks", o->n_fallbacks);
 	json_types(w, o, e);
 	value_json(w, o->kv, o->n_kv, false);
 	json_open(w, "tensors", '[');
@@ -355,9 +355,9 @@ int report_json(const struct heft_plan *p, const struct heft_summary *s, const c
 	json_report(&w, "convert");
 	json_text(&w, "source", source);
 	json_flag(&w, "dry_run", !s);
-	json_count(&w, "bytes_in", s ? s->bytes_in : heft_plan_bytes_in(p));
+	json_number(&w, "bytes_in", s ? s->bytes_in : heft_plan_bytes_in(p));
 	if (s) {
-		json_count(&w, "bytes_out", s->bytes_out);
+		json_number(&w, "bytes_out", s->bytes_out);
 		json_real(&w, "seconds", s->seconds);
 	}
 	json_open(&w, "outputs", '[');

@@ -57,7 +57,7 @@ static void print_json(void)
 		json_open(&w, NULL, '{');
 		json_text(&w, "name", heft_encoding_name(e));
 		json_real(&w, "bits_per_weight", heft_encoding_bits(e));
-		json_count(&w, "block", heft_encoding_block(e));
+		json_number(&w, "block", heft_encoding_block(e));
 		json_flag(&w, "lossy", heft_encoding_lossy(e));
 		json_flag(&w, "writes", heft_encoding_can_encode(e));
 		json_text(&w, "about", heft_encoding_about(e));

@@ -116,7 +116,7 @@ static void json_scalar(struct json_writer *w, const char *key, const struct hef
 {
 	switch (v->type) {
 	case HEFT_U8: case HEFT_U16: case HEFT_U32: case HEFT_U64:
-		json_count(w, key, v->u);
+		json_number(w, key, v->u);
 		break;
 	case HEFT_I8: case HEFT_I16: case HEFT_I32: case HEFT_I64:
 		json_integer(w, key, v->i);
@@ -141,7 +141,7 @@ static void json_value(struct json_writer *w, const struct heft_value *v, bool f
 		json_scalar(w, "value", v);
 		return;
 	}
-	json_count(w, "count", v->count);
+	json_number(w, "count", v->count);
 	json_open(w, "value", '[');
 	for (uint64_t i = 0; i < v->count && (full || i < SHORT_ARRAY); i++) {
 		struct heft_value e = element(v, i);
@@ -167,13 +167,13 @@ void value_json(struct json_writer *w, const struct heft_kv *kv, size_t n, bool 
 void error_json(struct json_writer *w, const char *key, const struct heft_error *e)
 {
 	json_open(w, key, '{');
-	json_count(w, "count", e->count);
+	json_number(w, "count", e->count);
 	json_real(w, "rmse", heft_error_rmse(e));
 	json_real(w, "relative", heft_error_relative(e));
 	json_real(w, "max", e->max_err);
 	json_real(w, "sqnr_db", heft_error_sqnr(e));
 	json_real(w, "cosine", heft_error_cosine(e));
-	json_count(w, "nonfinite", e->nonfinite);
+	json_number(w, "nonfinite", e->nonfinite);
 	json_close(w, '}');
 }
 
