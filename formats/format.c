@@ -132,7 +132,7 @@ static int check_end(uint64_t end, uint64_t padded, struct source *src, struct s
 
 int format_check_extents(struct format_listing *l, uint64_t alignment, struct source *src, struct sink *sink)
 {
-	uint64_t expected = l->data_offset, end = l->data_offset;
+	uint64_t expected = l->data_offset, end = l->data_offset, needed = 0;
 	bool known = true;
 
 	if (l->n_tensors)
@@ -144,11 +144,11 @@ int format_check_extents(struct format_listing *l, uint64_t alignment, struct so
 		if ((known || begin < expected) && check_begin(t, expected, source_name(src), sink))
 			return -1;
 		known = t->n_planes > 0;
-		if (begin + size > end) /* cannot overflow: format_place made sure */
-			end = begin + size;
+		if (size && begin + size > end) /* cannot overflow: format_place made sure */
+			end = needed = begin + size;
 		expected = format_align(end, alignment);
 	}
-	return check_end(end, known ? expected : UINT64_MAX, src, sink);
+	return check_end(needed, known ? expected : UINT64_MAX, src, sink);
 }
 
 bool format_place(struct heft_tensor *t, uint64_t data_offset, uint64_t offset, uint64_t size)

@@ -15,11 +15,12 @@
 #include "format.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../base/json.h"
-#include "../base/utf8.h"
+#include "../base/json_scan.h"
+#include "../base/map.h"
 #include "../quant/quant.h"
 
 enum { HEADER_MAX = 100 * 1000 * 1000, LENGTH = 8 };
@@ -92,6 +93,7 @@ struct list {
 	struct arena *arena;
 	struct sink *sink;
 	struct heft_err *err;
+	size_t cap; /* of out->tensor */
 };
 
 /* The header's text. Of a stream, whose length nobody knows, memory is only taken as bytes arrive. */
@@ -123,113 +125,166 @@ static char *read_header(struct list *l, uint64_t *n)
 	return text;
 }
 
-static int list_metadata(struct list *l, const struct json *meta)
+static int list_metadata(struct list *l, struct json_scan *s)
 {
-	size_t i = 0;
+	size_t cap = 0;
+	int more = scan_begin(s, '{') ? -1 : 1;
+	struct heft_str str;
 
-	if (json_kind(meta) != JSON_OBJECT)
-		return heft_fail(l->err, HEFT_E_HEADER, "%s: __metadata__ is not an object", l->file);
-	l->out->kv = arena_array(l->arena, json_count(meta), sizeof *l->out->kv);
-	for (const struct json *m = json_first(meta); m; m = json_next(m)) {
-		struct heft_str key = json_key(m), s;
+	while (more > 0 && (more = scan_member(s, &str)) > 0) {
+		struct heft_kv kv = { .key = arena_memdup(l->arena, str.p, str.n), .value = { .type = HEFT_STRING, .count = 1 } };
 
-		if (!json_str(m, &s) || strlen(key.p) != key.n)
-			return heft_fail(l->err, HEFT_E_HEADER, "%s: __metadata__ '%s' is not a string", l->file, key.p);
-		l->out->kv[i++] = (struct heft_kv){
-			.key = arena_strdup(l->arena, key.p),
-			.value = { .type = HEFT_STRING, .count = 1, .s = { arena_memdup(l->arena, s.p, s.n), s.n } },
-		};
+		if (strlen(kv.key) != str.n || scan_peek(s) != '"')
+			return heft_fail(l->err, HEFT_E_HEADER, "%s: __metadata__ '%s' is not a string", l->file, kv.key);
+		if (scan_string(s, &str))
+			return -1;
+		kv.value.s = (struct heft_str){ arena_memdup(l->arena, str.p, str.n), str.n };
+		l->out->kv = arena_grow(l->arena, l->out->kv, &cap, l->out->n_kv + 1, sizeof kv);
+		l->out->kv[l->out->n_kv++] = kv;
 	}
-	l->out->n_kv = i;
+	return more;
+}
+
+/* An array of whole numbers: at most `max` are kept, *n tells how many there are. */
+static int take_uints(struct json_scan *s, uint64_t *v, int max, int *n)
+{
+	int more = scan_begin(s, '[') ? -1 : 1;
+	uint64_t rest;
+
+	*n = 0;
+	while (more > 0 && (more = scan_element(s)) > 0) {
+		if (scan_uint(s, *n < max ? &v[*n] : &rest))
+			return -1;
+		*n += *n <= max;
+	}
+	return more;
+}
+
+/* What the entry of one tensor says; each of its three keys must stand there once. */
+struct entry {
+	const char *name;
+	char dtype[32];
+	uint64_t dim[HEFT_MAX_RANK], range[2];
+	int rank, ends;
+	bool has_dtype, has_shape, has_range;
+};
+
+static int take_field(struct list *l, struct json_scan *s, const struct heft_str *key, struct entry *e)
+{
+	struct heft_str str;
+	bool *has = key->n == 5 && !memcmp(key->p, "dtype", 5) ? &e->has_dtype :
+		    key->n == 5 && !memcmp(key->p, "shape", 5) ? &e->has_shape :
+		    key->n == 12 && !memcmp(key->p, "data_offsets", 12) ? &e->has_range : NULL;
+
+	if (!has)
+		return scan_skip(s);
+	if (*has)
+		return heft_fail(l->err, HEFT_E_DUPLICATE, "%s: tensor '%s': %.*s stands twice", l->file, e->name, (int)key->n, key->p);
+	*has = true;
+	if (has == &e->has_shape)
+		return take_uints(s, e->dim, HEFT_MAX_RANK, &e->rank);
+	if (has == &e->has_range)
+		return take_uints(s, e->range, 2, &e->ends);
+	if (scan_string(s, &str))
+		return -1;
+	snprintf(e->dtype, sizeof e->dtype, "%.*s", (int)(str.n < 32 ? str.n : 31), str.p);
 	return 0;
 }
 
-/* The unsigned integers of an array: how many, or -1 where it is none or has more than `max`. */
-static int uints(const struct json *array, uint64_t *v, int max)
+static int take_entry(struct list *l, struct json_scan *s, struct entry *e)
 {
-	int n = 0;
+	struct heft_str key;
+	int more = scan_begin(s, '{') ? -1 : 1;
 
-	if (json_kind(array) != JSON_ARRAY)
-		return -1;
-	for (const struct json *j = json_first(array); j; j = json_next(j))
-		if (n == max || json_is_float(j) || !json_uint(j, &v[n++]))
+	while (more > 0 && (more = scan_member(s, &key)) > 0)
+		if (take_field(l, s, &key, e))
 			return -1;
-	return n;
+	if (more < 0)
+		return -1;
+	if (!e->has_dtype || !e->has_shape || !e->has_range || e->ends != 2 || e->range[0] > e->range[1])
+		return heft_fail(l->err, HEFT_E_HEADER, "%s: tensor '%s' lacks a dtype, a shape or data_offsets [begin, end]", l->file, e->name);
+	return 0;
 }
 
-/* Fills what the entry says and tells the sink what is wrong with it; then its encoding stays NULL. */
-static int judge(struct list *l, struct heft_tensor *t, const struct json *entry)
+/* Takes over what the entry says and tells the sink what is wrong with it; then the tensor's encoding stays NULL. */
+static int judge(struct list *l, struct heft_tensor *t, const struct entry *e)
 {
-	const char *name = json_cstr(json_get(entry, "dtype"));
-	const struct dtype *d = dtype_named(name);
-	uint64_t range[2] = { 0 }, count, bits;
+	const struct dtype *d = dtype_named(e->dtype);
+	uint64_t count, bits;
 
-	t->rank = uints(json_get(entry, "shape"), t->dim, HEFT_MAX_RANK);
-	if (!name || uints(json_get(entry, "data_offsets"), range, 2) != 2 || range[0] > range[1])
-		return heft_fail(l->err, HEFT_E_HEADER, "%s: tensor '%s' lacks a dtype or data_offsets [begin, end]", l->file, t->name);
-	if (!format_place(t, l->out->data_offset, range[0], range[1] - range[0]))
+	t->name = e->name;
+	if (!format_place(t, l->out->data_offset, e->range[0], e->range[1] - e->range[0]))
 		return heft_fail(l->err, HEFT_E_HEADER, "%s: tensor '%s' ends beyond any file", l->file, t->name);
-	if (t->rank < 0) {
-		t->rank = 0;
-		return sink_tellf(l->sink, HEFT_E_SHAPE, l->file, t->name, NULL, "has no shape of 0 to %d whole numbers", HEFT_MAX_RANK);
-	}
+	if (e->rank > HEFT_MAX_RANK)
+		return sink_tellf(l->sink, HEFT_E_SHAPE, l->file, t->name, NULL, "has more than %d dimensions", HEFT_MAX_RANK);
+	t->rank = e->rank;
+	memcpy(t->dim, e->dim, sizeof t->dim);
 	if (!d)
-		return sink_tellf(l->sink, HEFT_E_DTYPE, l->file, t->name, NULL, "has dtype %.40s, which heft does not know", name);
+		return sink_tellf(l->sink, HEFT_E_DTYPE, l->file, t->name, NULL, "has dtype %s, which heft does not know", e->dtype);
 	if (!format_count(t->rank, t->dim, &count) || __builtin_mul_overflow(count, d->bits, &bits))
 		return sink_tellf(l->sink, HEFT_E_SHAPE, l->file, t->name, NULL, "has a shape whose size overflows 64 bits");
 	if (bits % 8 || bits / 8 != t->plane[0].size)
 		return sink_tellf(l->sink, HEFT_E_SHAPE, l->file, t->name, NULL,
-				  "has %" PRIu64 " bytes, but its shape and dtype %s need %" PRIu64, t->plane[0].size, name, bits / 8);
+				  "has %" PRIu64 " bytes, but its shape and dtype %s need %" PRIu64, t->plane[0].size, e->dtype, bits / 8);
 	t->enc = quant_find(d->encoding);
 	if (!t->enc)
-		return sink_tellf(l->sink, HEFT_E_DTYPE, l->file, t->name, NULL, "has dtype %s, which heft does not read", name);
+		return sink_tellf(l->sink, HEFT_E_DTYPE, l->file, t->name, NULL, "has dtype %s, which heft does not read", e->dtype);
 	return 0;
 }
 
-static int list_entries(struct list *l, const struct json *root)
+static int list_member(struct list *l, struct json_scan *s, const char *name)
 {
-	size_t n = json_count(root), i = 0;
+	struct heft_tensor t = { 0 };
+	struct entry e = { .name = name };
 
-	l->out->tensor = arena_array(l->arena, n, sizeof *l->out->tensor);
-	for (const struct json *m = json_first(root); m; m = json_next(m)) {
-		struct heft_str key = json_key(m);
-		struct heft_tensor *t = &l->out->tensor[i];
+	if (!strcmp(name, "__metadata__"))
+		return list_metadata(l, s);
+	if (take_entry(l, s, &e) || judge(l, &t, &e))
+		return -1;
+	l->out->tensor = arena_grow(l->arena, l->out->tensor, &l->cap, l->out->n_tensors + 1, sizeof t);
+	l->out->tensor[l->out->n_tensors++] = t;
+	return 0;
+}
 
-		if (!strcmp(key.p, "__metadata__")) {
-			if (list_metadata(l, m))
-				return -1;
-			continue;
-		}
-		if (!key.n || strlen(key.p) != key.n)
+static int list_members(struct list *l, struct json_scan *s, struct map *names)
+{
+	int more = scan_begin(s, '{') ? -1 : 1;
+	struct heft_str key;
+	bool found;
+
+	while (more > 0 && (more = scan_member(s, &key)) > 0) {
+		const char *name = arena_memdup(l->arena, key.p, key.n);
+
+		if (!key.n || strlen(name) != key.n)
 			return heft_fail(l->err, HEFT_E_HEADER, "%s: a tensor's name is empty or holds a NUL", l->file);
-		t->name = arena_memdup(l->arena, key.p, key.n);
-		if (judge(l, t, m))
+		map_put(names, name, key.n, &found);
+		if (found)
+			return heft_fail(l->err, HEFT_E_DUPLICATE, "%s: the name '%s' stands twice", l->file, name);
+		if (list_member(l, s, name))
 			return -1;
-		l->out->n_tensors = ++i;
 	}
-	return format_check_extents(l->out, 1, l->src, l->sink);
+	return more || scan_end(s) ? -1 : format_check_extents(l->out, 1, l->src, l->sink);
 }
 
 static int list_text(struct list *l, const char *text, size_t n)
 {
-	struct json_doc *doc;
+	struct json_scan s;
+	struct map names;
 	int rc;
 
 	if (text[0] != '{')
 		return heft_fail(l->err, HEFT_E_HEADER, "%s: the header does not begin with '{'", l->file);
-	if (!utf8_valid(text, n))
-		return heft_fail(l->err, HEFT_E_UTF8, "%s: the header is not UTF-8", l->file);
-	doc = json_parse(text, n, l->file, true, l->err);
-	if (!doc)
-		return -1;
-	rc = list_entries(l, json_root(doc));
-	json_free(doc);
+	map_init(&names);
+	rc = scan_init(&s, text, n, l->file, l->err) || list_members(l, &s, &names) ? -1 : 0;
+	scan_release(&s);
+	map_release(&names);
 	return rc;
 }
 
-static int list(struct format_listing *out, struct source *src, struct arena *a, struct sink *sink, struct heft_err *err)
+static int list(
+struct format_listing *out, struct source *src, struct arena *a, struct sink *sink, struct heft_err *err)
 {
-	struct list l = { out, src, source_name(src), a, sink, err };
+	struct list l = { out, src, source_name(src), a, sink, err, 0 };
 	uint64_t n;
 	char *text;
 	int rc;

@@ -9,7 +9,6 @@
 
 #include "../base/arena.h"
 #include "../base/err.h"
-#include "../base/json.h"
 #include "../base/map.h"
 
 /* "model-00002-of-00005.safetensors": prefix "model", no 2, count 5, extension ".safetensors" */
@@ -23,25 +22,25 @@ bool part_name_parse(const char *name, struct part_name *out);
 /* ---- the index: *.safetensors.index.json ---- */
 
 struct index_entry {
-	struct heft_str tensor; /* lies in the JSON document */
+	const char *tensor;
 	uint32_t shard;
 	bool seen;
 };
 struct model_index {
 	const char *path;
-	struct json_doc *doc;
 	struct index_entry *entry;
 	size_t n_entries;
 	struct map by_name;   /* -> number of the entry */
 	const char **shard;   /* plain file names, sorted */
+	size_t *held; /* tensors of each shard */
 	size_t n_shards;
 	uint64_t total_size;  /* 0: not said */
 };
 
-/* Takes the document, also where it fails. Shard names are checked to be plain: "../x" is refused. */
-int index_init(struct model_index *x, struct json_doc *doc, const char *path, struct arena *a, struct heft_err *err);
+/* Reads the text. Shard names are checked to be plain: "../x" is refused. Release it also where that failed. */
+int index_init(struct model_index *x, const char *text, size_t n, const char *path, struct arena *a, struct heft_err *err);
+int index_read(struct model_index *x, const char *path, struct arena *a, struct heft_err *err);
 void index_release(struct model_index *x);
-size_t index_tensors_of(const struct model_index *x, size_t shard);
 /* Notes that file `name` holds the tensor, and tells where the index says something else. */
 int index_see(struct model_index *x, const char *tensor, const char *file, struct sink *sink);
 /* Tells of tensors that no shard holds; those of shards that could not be listed are left out. */

@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #define INDEX_SUFFIX ".safetensors.index.json"
-#define INDEX_MAX ((size_t)256 << 20)
 
 struct names { /* of a directory, sorted */
 	const char **v;
@@ -153,17 +152,14 @@ static int use_index(struct finder *f, const char *dir, const char *name)
 {
 	struct model_index *x = &f->set->index;
 	const char *path = path_join(f->arena, dir, name);
-	struct json_doc *doc = json_read_file(path, INDEX_MAX, f->err);
 	struct names names;
 
-	if (!doc)
-		return -1;
 	f->set->indexed = true;
 	f->set->dir = dir;
-	if (index_init(x, doc, path, f->arena, f->err) || read_names(dir, &names, f->arena, f->err))
+	if (index_read(x, path, f->arena, f->err) || read_names(dir, &names, f->arena, f->err))
 		return -1;
 	for (size_t i = 0; i < x->n_shards; i++) {
-		const char *why = arena_printf(f->arena, "%s says that it holds %zu tensors", name, index_tensors_of(x, i));
+		const char *why = arena_printf(f->arena, "%s says that it holds %zu tensors", name, x->held[i]);
 
 		if (add_part(f, dir, x->shard[i], why))
 			return -1;

@@ -12,9 +12,119 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool plain_name(const struct heft_str *s)
+#include "../base/json_scan.h"
+#include "../base/source.h"
+
+#define INDEX_MAX ((uint64_t)256 << 20)
+
+struct reading {
+	struct model_index *x;
+	struct arena *arena;
+	struct map shards;  /* name -> number in the order of first mention */
+	size_t entry_cap, shard_cap;
+	bool has_map;
+	struct heft_err *err;
+};
+
+static bool plain_name(const char *s, size_t n)
 {
-	return s->n && s->n < 256 && strlen(s->p) == s->n && !strchr(s->p, '/') && !strchr(s->p, '\\') && s->p[0] != '.';
+	return n && n < 256 && strlen(s) == n && !strchr(s, '/') && !strchr(s, '\\') && s[0] != '.';
+}
+
+static int shard_number(struct reading *r, const char *tensor, const struct heft_str *file, uint32_t *out)
+{
+	struct map_slot *slot = map_find(&r->shards, file->p, file->n);
+	struct model_index *x = r->x;
+	const char *name;
+	bool found;
+
+	if (!slot) {
+		name = arena_memdup(r->arena, file->p, file->n);
+		if (!plain_name(name, file->n))
+			return heft_fail(r->err, HEFT_E_INDEX,
+					 "%s: tensor '%s' is said to lie in '%s', which is not a file name in the same folder", x->path,
+					 tensor, name);
+		slot = map_put(&r->shards, name, file->n, &found);
+		slot->value.i = (int64_t)x->n_shards;
+		x->shard = arena_grow(r->arena, x->shard, &r->shard_cap, x->n_shards + 1, sizeof *x->shard);
+		x->shard[x->n_shards++] = name;
+	}
+	*out = (uint32_t)slot->value.i;
+	return 0;
+}
+
+static int read_entry(struct reading *r, struct json_scan *s, const struct heft_str *key)
+{
+	struct model_index *x = r->x;
+	struct index_entry e = { .tensor = arena_memdup(r->arena, key->p, key->n) };
+	struct heft_str file;
+	bool found;
+
+	map_put(&x->by_name, e.tensor, key->n, &found)->value.i = (int64_t)x->n_entries;
+	if (found)
+		return heft_fail(r->err, HEFT_E_DUPLICATE, "%s: tensor '%s' stands twice", x->path, e.tensor);
+	if (scan_peek(s) != '"')
+		return heft_fail(r->err, HEFT_E_INDEX, "%s: tensor '%s' has no file name", x->path, e.tensor);
+	if (scan_string(s, &file) || shard_number(r, e.tensor, &file, &e.shard))
+		return -1;
+	x->entry = arena_grow(r->arena, x->entry, &r->entry_cap, x->n_entries + 1, sizeof e);
+	x->entry[x->n_entries++] = e;
+	return 0;
+}
+
+static int read_map(struct reading *r, struct json_scan *s)
+{
+	int more = scan_begin(s, '{') ? -1 : 1;
+	struct heft_str key;
+
+	if (r->has_map)
+		return heft_fail(r->err, HEFT_E_DUPLICATE, "%s: weight_map stands twice", r->x->path);
+	r->has_map = true;
+	while (more > 0 && (more = scan_member(s, &key)) > 0)
+		if (read_entry(r, s, &key))
+			return -1;
+	return more;
+}
+
+/* total_size is an integer; some writers made it a float, or wrote other things beside it: those are passed over. */
+static int read_metadata(struct reading *r, struct json_scan *s)
+{
+	int more;
+	struct heft_str key;
+
+	if (scan_peek(s) != '{')
+		return scan_skip(s);
+	more = scan_begin(s, '{') ? -1 : 1;
+	while (more > 0 && (more = scan_member(s, &key)) > 0) {
+		bool total = key.n == 10 && !memcmp(key.p, "total_size", 10);
+		const char *value = scan_peek(s) ? s->at : s->end;
+
+		if (scan_skip(s))
+			return -1;
+		if (total && strspn(value, "0123456789") == (size_t)(s->at - value))
+			r->x->total_size = strtoull(value, NULL, 10);
+	}
+	return more;
+}
+
+static int read_root(struct reading *r, struct json_scan *s)
+{
+	int more = scan_begin(s, '{') ? -1 : 1;
+	struct heft_str key;
+
+	while (more > 0 && (more = scan_member(s, &key)) > 0) {
+		int rc;
+
+		if (key.n == 10 && !memcmp(key.p, "weight_map", 10) && scan_peek(s) == '{')
+			rc = read_map(r, s);
+		else if (key.n == 8 && !memcmp(key.p, "metadata", 8))
+			rc = read_metadata(r, s);
+		else
+			rc = scan_skip(s);
+		if (rc)
+			return -1;
+	}
+	return more || scan_end(s) ? -1 : 0;
 }
 
 static int by_string(const void *a, const void *b)
@@ -22,83 +132,65 @@ static int by_string(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Gives every shard its number in the order of names, and every entry its shard. */
-static void number_shards(struct model_index *x, const struct json *weight_map, struct arena *a)
+/* Sorts the shards by name and gives the entries their new numbers. */
+static void sort_shards(struct reading *r)
 {
-	struct map shards;
-	size_t cap = 0, i = 0;
-	bool found;
+	struct model_index *x = r->x;
+	uint32_t *now = arena_array(r->arena, x->n_shards, sizeof *now);
 
-	map_init(&shards);
-	for (const struct json *m = json_first(weight_map); m; m = json_next(m)) {
-		const char *name = json_cstr(m);
-		struct map_slot *slot = map_put(&shards, name, strlen(name), &found);
-
-		if (found)
-			continue;
-		slot->value.i = 0;
-		x->shard = arena_grow(a, x->shard, &cap, x->n_shards + 1, sizeof *x->shard);
-		x->shard[x->n_shards++] = arena_strdup(a, name);
-	}
 	qsort(x->shard, x->n_shards, sizeof *x->shard, by_string);
 	for (size_t s = 0; s < x->n_shards; s++)
-		map_find(&shards, x->shard[s], strlen(x->shard[s]))->value.i = (int64_t)s;
-	for (const struct json *m = json_first(weight_map); m; m = json_next(m)) {
-		const char *name = json_cstr(m);
-
-		x->entry[i++].shard = (uint32_t)map_find(&shards, name, strlen(name))->value.i;
+		now[map_find(&r->shards, x->shard[s], strlen(x->shard[s]))->value.i] = (uint32_t)s;
+	x->held = arena_array(r->arena, x->n_shards, sizeof *x->held);
+	for (size_t i = 0; i < x->n_entries; i++) {
+		x->entry[i].shard = now[x->entry[i].shard];
+		x->held[x->entry[i].shard]++;
 	}
-	map_release(&shards);
 }
 
-static int read_map(struct model_index *x, const struct json *weight_map, struct arena *a, struct heft_err *err)
+int index_init(struct model_index *x, const char *text, size_t n, const char *path, struct arena *a, struct heft_err *err)
 {
-	if (json_kind(weight_map) != JSON_OBJECT || !json_first(weight_map))
-		return heft_fail(err, HEFT_E_INDEX, "%s: has no weight_map with tensors", x->path);
-	x->entry = arena_array(a, json_count(weight_map), sizeof *x->entry);
-	for (const struct json *m = json_first(weight_map); m; m = json_next(m)) {
-		struct heft_str tensor = json_key(m), file;
-		bool found;
+	struct reading r = { .x = x, .arena = a, .err = err };
+	struct json_scan s;
+	int rc;
 
-		if (!json_str(m, &file))
-			return heft_fail(err, HEFT_E_INDEX, "%s: tensor '%s' has no file name", x->path, tensor.p);
-		if (!plain_name(&file))
-			return heft_fail(err, HEFT_E_INDEX, "%s: tensor '%s' is said to lie in '%s', which is not a file name in the same folder",
-					 x->path, tensor.p, file.p);
-		map_put(&x->by_name, tensor.p, tensor.n, &found)->value.i = (int64_t)x->n_entries;
-		if (found)
-			return heft_fail(err, HEFT_E_DUPLICATE, "%s: tensor '%s' stands twice", x->path, tensor.p);
-		x->entry[x->n_entries++].tensor = tensor;
-	}
-	number_shards(x, weight_map, a);
-	return 0;
-}
-
-int index_init(struct model_index *x, struct json_doc *doc, const char *path, struct arena *a, struct heft_err *err)
-{
-	const struct json *root = json_root(doc);
-
-	*x = (struct model_index){ .path = path, .doc = doc };
+	*x = (struct model_index){ .path = path };
 	map_init(&x->by_name);
-	if (!json_uint(json_get(json_get(root, "metadata"), "total_size"), &x->total_size))
-		x->total_size = 0;
-	return read_map(x, json_get(root, "weight_map"), a, err);
+	map_init(&r.shards);
+	rc = scan_init(&s, text, n, path, err) || read_root(&r, &s) ? -1 : 0;
+	if (!rc && !x->n_entries)
+		rc = heft_fail(err, HEFT_E_INDEX, "%s: has no weight_map with tensors", path);
+	if (!rc)
+		sort_shards(&r);
+	scan_release(&s);
+	map_release(&r.shards);
+	return rc;
+}
+
+int index_read(struct model_index *x, const char *path, struct arena *a, struct heft_err *err)
+{
+	struct source *src = source_open(path, err);
+	uint64_t n;
+	char *text;
+	int rc;
+
+	if (!src)
+		return -1;
+	n = source_size(src);
+	if (n > INDEX_MAX) {
+		source_close(src);
+		return heft_fail(err, HEFT_E_INDEX, "%s: %" PRIu64 " bytes are too many for an index", path, n);
+	}
+	text = xmalloc((size_t)n + 1);
+	rc = source_read(src, 0, text, (size_t)n, err) || index_init(x, text, (size_t)n, path, a, err) ? -1 : 0;
+	free(text);
+	source_close(src);
+	return rc;
 }
 
 void index_release(struct model_index *x)
 {
 	map_release(&x->by_name);
-	json_free(x->doc);
-	x->doc = NULL;
-}
-
-size_t index_tensors_of(const struct model_index *x, size_t shard)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < x->n_entries; i++)
-		n += x->entry[i].shard == shard;
-	return n;
 }
 
 int index_see(struct model_index *x, const char *tensor, const char *file, struct sink *sink)
@@ -122,7 +214,7 @@ int index_unseen(const struct model_index *x, const bool *shard_listed, struct s
 		const struct index_entry *e = &x->entry[i];
 
 		if (!e->seen && shard_listed[e->shard] &&
-		    sink_tellf(sink, HEFT_E_INDEX_MISMATCH, x->path, e->tensor.p, "download index and shards again, from one revision",
+		    sink_tellf(sink, HEFT_E_INDEX_MISMATCH, x->path, e->tensor, "download index and shards again, from one revision",
 			       "should be in %s, but is not", x->shard[e->shard]))
 			return -1;
 	}

@@ -1,0 +1,37 @@
+/*
+ * json_scan.h - reads JSON of a known shape forward, without building a tree: safetensors headers and shard indexes, which hold tens of
+ * thousands of entries. (Through json.h those of a 256-expert model take a fifth of a second and 30 times their size in memory.)
+ *
+ *   scan_begin(s, '{')
+ *   while ((more = scan_member(s, &key)) > 0)        key: valid until the next call
+ *           scan_string | scan_uint | scan_skip | scan_begin(s, '[') ... scan_element ...
+ *
+ * All return -1 with err filled where the text is not JSON or not of that shape. Strict: no NaN, no comments, nothing behind the value.
+ */
+#ifndef BASE_JSON_SCAN_H
+#define BASE_JSON_SCAN_H
+
+#include "json.h"
+
+struct json_scan {
+	const char *text, *at, *end;
+	const char *name;       /* for messages */
+	bool first;             /* no member or element of the innermost container was read yet */
+	struct jbuf unescaped;
+	struct heft_err *err;
+};
+
+int scan_init(struct json_scan *s, const char *text, size_t n, const char *name, struct heft_err *err); /* refuses what is not UTF-8 */
+void scan_release(struct json_scan *s);
+
+int scan_begin(struct json_scan *s, char bracket);              /* '{' or '[' */
+int scan_member(struct json_scan *s, struct heft_str *key);     /* 1: a member, its value is next; 0: the object ends */
+int scan_element(struct json_scan *s);                          /* the same for arrays */
+int scan_string(struct json_scan *s, struct heft_str *out);     /* not NUL-terminated; valid until the next scan_string or scan_member */
+int scan_uint(struct json_scan *s, uint64_t *out);
+int scan_skip(struct json_scan *s);                             /* any value */
+int scan_end(struct json_scan *s);                              /* only white space may be left */
+char scan_peek(struct json_scan *s);                            /* first character of the next value; 0 at the end */
+int scan_refuse(struct json_scan *s, const char *what);         /* fails with the place in the text */
+
+#endif
