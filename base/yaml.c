@@ -13,7 +13,7 @@
 #include <string.h>
 #include <yaml.h>
 
-enum { DEPTH_LIMIT = 100, TEXT_LIMIT = 1 << 20, OUT_LIMIT = 16 << 20 };
+enum { DEPTH_LIMIT = 100, TEXT_LIMIT = 1 << 20, OUT_LIMIT = 4 << 20 };
 #define OPEN SIZE_MAX /* end of an anchor whose node is not complete */
 
 struct anchor {
@@ -194,7 +194,7 @@ static int before_node(struct reader *r, const yaml_mark_t *at)
 	if (l->mapping)
 		l->key = !is_key;
 	if (r->out.n > OUT_LIMIT)
-		return refuse(r, at, "aliases make the text larger than 16 MiB");
+		return refuse(r, at, "aliases make the text larger than 4 MiB");
 	return is_key;
 }
 

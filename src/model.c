@@ -81,7 +81,7 @@ static const struct format *recognise(struct source *src, struct heft_err *err)
 	f = format_probe(head, (size_t)n);
 	if (f)
 		return f;
-	if (model_impostor(source_name(src), head, (size_t)n, err))
+	if (model_impostor(source_name(src), head, (size_t)n, false, err))
 		return NULL;
 	f = format_by_extension(source_name(src));
 	if (!f)
@@ -211,17 +211,13 @@ static int open_files(struct opening *o)
 	bool go_on = o->sink.fn && (set->n > 1 || set->indexed);
 
 	for (size_t i = 0; i < set->n; i++) {
-		struct heft_problem p = { .file = set->path[i] };
-
 		if (!open_path(o, set->path[i])) {
 			note_listed(o, set->path[i]);
 			continue;
 		}
 		if (!go_on)
 			return -1;
-		p.code = o->err->code;
-		p.text = o->err->text;
-		sink_tell(&o->sink, &p);
+		model_tell_error(&o->sink, o->err, set->path[i]);
 	}
 	if (!o->model->n_files && !set->indexed)
 		return heft_fail(o->err, HEFT_E_OPEN, "%s: none of its files can be read", o->model->path);

@@ -63,8 +63,10 @@ void file_set_release(struct file_set *set);
 
 /* ---- what stands in place of a model file ---- */
 
-/* Fails where the first bytes are a Git LFS pointer, an HTML page, an archive ...: 0 where nothing is known against them. */
-int model_impostor(const char *path, const uint8_t *head, size_t n, struct heft_err *err);
+/* Fails where the first bytes are a Git LFS pointer, an HTML page, an archive ...; `text`: a JSON or text file is what was expected. */
+int model_impostor(const char *path, const uint8_t *head, size_t n, bool text, struct heft_err *err);
+/* Tells an error as a finding about a file. */
+int model_tell_error(struct sink *sink, const struct heft_err *e, const char *file);
 
 /* ---- names for people ---- */
 

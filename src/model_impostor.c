@@ -12,26 +12,27 @@ static const struct impostor {
 	const char *begin;
 	size_t n;
 	enum heft_code code;
+	bool in_text; /* not what a text file begins with either */
 	const char *text;
 } impostors[] = {
-#define IMPOSTOR(begin, code, text) { begin, sizeof(begin) - 1, HEFT_E_##code, text }
-	IMPOSTOR("version https://git-lfs.github.com/spec/", LFS_POINTER,
+#define IMPOSTOR(begin, code, in_text, text) { begin, sizeof(begin) - 1, HEFT_E_##code, in_text, text }
+	IMPOSTOR("version https://git-lfs.github.com/spec/", LFS_POINTER, true,
 		 "a Git LFS pointer stands in place of the file: run 'git lfs pull' in its folder"),
-	IMPOSTOR("<!doctype", MAGIC, "an HTML page, not a model: " BAD_DOWNLOAD),
-	IMPOSTOR("<html", MAGIC, "an HTML page, not a model: " BAD_DOWNLOAD),
-	IMPOSTOR("<?xml", MAGIC, "an XML text, not a model: " BAD_DOWNLOAD),
-	IMPOSTOR("{", MAGIC, "a JSON text, not a model: " BAD_DOWNLOAD),
-	IMPOSTOR("Entry not found", MAGIC, "a server's error text, not a model: " BAD_DOWNLOAD),
-	IMPOSTOR("Access to ", MAGIC, "a server's error text, not a model: " BAD_DOWNLOAD),
-	IMPOSTOR("Invalid ", MAGIC, "a server's error text, not a model: " BAD_DOWNLOAD),
-	IMPOSTOR("PK\3\4", MAGIC, "a zip archive (a PyTorch checkpoint?), heft reads safetensors and GGUF"),
-	IMPOSTOR("\x80\2", MAGIC, "a Python pickle (a PyTorch checkpoint?), heft reads safetensors and GGUF"),
-	IMPOSTOR("\x1f\x8b", MAGIC, "a gzip file: unpack it first"),
-	IMPOSTOR("\x28\xb5\x2f\xfd", MAGIC, "a zstd file: unpack it first"),
-	IMPOSTOR("\x89HDF", MAGIC, "an HDF5 file, heft reads safetensors and GGUF"),
-	IMPOSTOR("tjgg", MAGIC, "a GGML file from before GGUF (ggjt), heft reads GGUF"),
-	IMPOSTOR("fmgg", MAGIC, "a GGML file from before GGUF (ggmf), heft reads GGUF"),
-	IMPOSTOR("lmgg", MAGIC, "a GGML file from before GGUF, heft reads GGUF"),
+	IMPOSTOR("<!doctype", MAGIC, true, "an HTML page, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("<html", MAGIC, true, "an HTML page, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("<?xml", MAGIC, true, "an XML text, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("{", MAGIC, false, "a JSON text, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("Entry not found", MAGIC, true, "a server's error text, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("Access to ", MAGIC, true, "a server's error text, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("Invalid ", MAGIC, true, "a server's error text, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("PK\3\4", MAGIC, false, "a zip archive (a PyTorch checkpoint?), heft reads safetensors and GGUF"),
+	IMPOSTOR("\x80\2", MAGIC, false, "a Python pickle (a PyTorch checkpoint?), heft reads safetensors and GGUF"),
+	IMPOSTOR("\x1f\x8b", MAGIC, false, "a gzip file: unpack it first"),
+	IMPOSTOR("\x28\xb5\x2f\xfd", MAGIC, false, "a zstd file: unpack it first"),
+	IMPOSTOR("\x89HDF", MAGIC, false, "an HDF5 file, heft reads safetensors and GGUF"),
+	IMPOSTOR("tjgg", MAGIC, false, "a GGML file from before GGUF (ggjt), heft reads GGUF"),
+	IMPOSTOR("fmgg", MAGIC, false, "a GGML file from before GGUF (ggmf), heft reads GGUF"),
+	IMPOSTOR("lmgg", MAGIC, false, "a GGML file from before GGUF, heft reads GGUF"),
 };
 
 /* Texts may begin with white space. */
@@ -52,7 +53,7 @@ static bool all_zero(const uint8_t *head, size_t n)
 	return true;
 }
 
-int model_impostor(const char *path, const uint8_t *head, size_t n, struct heft_err *err)
+int model_impostor(const char *path, const uint8_t *head, size_t n, bool text, struct heft_err *err)
 {
 	size_t skip = blanks(head, n);
 
@@ -63,8 +64,18 @@ int model_impostor(const char *path, const uint8_t *head, size_t n, struct heft_
 	for (size_t i = 0; i < sizeof impostors / sizeof *impostors; i++) {
 		const struct impostor *p = &impostors[i];
 
-		if (n - skip >= p->n && !strncasecmp((const char *)head + skip, p->begin, p->n))
+		if ((p->in_text || !text) && n - skip >= p->n && !strncasecmp((const char *)head + skip, p->begin, p->n))
 			return heft_fail(err, p->code, "%s: %s", path, p->text);
 	}
 	return 0;
+}
+
+int model_tell_error(struct sink *sink, const struct heft_err *e, const char *file)
+{
+	size_t n = file ? strlen(file) : 0;
+	struct heft_problem p = { .code = e->code, .file = file, .text = e->text };
+
+	if (n && !strncmp(e->text, file, n) && !strncmp(e->text + n, ": ", 2))
+		p.text += n + 2; /* the finding names its file already */
+	return sink_tell(sink, &p);
 }
