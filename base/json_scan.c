@@ -9,23 +9,23 @@
 
 enum { DEPTH_LIMIT = 200 };
 
-int scan_refuse(struct json_scan *s, const char *what)
+int jscan_refuse(struct json_scan *s, const char *what)
 {
 	return heft_fail(s->err, HEFT_E_JSON, "%s: byte %zu of the JSON text: %s", s->name, (size_t)(s->at - s->text), what);
 }
 
-int scan_init(struct json_scan *s, const char *text, size_t n, const char *name, struct heft_err *err)
+int jscan_init(struct json_scan *s, const char *text, size_t n, const char *name, struct heft_err *err)
 {
 	*s = (struct json_scan){ .text = text, .at = text, .end = text + n, .name = name, .err = err };
 	return utf8_valid(text, n) ? 0 : heft_fail(err, HEFT_E_UTF8, "%s: the JSON text is not UTF-8", name);
 }
 
-void scan_release(struct json_scan *s)
+void jscan_release(struct json_scan *s)
 {
 	jbuf_release(&s->unescaped);
 }
 
-char scan_peek(struct json_scan *s)
+char jscan_peek(struct json_scan *s)
 {
 	while (s->at < s->end && (*s->at == ' ' || *s->at == '\n' || *s->at == '\r' || *s->at == '\t'))
 		s->at++;
@@ -34,15 +34,15 @@ char scan_peek(struct json_scan *s)
 
 static int expect(struct json_scan *s, char c, const char *what)
 {
-	if (scan_peek(s) != c)
-		return scan_refuse(s, what);
+	if (jscan_peek(s) != c)
+		return jscan_refuse(s, what);
 	s->at++;
 	return 0;
 }
 
-int scan_end(struct json_scan *s)
+int jscan_end(struct json_scan *s)
 {
-	return scan_peek(s) || s->at != s->end ? scan_refuse(s, "the text goes on behind its value") : 0;
+	return jscan_peek(s) || s->at != s->end ? jscan_refuse(s, "the text goes on behind its value") : 0;
 }
 
 /* ---- strings ---- */
@@ -80,7 +80,7 @@ static int take_unicode(struct json_scan *s)
 	unsigned c, low;
 
 	if (hex4(s->at, s->end, &c))
-		return scan_refuse(s, "\\u without four hex digits");
+		return jscan_refuse(s, "\\u without four hex digits");
 	s->at += 4;
 	if (c >= 0xd800 && c < 0xdc00 && s->end - s->at >= 6 && s->at[0] == '\\' && s->at[1] == 'u' &&
 	    !hex4(s->at + 2, s->end, &low) && low >= 0xdc00 && low < 0xe000) {
@@ -88,7 +88,7 @@ static int take_unicode(struct json_scan *s)
 		s->at += 6;
 	}
 	if (c >= 0xd800 && c < 0xe000)
-		return scan_refuse(s, "half a surrogate pair");
+		return jscan_refuse(s, "half a surrogate pair");
 	put_utf8(&s->unescaped, c);
 	return 0;
 }
@@ -100,14 +100,14 @@ static int take_escape(struct json_scan *s)
 
 	s->at++;
 	if (s->at == s->end)
-		return scan_refuse(s, "a string without end");
+		return jscan_refuse(s, "a string without end");
 	if (*s->at == 'u') {
 		s->at++;
 		return take_unicode(s);
 	}
 	p = memchr(from, *s->at, sizeof from - 1);
 	if (!p)
-		return scan_refuse(s, "an unknown escape");
+		return jscan_refuse(s, "an unknown escape");
 	jbuf_raw(&s->unescaped, &to[p - from], 1);
 	s->at++;
 	return 0;
@@ -123,7 +123,7 @@ static const char *plain_run(const struct json_scan *s)
 	return p;
 }
 
-int scan_string(struct json_scan *s, struct heft_str *out)
+int jscan_string(struct json_scan *s, struct heft_str *out)
 {
 	const char *run;
 	bool escapes = false;
@@ -135,7 +135,7 @@ int scan_string(struct json_scan *s, struct heft_str *out)
 		run = s->at;
 		s->at = plain_run(s);
 		if (s->at == s->end || (unsigned char)*s->at < 0x20)
-			return scan_refuse(s, s->at == s->end ? "a string without end" : "a control character in a string");
+			return jscan_refuse(s, s->at == s->end ? "a string without end" : "a control character in a string");
 		if (*s->at == '"' && !escapes) {
 			*out = (struct heft_str){ run, (size_t)(s->at - run) };
 			break;
@@ -155,18 +155,18 @@ int scan_string(struct json_scan *s, struct heft_str *out)
 
 /* ---- numbers and words ---- */
 
-int scan_uint(struct json_scan *s, uint64_t *out)
+int jscan_uint(struct json_scan *s, uint64_t *out)
 {
 	const char *begin;
 
-	scan_peek(s);
+	jscan_peek(s);
 	begin = s->at;
 	*out = 0;
 	for (; s->at < s->end && *s->at >= '0' && *s->at <= '9'; s->at++)
 		if (__builtin_mul_overflow(*out, 10, out) || __builtin_add_overflow(*out, (uint64_t)(*s->at - '0'), out))
-			return scan_refuse(s, "a number above 64 bits");
+			return jscan_refuse(s, "a number above 64 bits");
 	if (s->at == begin || (*begin == '0' && s->at > begin + 1) || (s->at < s->end && strchr(".eE", *s->at) && *s->at))
-		return scan_refuse(s, "expected a whole number");
+		return jscan_refuse(s, "expected a whole number");
 	return 0;
 }
 
@@ -194,13 +194,13 @@ static int skip_number(struct json_scan *s)
 	skip_char(s, "-");
 	begin = s->at;
 	if (!skip_digits(s) || (*begin == '0' && s->at > begin + 1))
-		return scan_refuse(s, "expected a value");
+		return jscan_refuse(s, "expected a value");
 	if (skip_char(s, ".") && !skip_digits(s))
-		return scan_refuse(s, "a number without digits behind its point");
+		return jscan_refuse(s, "a number without digits behind its point");
 	if (skip_char(s, "eE")) {
 		skip_char(s, "+-");
 		if (!skip_digits(s))
-			return scan_refuse(s, "a number without digits in its exponent");
+			return jscan_refuse(s, "a number without digits in its exponent");
 	}
 	return 0;
 }
@@ -210,8 +210,8 @@ static int skip_scalar(struct json_scan *s)
 	static const char *const words[] = { "true", "false", "null" };
 	struct heft_str ignored;
 
-	if (scan_peek(s) == '"')
-		return scan_string(s, &ignored);
+	if (jscan_peek(s) == '"')
+		return jscan_string(s, &ignored);
 	for (size_t i = 0; i < 3; i++) {
 		size_t n = strlen(words[i]);
 
@@ -225,7 +225,7 @@ static int skip_scalar(struct json_scan *s)
 
 /* ---- containers ---- */
 
-int scan_begin(struct json_scan *s, char bracket)
+int jscan_begin(struct json_scan *s, char bracket)
 {
 	s->first = true;
 	return expect(s, bracket, bracket == '{' ? "expected an object" : "expected an array");
@@ -235,7 +235,7 @@ int scan_begin(struct json_scan *s, char bracket)
 static int advance(struct json_scan *s, char closing)
 {
 	bool first = s->first;
-	char c = scan_peek(s);
+	char c = jscan_peek(s);
 
 	s->first = false;
 	if (c == closing) {
@@ -247,42 +247,42 @@ static int advance(struct json_scan *s, char closing)
 	return 1;
 }
 
-int scan_member(struct json_scan *s, struct heft_str *key)
+int jscan_member(struct json_scan *s, struct heft_str *key)
 {
 	int more = advance(s, '}');
 
 	if (more <= 0)
 		return more;
-	return scan_string(s, key) || expect(s, ':', "expected a colon") ? -1 : 1;
+	return jscan_string(s, key) || expect(s, ':', "expected a colon") ? -1 : 1;
 }
 
-int scan_element(struct json_scan *s)
+int jscan_element(struct json_scan *s)
 {
 	return advance(s, ']');
 }
 
-int scan_skip(struct json_scan *s)
+int jscan_skip(struct json_scan *s)
 {
 	char open[DEPTH_LIMIT];
 	struct heft_str key;
 	int depth = 0, more;
 
 	for (;;) {
-		char c = scan_peek(s);
+		char c = jscan_peek(s);
 
 		if (c != '{' && c != '[') {
 			if (skip_scalar(s))
 				return -1;
 		} else {
 			if (depth == DEPTH_LIMIT)
-				return scan_refuse(s, "nested too deeply");
+				return jscan_refuse(s, "nested too deeply");
 			open[depth++] = c;
-			if (scan_begin(s, c))
+			if (jscan_begin(s, c))
 				return -1;
 		}
 		/* close what ends here; stop at the next value */
 		for (more = 0; depth && !more; depth -= !more)
-			if ((more = open[depth - 1] == '{' ? scan_member(s, &key) : scan_element(s)) < 0)
+			if ((more = open[depth - 1] == '{' ? jscan_member(s, &key) : jscan_element(s)) < 0)
 				return -1;
 		if (!more) {
 			s->first = false;

@@ -2,9 +2,9 @@
  * json_scan.h - reads JSON of a known shape forward, without building a tree: safetensors headers and shard indexes, which hold tens of
  * thousands of entries. (Through json.h those of a 256-expert model take a fifth of a second and 30 times their size in memory.)
  *
- *   scan_begin(s, '{')
- *   while ((more = scan_member(s, &key)) > 0)        key: valid until the next call
- *           scan_string | scan_uint | scan_skip | scan_begin(s, '[') ... scan_element ...
+ *   jscan_begin(s, '{')
+ *   while ((more = jscan_member(s, &key)) > 0)        key: valid until the next call
+ *           jscan_string | jscan_uint | jscan_skip | jscan_begin(s, '[') ... jscan_element ...
  *
  * All return -1 with err filled where the text is not JSON or not of that shape. Strict: no NaN, no comments, nothing behind the value.
  */
@@ -21,17 +21,17 @@ struct json_scan {
 	struct heft_err *err;
 };
 
-int scan_init(struct json_scan *s, const char *text, size_t n, const char *name, struct heft_err *err); /* refuses what is not UTF-8 */
-void scan_release(struct json_scan *s);
+int jscan_init(struct json_scan *s, const char *text, size_t n, const char *name, struct heft_err *err); /* refuses what is not UTF-8 */
+void jscan_release(struct json_scan *s);
 
-int scan_begin(struct json_scan *s, char bracket);              /* '{' or '[' */
-int scan_member(struct json_scan *s, struct heft_str *key);     /* 1: a member, its value is next; 0: the object ends */
-int scan_element(struct json_scan *s);                          /* the same for arrays */
-int scan_string(struct json_scan *s, struct heft_str *out);     /* not NUL-terminated; valid until the next scan_string or scan_member */
-int scan_uint(struct json_scan *s, uint64_t *out);
-int scan_skip(struct json_scan *s);                             /* any value */
-int scan_end(struct json_scan *s);                              /* only white space may be left */
-char scan_peek(struct json_scan *s);                            /* first character of the next value; 0 at the end */
-int scan_refuse(struct json_scan *s, const char *what);         /* fails with the place in the text */
+int jscan_begin(struct json_scan *s, char bracket);              /* '{' or '[' */
+int jscan_member(struct json_scan *s, struct heft_str *key);     /* 1: a member, its value is next; 0: the object ends */
+int jscan_element(struct json_scan *s);                          /* the same for arrays */
+int jscan_string(struct json_scan *s, struct heft_str *out);     /* not NUL-terminated; valid until the next jscan_string or jscan_member */
+int jscan_uint(struct json_scan *s, uint64_t *out);
+int jscan_skip(struct json_scan *s);                             /* any value */
+int jscan_end(struct json_scan *s);                              /* only white space may be left */
+char jscan_peek(struct json_scan *s);                            /* first character of the next value; 0 at the end */
+int jscan_refuse(struct json_scan *s, const char *what);         /* fails with the place in the text */
 
 #endif

@@ -128,15 +128,15 @@ static char *read_header(struct list *l, uint64_t *n)
 static int list_metadata(struct list *l, struct json_scan *s)
 {
 	size_t cap = 0;
-	int more = scan_begin(s, '{') ? -1 : 1;
+	int more = jscan_begin(s, '{') ? -1 : 1;
 	struct heft_str str;
 
-	while (more > 0 && (more = scan_member(s, &str)) > 0) {
+	while (more > 0 && (more = jscan_member(s, &str)) > 0) {
 		struct heft_kv kv = { .key = arena_memdup(l->arena, str.p, str.n), .value = { .type = HEFT_STRING, .count = 1 } };
 
-		if (strlen(kv.key) != str.n || scan_peek(s) != '"')
+		if (strlen(kv.key) != str.n || jscan_peek(s) != '"')
 			return heft_fail(l->err, HEFT_E_HEADER, "%s: __metadata__ '%s' is not a string", l->file, kv.key);
-		if (scan_string(s, &str))
+		if (jscan_string(s, &str))
 			return -1;
 		kv.value.s = (struct heft_str){ arena_memdup(l->arena, str.p, str.n), str.n };
 		l->out->kv = arena_grow(l->arena, l->out->kv, &cap, l->out->n_kv + 1, sizeof kv);
@@ -148,12 +148,12 @@ static int list_metadata(struct list *l, struct json_scan *s)
 /* An array of whole numbers: at most `max` are kept, *n tells how many there are. */
 static int take_uints(struct json_scan *s, uint64_t *v, int max, int *n)
 {
-	int more = scan_begin(s, '[') ? -1 : 1;
+	int more = jscan_begin(s, '[') ? -1 : 1;
 	uint64_t rest;
 
 	*n = 0;
-	while (more > 0 && (more = scan_element(s)) > 0) {
-		if (scan_uint(s, *n < max ? &v[*n] : &rest))
+	while (more > 0 && (more = jscan_element(s)) > 0) {
+		if (jscan_uint(s, *n < max ? &v[*n] : &rest))
 			return -1;
 		*n += *n <= max;
 	}
@@ -177,7 +177,7 @@ static int take_field(struct list *l, struct json_scan *s, const struct heft_str
 		    key->n == 12 && !memcmp(key->p, "data_offsets", 12) ? &e->has_range : NULL;
 
 	if (!has)
-		return scan_skip(s);
+		return jscan_skip(s);
 	if (*has)
 		return heft_fail(l->err, HEFT_E_DUPLICATE, "%s: tensor '%s': %.*s stands twice", l->file, e->name, (int)key->n, key->p);
 	*has = true;
@@ -185,7 +185,7 @@ static int take_field(struct list *l, struct json_scan *s, const struct heft_str
 		return take_uints(s, e->dim, HEFT_MAX_RANK, &e->rank);
 	if (has == &e->has_range)
 		return take_uints(s, e->range, 2, &e->ends);
-	if (scan_string(s, &str))
+	if (jscan_string(s, &str))
 		return -1;
 	snprintf(e->dtype, sizeof e->dtype, "%.*s", (int)(str.n < 32 ? str.n : 31), str.p);
 	return 0;
@@ -194,9 +194,9 @@ static int take_field(struct list *l, struct json_scan *s, const struct heft_str
 static int take_entry(struct list *l, struct json_scan *s, struct entry *e)
 {
 	struct heft_str key;
-	int more = scan_begin(s, '{') ? -1 : 1;
+	int more = jscan_begin(s, '{') ? -1 : 1;
 
-	while (more > 0 && (more = scan_member(s, &key)) > 0)
+	while (more > 0 && (more = jscan_member(s, &key)) > 0)
 		if (take_field(l, s, &key, e))
 			return -1;
 	if (more < 0)
@@ -248,11 +248,11 @@ static int list_member(struct list *l, struct json_scan *s, const char *name)
 
 static int list_members(struct list *l, struct json_scan *s, struct map *names)
 {
-	int more = scan_begin(s, '{') ? -1 : 1;
+	int more = jscan_begin(s, '{') ? -1 : 1;
 	struct heft_str key;
 	bool found;
 
-	while (more > 0 && (more = scan_member(s, &key)) > 0) {
+	while (more > 0 && (more = jscan_member(s, &key)) > 0) {
 		const char *name = arena_memdup(l->arena, key.p, key.n);
 
 		if (!key.n || strlen(name) != key.n)
@@ -263,7 +263,7 @@ static int list_members(struct list *l, struct json_scan *s, struct map *names)
 		if (list_member(l, s, name))
 			return -1;
 	}
-	return more || scan_end(s) ? -1 : format_check_extents(l->out, 1, l->src, l->sink);
+	return more || jscan_end(s) ? -1 : format_check_extents(l->out, 1, l->src, l->sink);
 }
 
 static int list_text(struct list *l, const char *text, size_t n)
@@ -275,8 +275,8 @@ static int list_text(struct list *l, const char *text, size_t n)
 	if (text[0] != '{')
 		return heft_fail(l->err, HEFT_E_HEADER, "%s: the header does not begin with '{'", l->file);
 	map_init(&names);
-	rc = scan_init(&s, text, n, l->file, l->err) || list_members(l, &s, &names) ? -1 : 0;
-	scan_release(&s);
+	rc = jscan_init(&s, text, n, l->file, l->err) || list_members(l, &s, &names) ? -1 : 0;
+	jscan_release(&s);
 	map_release(&names);
 	return rc;
 }

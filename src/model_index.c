@@ -63,9 +63,9 @@ static int read_entry(struct reading *r, struct json_scan *s, const struct heft_
 	map_put(&x->by_name, e.tensor, key->n, &found)->value.i = (int64_t)x->n_entries;
 	if (found)
 		return heft_fail(r->err, HEFT_E_DUPLICATE, "%s: tensor '%s' stands twice", x->path, e.tensor);
-	if (scan_peek(s) != '"')
+	if (jscan_peek(s) != '"')
 		return heft_fail(r->err, HEFT_E_INDEX, "%s: tensor '%s' has no file name", x->path, e.tensor);
-	if (scan_string(s, &file) || shard_number(r, e.tensor, &file, &e.shard))
+	if (jscan_string(s, &file) || shard_number(r, e.tensor, &file, &e.shard))
 		return -1;
 	x->entry = arena_grow(r->arena, x->entry, &r->entry_cap, x->n_entries + 1, sizeof e);
 	x->entry[x->n_entries++] = e;
@@ -74,13 +74,13 @@ static int read_entry(struct reading *r, struct json_scan *s, const struct heft_
 
 static int read_map(struct reading *r, struct json_scan *s)
 {
-	int more = scan_begin(s, '{') ? -1 : 1;
+	int more = jscan_begin(s, '{') ? -1 : 1;
 	struct heft_str key;
 
 	if (r->has_map)
 		return heft_fail(r->err, HEFT_E_DUPLICATE, "%s: weight_map stands twice", r->x->path);
 	r->has_map = true;
-	while (more > 0 && (more = scan_member(s, &key)) > 0)
+	while (more > 0 && (more = jscan_member(s, &key)) > 0)
 		if (read_entry(r, s, &key))
 			return -1;
 	return more;
@@ -92,14 +92,14 @@ static int read_metadata(struct reading *r, struct json_scan *s)
 	int more;
 	struct heft_str key;
 
-	if (scan_peek(s) != '{')
-		return scan_skip(s);
-	more = scan_begin(s, '{') ? -1 : 1;
-	while (more > 0 && (more = scan_member(s, &key)) > 0) {
+	if (jscan_peek(s) != '{')
+		return jscan_skip(s);
+	more = jscan_begin(s, '{') ? -1 : 1;
+	while (more > 0 && (more = jscan_member(s, &key)) > 0) {
 		bool total = key.n == 10 && !memcmp(key.p, "total_size", 10);
-		const char *value = scan_peek(s) ? s->at : s->end;
+		const char *value = jscan_peek(s) ? s->at : s->end;
 
-		if (scan_skip(s))
+		if (jscan_skip(s))
 			return -1;
 		if (total && strspn(value, "0123456789") == (size_t)(s->at - value))
 			r->x->total_size = strtoull(value, NULL, 10);
@@ -109,22 +109,22 @@ static int read_metadata(struct reading *r, struct json_scan *s)
 
 static int read_root(struct reading *r, struct json_scan *s)
 {
-	int more = scan_begin(s, '{') ? -1 : 1;
+	int more = jscan_begin(s, '{') ? -1 : 1;
 	struct heft_str key;
 
-	while (more > 0 && (more = scan_member(s, &key)) > 0) {
+	while (more > 0 && (more = jscan_member(s, &key)) > 0) {
 		int rc;
 
-		if (key.n == 10 && !memcmp(key.p, "weight_map", 10) && scan_peek(s) == '{')
+		if (key.n == 10 && !memcmp(key.p, "weight_map", 10) && jscan_peek(s) == '{')
 			rc = read_map(r, s);
 		else if (key.n == 8 && !memcmp(key.p, "metadata", 8))
 			rc = read_metadata(r, s);
 		else
-			rc = scan_skip(s);
+			rc = jscan_skip(s);
 		if (rc)
 			return -1;
 	}
-	return more || scan_end(s) ? -1 : 0;
+	return more || jscan_end(s) ? -1 : 0;
 }
 
 static int by_string(const void *a, const void *b)
@@ -157,12 +157,12 @@ int index_init(struct model_index *x, const char *text, size_t n, const char *pa
 	*x = (struct model_index){ .path = path };
 	map_init(&x->by_name);
 	map_init(&r.shards);
-	rc = scan_init(&s, text, n, path, err) || read_root(&r, &s) ? -1 : 0;
+	rc = jscan_init(&s, text, n, path, err) || read_root(&r, &s) ? -1 : 0;
 	if (!rc && !x->n_entries)
 		rc = heft_fail(err, HEFT_E_INDEX, "%s: has no weight_map with tensors", path);
 	if (!rc)
 		sort_shards(&r);
-	scan_release(&s);
+	jscan_release(&s);
 	map_release(&r.shards);
 	return rc;
 }
