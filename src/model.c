@@ -252,9 +252,15 @@ static int compare_index(struct opening *o)
 	struct model_index *x = &o->set.index;
 
 	m->index_total_size = x->total_size;
-	for (size_t i = 0; i < m->n_tensors; i++)
-		if (index_see(x, m->tensor[i].name, m->file[m->tensor[i].plane[0].file].path, &o->sink))
+	for (size_t i = 0; i < m->n_tensors; i++) {
+		struct heft_tensor *t = &m->tensor[i];
+		bool again;
+
+		if (index_see(x, t->name, m->file[t->plane[0].file].path, &again, &o->sink))
 			return -1;
+		if (again)
+			t->enc = NULL;
+	}
 	return index_unseen(x, o->shard_listed, &o->sink);
 }
 
@@ -279,7 +285,7 @@ static int tell_duplicates(struct opening *o, struct map *names)
 {
 	struct heft_model *m = o->model;
 
-	for (size_t i = 0; m->n_files > 1 && i < m->n_tensors; i++) {
+	for (size_t i = 0; i < m->n_tensors; i++) {
 		struct heft_tensor *t = &m->tensor[i];
 		bool found;
 		struct map_slot *slot = map_put(names, t->name, strlen(t->name), &found);
@@ -310,15 +316,24 @@ static void forget_unusable(struct heft_model *m)
 	m->n_tensors = n;
 }
 
-static int join(struct opening *o)
+static int check_names(struct opening *o)
 {
 	struct map names;
 	int rc;
 
+	if (o->set.indexed)
+		return compare_index(o) || warn_total_size(o) ? -1 : 0;
+	if (o->model->n_files < 2)
+		return 0;
 	map_init(&names);
 	rc = tell_duplicates(o, &names);
 	map_release(&names);
-	if (rc || (o->set.indexed && (compare_index(o) || warn_total_size(o))) || check_part_total(o))
+	return rc;
+}
+
+static int join(struct opening *o)
+{
+	if (check_names(o) || check_part_total(o))
 		return -1;
 	forget_unusable(o->model);
 	forget_split_keys(o->model);

@@ -41,8 +41,8 @@ struct model_index {
 int index_init(struct model_index *x, const char *text, size_t n, const char *path, struct arena *a, struct heft_err *err);
 int index_read(struct model_index *x, const char *path, struct arena *a, struct heft_err *err);
 void index_release(struct model_index *x);
-/* Notes that file `name` holds the tensor, and tells where the index says something else. */
-int index_see(struct model_index *x, const char *tensor, const char *file, struct sink *sink);
+/* Notes that a file holds the tensor, and tells where the index says something else. *again: another file held it already, told too. */
+int index_see(struct model_index *x, const char *tensor, const char *file, bool *again, struct sink *sink);
 /* Tells of tensors that no shard holds; those of shards that could not be listed are left out. */
 int index_unseen(const struct model_index *x, const bool *shard_listed, struct sink *sink);
 

@@ -193,14 +193,17 @@ void index_release(struct model_index *x)
 	map_release(&x->by_name);
 }
 
-int index_see(struct model_index *x, const char *tensor, const char *file, struct sink *sink)
+int index_see(struct model_index *x, const char *tensor, const char *file, bool *again, struct sink *sink)
 {
 	const struct map_slot *slot = map_find(&x->by_name, tensor, strlen(tensor));
 	struct index_entry *e = slot ? &x->entry[slot->value.i] : NULL;
 
+	*again = e && e->seen;
 	if (!e)
 		return sink_tellf(sink, HEFT_E_INDEX_MISMATCH, file, tensor, "download index and shards again, from one revision",
 				  "is in this file, but not in %s", path_base(x->path));
+	if (*again)
+		return sink_tellf(sink, HEFT_E_DUPLICATE, file, tensor, NULL, "stands in another file too");
 	e->seen = true;
 	if (strcmp(x->shard[e->shard], path_base(file)))
 		return sink_tellf(sink, HEFT_E_INDEX_MISMATCH, file, tensor, "download index and shards again, from one revision",
