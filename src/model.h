@@ -17,7 +17,7 @@ struct part_name {
 	unsigned no, count;
 	const char *extension;
 };
-bool part_name_parse(const char *name, struct part_name *out);
+bool part_name_parse(const char *name, struct part_name *out); /* false: *out is left alone */
 
 /* ---- the index: *.safetensors.index.json ---- */
 

@@ -50,14 +50,18 @@ bool part_name_parse(const char *name, struct part_name *out)
 
 	for (size_t i = 0; i < 2; i++) {
 		size_t x = strlen(extensions[i]);
+		struct part_name p = { .extension = extensions[i] };
 		const char *tail;
 
 		if (n <= x + TAIL || strcmp(name + n - x, extensions[i]))
 			continue;
 		tail = name + n - x - TAIL;
-		*out = (struct part_name){ .prefix = (int)(tail - name), .extension = extensions[i] };
-		return tail[0] == '-' && five_digits(tail + 1, &out->no) && !strncmp(tail + 6, "-of-", 4) &&
-		       five_digits(tail + 10, &out->count) && out->no >= 1 && out->no <= out->count;
+		p.prefix = (int)(tail - name);
+		if (tail[0] != '-' || !five_digits(tail + 1, &p.no) || strncmp(tail + 6, "-of-", 4) ||
+		    !five_digits(tail + 10, &p.count) || p.no < 1 || p.no > p.count)
+			return false;
+		*out = p;
+		return true;
 	}
 	return false;
 }
