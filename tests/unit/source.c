@@ -1,0 +1,201 @@
+/* Byte sources: files, memory, and streams with their window. */
+#include "base/source.h"
+#include "tests/tap.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static unsigned char byte_at(uint64_t offset)
+{
+	return (unsigned char)(offset * 2654435761u >> 13);
+}
+
+struct writer {
+	int fd;
+	size_t n;
+};
+
+static void *write_all(void *arg)
+{
+	struct writer *w = arg;
+	unsigned char buf[4096];
+
+	for (size_t at = 0; at < w->n;) {
+		size_t part = w->n - at < sizeof buf ? w->n - at : sizeof buf;
+
+		for (size_t i = 0; i < part; i++)
+			buf[i] = byte_at(at + i);
+		if (write(w->fd, buf, part) != (ssize_t)part)
+			break;
+		at += part;
+	}
+	close(w->fd);
+	return NULL;
+}
+
+/* A stream of n bytes that another thread writes. */
+struct piped {
+	struct source *source;
+	struct writer writer;
+	pthread_t thread;
+	int fd;
+};
+
+static void piped_open(struct piped *p, size_t n, uint64_t spool)
+{
+	struct heft_err err;
+	int fd[2];
+
+	if (pipe(fd))
+		abort();
+	p->fd = fd[0];
+	p->writer = (struct writer){ fd[1], n };
+	p->source = source_stream(fd[0], "pipe", spool, &err);
+	pthread_create(&p->thread, NULL, write_all, &p->writer);
+}
+
+static void piped_close(struct piped *p)
+{
+	close(p->fd);
+	pthread_join(p->thread, NULL);
+	source_close(p->source);
+}
+
+static bool right(const unsigned char *buf, uint64_t offset, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (buf[i] != byte_at(offset + i))
+			return false;
+	return true;
+}
+
+static void stream_in_order(void)
+{
+	enum { N = 5 << 20, STEP = 70000 };
+	static unsigned char buf[STEP];
+	struct heft_err err = { 0 };
+	struct piped p;
+	bool good = true;
+
+	piped_open(&p, N, 1 << 17);
+	is_int(source_peek(p.source, buf, 100, &err), 100, "a stream can be peeked at");
+	for (uint64_t at = 0; at + STEP <= N; at += STEP) {
+		good &= !source_read(p.source, at, buf, STEP, &err) && right(buf, at, STEP);
+		source_release(p.source, at + STEP);
+	}
+	ok(good, "5 MiB pass through a spool of 128 KiB");
+	ok(source_read(p.source, 0, buf, 1, &err) && err.code == HEFT_E_INTERNAL, "bytes that were let go are gone");
+	is_int(source_drain(p.source, &err), N % STEP, "the rest can be drained");
+	ok(source_is_stream(p.source) && source_size(p.source) == UINT64_MAX, "its size is not known");
+	piped_close(&p);
+}
+
+static void stream_out_of_order(void)
+{
+	enum { N = 3 << 20 };
+	static unsigned char buf[1 << 20];
+	struct heft_err err = { 0 };
+	struct piped p;
+
+	piped_open(&p, N, 2 << 20);
+	ok(!source_read(p.source, (1 << 20) + 7, buf, 1000, &err) && right(buf, (1 << 20) + 7, 1000), "reads ahead");
+	ok(!source_read(p.source, 5, buf, 1000, &err) && right(buf, 5, 1000), "and back into the window");
+	ok(source_read(p.source, 2 << 20, buf, 1, &err) && err.code == HEFT_E_SPOOL && strstr(err.text, "--spool"),
+	   "more than the spool is refused, with the option's name");
+	source_release(p.source, 1 << 20);
+	ok(!source_read(p.source, 2 << 20, buf, 1000, &err) && right(buf, 2 << 20, 1000), "releasing makes room");
+	source_release(p.source, (2 << 20) + 500000);
+	ok(!source_read(p.source, (2 << 20) + 600000, buf, 1000, &err) && right(buf, (2 << 20) + 600000, 1000),
+	   "bytes released before they came are passed over");
+	ok(source_read(p.source, N - 10, buf, 11, &err) && err.code == HEFT_E_TRUNCATED, "a stream that ends early is told");
+	is_int(source_read_some(p.source, N - 10, buf, 11, &err), 10, "as far as it goes");
+	piped_close(&p);
+}
+
+struct reader {
+	struct source *source;
+	uint64_t from;
+	bool good;
+};
+
+static void *read_part(void *arg)
+{
+	struct reader *r = arg;
+	unsigned char buf[1000];
+	struct heft_err err;
+
+	r->good = true;
+	for (uint64_t at = r->from; at < r->from + 200000; at += sizeof buf)
+		r->good &= !source_read(r->source, at, buf, sizeof buf, &err) && right(buf, at, sizeof buf);
+	return NULL;
+}
+
+static void stream_by_threads(void)
+{
+	struct reader reader[4];
+	pthread_t thread[4];
+	struct piped p;
+	bool good = true;
+
+	piped_open(&p, 1 << 20, 1 << 20);
+	for (int i = 0; i < 4; i++) {
+		reader[i] = (struct reader){ .source = p.source, .from = (uint64_t)(3 - i) * 200000 };
+		pthread_create(&thread[i], NULL, read_part, &reader[i]);
+	}
+	for (int i = 0; i < 4; i++) {
+		pthread_join(thread[i], NULL);
+		good &= reader[i].good;
+	}
+	ok(good, "four threads read one stream");
+	piped_close(&p);
+}
+
+static void files(void)
+{
+	char path[] = "/tmp/heft-source-XXXXXX", buf[16] = "";
+	struct heft_err err = { 0 };
+	struct source *s;
+	int fd = mkstemp(path);
+
+	ok(write(fd, "0123456789", 10) == 10, "a file is made");
+	s = source_open(path, &err);
+	ok(s && source_size(s) == 10 && !source_is_stream(s), "a file is opened");
+	ok(!source_read(s, 3, buf, 4, &err) && !memcmp(buf, "3456", 4), "its bytes are read");
+	ok(source_read(s, 8, buf, 4, &err) && err.code == HEFT_E_TRUNCATED, "not beyond its end");
+	ok(source_read(s, UINT64_MAX - 1, buf, 4, &err) && err.code == HEFT_E_TRUNCATED, "nor at an absurd offset");
+	ok(!ftruncate(fd, 5) && source_read(s, 3, buf, 4, &err) && err.code == HEFT_E_TRUNCATED, "a file cut short meanwhile is an error");
+	source_close(s);
+	close(fd);
+	unlink(path);
+	ok(!source_open(path, &err) && err.code == HEFT_E_OPEN, "a missing file is told");
+	ok(!source_open("/tmp", &err) && err.code == HEFT_E_OPEN, "a directory is refused");
+	ok(!mkfifo(path, 0600) && !source_open(path, &err) && err.code == HEFT_E_OPEN, "a FIFO is refused without waiting");
+	unlink(path);
+	ok(!source_open("/dev/zero", &err) && err.code == HEFT_E_OPEN, "a device is refused");
+}
+
+static void memory(void)
+{
+	struct heft_err err = { 0 };
+	struct source *s = source_memory("abcdef", 6, "memory");
+	char buf[8];
+
+	ok(!source_read(s, 2, buf, 3, &err) && !memcmp(buf, "cde", 3), "memory is read");
+	ok(source_read(s, 2, buf, 5, &err) && err.code == HEFT_E_TRUNCATED, "not beyond its end");
+	is_int(source_read_some(s, 9, buf, 5, &err), 0, "behind its end is nothing");
+	is_str(source_name(s), "memory", "it has a name");
+	source_close(s);
+}
+
+int main(void)
+{
+	signal(SIGPIPE, SIG_IGN); /* writers whose reader has seen enough */
+	stream_in_order();
+	stream_out_of_order();
+	stream_by_threads();
+	files();
+	memory();
+	return done();
+}
