@@ -552,6 +552,8 @@ static void jbuf_room(struct jbuf *b, size_t n)
 
 void jbuf_raw(struct jbuf *b, const char *s, size_t n)
 {
+	if (!n)
+		return; /* there may be no text yet to add nothing to */
 	jbuf_room(b, n);
 	memcpy(b->p + b->n, s, n);
 	b->n += n;

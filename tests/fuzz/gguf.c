@@ -1,0 +1,4 @@
+/* Any bytes as a GGUF file. */
+#include "container.h"
+
+CONTAINER("gguf")
