@@ -11,7 +11,8 @@ enum { DEPTH_LIMIT = 200 };
 
 int jscan_refuse(struct json_scan *s, const char *what)
 {
-	return heft_fail(s->err, HEFT_E_JSON, "%s: byte %zu of the JSON text: %s", s->name, (size_t)(s->at - s->text), what);
+	return heft_fail(s->err, HEFT_E_JSON, "%s: byte %zu of the JSON text: %s", s->name, (size_t)(s->at - s->text),
+			 what);
 }
 
 int jscan_init(struct json_scan *s, const char *text, size_t n, const char *name, struct heft_err *err)
@@ -135,7 +136,8 @@ int jscan_string(struct json_scan *s, struct heft_str *out)
 		run = s->at;
 		s->at = plain_run(s);
 		if (s->at == s->end || (unsigned char)*s->at < 0x20)
-			return jscan_refuse(s, s->at == s->end ? "a string without end" : "a control character in a string");
+			return jscan_refuse(s, s->at == s->end ? "a string without end"
+							       : "a control character in a string");
 		if (*s->at == '"' && !escapes) {
 			*out = (struct heft_str){ run, (size_t)(s->at - run) };
 			break;
@@ -163,9 +165,11 @@ int jscan_uint(struct json_scan *s, uint64_t *out)
 	begin = s->at;
 	*out = 0;
 	for (; s->at < s->end && *s->at >= '0' && *s->at <= '9'; s->at++)
-		if (__builtin_mul_overflow(*out, 10, out) || __builtin_add_overflow(*out, (uint64_t)(*s->at - '0'), out))
+		if (__builtin_mul_overflow(*out, 10, out) ||
+		    __builtin_add_overflow(*out, (uint64_t)(*s->at - '0'), out))
 			return jscan_refuse(s, "a number above 64 bits");
-	if (s->at == begin || (*begin == '0' && s->at > begin + 1) || (s->at < s->end && strchr(".eE", *s->at) && *s->at))
+	if (s->at == begin || (*begin == '0' && s->at > begin + 1) ||
+	    (s->at < s->end && strchr(".eE", *s->at) && *s->at))
 		return jscan_refuse(s, "expected a whole number");
 	return 0;
 }

@@ -1,12 +1,14 @@
 /*
- * json_scan.h - reads JSON of a known shape forward, without building a tree: safetensors headers and shard indexes, which hold tens of
- * thousands of entries. (Through json.h those of a 256-expert model take a fifth of a second and 30 times their size in memory.)
+ * json_scan.h - reads JSON of a known shape forward, without building a tree: safetensors headers and shard indexes,
+ * which hold tens of thousands of entries. (Through json.h those of a 256-expert model take a fifth of a second and 30
+ * times their size in memory.)
  *
  *   jscan_begin(s, '{')
  *   while ((more = jscan_member(s, &key)) > 0)        key: valid until the next call
  *           jscan_string | jscan_uint | jscan_skip | jscan_begin(s, '[') ... jscan_element ...
  *
- * All return -1 with err filled where the text is not JSON or not of that shape. Strict: no NaN, no comments, nothing behind the value.
+ * All return -1 with err filled where the text is not JSON or not of that shape. Strict: no NaN, no comments, nothing
+ * behind the value.
  */
 #ifndef BASE_JSON_SCAN_H
 #define BASE_JSON_SCAN_H
@@ -21,13 +23,14 @@ struct json_scan {
 	struct heft_err *err;
 };
 
-int jscan_init(struct json_scan *s, const char *text, size_t n, const char *name, struct heft_err *err); /* refuses what is not UTF-8 */
+/* Refuses what is not UTF-8. */
+int jscan_init(struct json_scan *s, const char *text, size_t n, const char *name, struct heft_err *err);
 void jscan_release(struct json_scan *s);
 
 int jscan_begin(struct json_scan *s, char bracket);              /* '{' or '[' */
-int jscan_member(struct json_scan *s, struct heft_str *key);     /* 1: a member, its value is next; 0: the object ends */
+int jscan_member(struct json_scan *s, struct heft_str *key); /* 1: a member, its value is next; 0: the object ends */
 int jscan_element(struct json_scan *s);                          /* the same for arrays */
-int jscan_string(struct json_scan *s, struct heft_str *out);     /* not NUL-terminated; valid until the next jscan_string or jscan_member */
+int jscan_string(struct json_scan *s, struct heft_str *out);     /* no NUL behind it; valid as long as a key */
 int jscan_uint(struct json_scan *s, uint64_t *out);
 int jscan_skip(struct json_scan *s);                             /* any value */
 int jscan_end(struct json_scan *s);                              /* only white space may be left */

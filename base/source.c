@@ -43,8 +43,9 @@ int source_read(struct source *s, uint64_t offset, void *buf, size_t n, struct h
 	if (got < 0)
 		return -1;
 	if ((uint64_t)got < n)
-		return heft_fail(err, HEFT_E_TRUNCATED, "%s: ends at byte %" PRIu64 " where %zu bytes at %" PRIu64 " were expected",
-				 s->name, offset + (uint64_t)got, n, offset);
+		return heft_fail(err, HEFT_E_TRUNCATED,
+				 "%s: ends at byte %" PRIu64 " where %zu bytes at %" PRIu64 " were expected", s->name,
+				 offset + (uint64_t)got, n, offset);
 	return 0;
 }
 

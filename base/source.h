@@ -1,6 +1,6 @@
 /*
- * source.h - byte sources: where input bytes come from. A file (pread), a stream that is read once (a pipe, with a window
- * of bytes that may still be asked for), or memory.
+ * source.h - byte sources: where input bytes come from. A file (pread), a stream that is read once (a pipe, with a
+ * window of bytes that may still be asked for), or memory.
  *
  * All functions may be called from several threads at once, but for source_close.
  */
@@ -12,8 +12,8 @@
 struct source;
 
 struct source *source_open(const char *path, struct heft_err *err);  /* a regular file; never a FIFO or device */
-/* A stream: bytes between the release mark and the furthest byte read are kept; more than `spool` of them is HEFT_E_SPOOL.
- * The descriptor stays the caller's. */
+/* A stream: bytes between the release mark and the furthest byte read are kept; more than `spool` of them is
+ * HEFT_E_SPOOL. The descriptor stays the caller's. */
 struct source *source_stream(int fd, const char *name, uint64_t spool, struct heft_err *err);
 struct source *source_memory(const void *p, size_t n, const char *name); /* borrows p */
 void source_close(struct source *s); /* NULL is allowed */
@@ -26,7 +26,8 @@ int64_t source_read_some(struct source *s, uint64_t offset, void *buf, size_t n,
 int64_t source_peek(struct source *s, void *buf, size_t n, struct heft_err *err);
 /* Says that bytes before `offset` will not be read again. Does nothing for files. */
 void source_release(struct source *s, uint64_t offset);
-/* Reads a stream to its end, so that its writer is not killed by a closed pipe. How many bytes were left, or -1; 0 for files. */
+/* Reads a stream to its end, so that its writer is not killed by a closed pipe. How many bytes were left, or -1; 0 for
+ * files. */
 int64_t source_drain(struct source *s, struct heft_err *err);
 
 uint64_t source_size(const struct source *s); /* UINT64_MAX where it is not known (a stream) */

@@ -10,7 +10,7 @@ struct source_class {
 	int64_t (*read)(struct source *s, uint64_t offset, void *buf, size_t n, struct heft_err *err);
 	void (*release)(struct source *s, uint64_t offset); /* NULL: nothing to do */
 	int64_t (*drain)(struct source *s, struct heft_err *err); /* NULL: nothing to do */
-	void (*close)(struct source *s);                    /* frees what the kind has beyond the struct; NULL: nothing */
+	void (*close)(struct source *s); /* frees what the kind has beyond the struct; NULL: nothing */
 };
 
 /* The first member of every kind's struct. */

@@ -1,6 +1,6 @@
 /*
- * source_file.c - reads a regular file with pread, so that a file cut short by somebody else is an error and not a signal.
- * Refuses FIFOs, devices and directories: opening one could block or have effects.
+ * source_file.c - reads a regular file with pread, so that a file cut short by somebody else is an error and not a
+ * signal. Refuses FIFOs, devices and directories: opening one could block or have effects.
  */
 #include "source_class.h"
 

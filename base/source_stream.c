@@ -6,8 +6,8 @@
  *     gone       |  the window     |
  *          |<-chunk->|<-chunk->|<-chunk->|                    memory goes chunk by chunk
  *
- * Reads never run ahead of what was asked for, so the window holds only what is needed; where it would pass `spool` bytes,
- * the order of the stream does not suit the work and the read is refused.
+ * Reads never run ahead of what was asked for, so the window holds only what is needed; where it would pass `spool`
+ * bytes, the order of the stream does not suit the work and the read is refused.
  */
 #include "source_class.h"
 
@@ -83,7 +83,8 @@ static ssize_t read_once(int fd, void *buf, size_t n)
 static int spool_full(const struct stream *t, struct heft_err *err)
 {
 	return heft_fail(err, HEFT_E_SPOOL,
-			 "%s: more than %" PRIu64 " bytes of the stream are needed at once: raise --spool, or save the stream to a file first",
+			 "%s: more than %" PRIu64
+			 " bytes of the stream are needed at once: raise --spool, or save the stream to a file first",
 			 t->base.name, t->spool);
 }
 
@@ -120,7 +121,8 @@ static int64_t read_locked(struct stream *t, uint64_t offset, unsigned char *buf
 	if (__builtin_add_overflow(offset, n, &to))
 		to = UINT64_MAX;
 	if (offset < t->released)
-		return heft_fail(err, HEFT_E_INTERNAL, "%s: byte %" PRIu64 " of the stream was let go already", t->base.name, offset);
+		return heft_fail(err, HEFT_E_INTERNAL, "%s: byte %" PRIu64 " of the stream was let go already",
+				 t->base.name, offset);
 	if (read_until(t, to, err))
 		return -1;
 	if (t->end <= offset)

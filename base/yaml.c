@@ -93,8 +93,8 @@ static bool is_integer(const char *s, uint64_t *v)
 			return false;
 		memcpy(part, s, n);
 		part[n] = 0;
-		if (!digits_in_base(part, 10, v) || (sum && (n > 2 || *v > 59)) || __builtin_mul_overflow(sum, 60, &sum) ||
-		    __builtin_add_overflow(sum, *v, &sum))
+		if (!digits_in_base(part, 10, v) || (sum && (n > 2 || *v > 59)) ||
+		    __builtin_mul_overflow(sum, 60, &sum) || __builtin_add_overflow(sum, *v, &sum))
 			return false;
 		if (!s[n])
 			break;
@@ -237,8 +237,8 @@ static int scalar(struct reader *r, const yaml_event_t *e)
 
 	if (key < 0)
 		return -1;
-	if (tag && strcmp((const char *)tag, "!") && !tag_is(tag, "str") && !tag_is(tag, "int") && !tag_is(tag, "float") &&
-	    !tag_is(tag, "bool") && !tag_is(tag, "null"))
+	if (tag && strcmp((const char *)tag, "!") && !tag_is(tag, "str") && !tag_is(tag, "int") &&
+	    !tag_is(tag, "float") && !tag_is(tag, "bool") && !tag_is(tag, "null"))
 		return refuse(r, &e->start_mark, "a tag that heft does not read");
 	if (key && plain && !strcmp(s, "<<"))
 		return refuse(r, &e->start_mark, "a merge key, which heft does not read");

@@ -1,9 +1,10 @@
 /*
  * yaml.h - the one door to libyaml: reads the front matter of model cards into a tree as json.h has it.
  *
- * Plain scalars mean what they mean to PyYAML's safe_load: null, yes/no/on/off/true/false, integers in four bases, floats with a point;
- * all else, and whatever stands in quotes, is a string (dates too). Keys become strings. Aliases are copies. One document, at most
- * 1 MiB, 4 MiB with its aliases, 100 levels; merge keys ("<<") and other tags than the core ones are refused.
+ * Plain scalars mean what they mean to PyYAML's safe_load: null, yes/no/on/off/true/false, integers in four bases,
+ * floats with a point; all else, and whatever stands in quotes, is a string (dates too). Keys become strings. Aliases
+ * are copies. One document, at most 1 MiB, 4 MiB with its aliases, 100 levels; merge keys ("<<") and other tags than
+ * the core ones are refused.
  */
 #ifndef BASE_YAML_H
 #define BASE_YAML_H

@@ -105,9 +105,11 @@ static int check_begin(const struct heft_tensor *t, uint64_t expected, const cha
 		return 0;
 	if (begin < expected)
 		return sink_tellf(sink, HEFT_E_OVERLAP, file, t->name, "download the file again",
-				  "begins at byte %" PRIu64 ", inside the tensor before it, which ends at %" PRIu64, begin, expected);
+				  "begins at byte %" PRIu64 ", inside the tensor before it, which ends at %" PRIu64,
+				  begin, expected);
 	return sink_tellf(sink, HEFT_E_OVERLAP, file, t->name, "download the file again",
-			  "begins at byte %" PRIu64 ", but the data before it ends at %" PRIu64 ": the bytes between belong to no tensor",
+			  "begins at byte %" PRIu64 ", but the data before it ends at %" PRIu64
+			  ": the bytes between belong to no tensor",
 			  begin, expected);
 }
 
@@ -120,9 +122,11 @@ static int check_end(uint64_t end, uint64_t padded, struct source *src, struct s
 	if (size == UINT64_MAX)
 		return 0;
 	if (size < end)
-		return sink_tellf(sink, HEFT_E_TRUNCATED, source_name(src), NULL, "the download did not finish: download the file again",
-				  "the file has %" PRIu64 " bytes, its header speaks of %" PRIu64 ": %" PRIu64 " are missing", size, end,
-				  end - size);
+		return sink_tellf(sink, HEFT_E_TRUNCATED, source_name(src), NULL,
+				  "the download did not finish: download the file again",
+				  "the file has %" PRIu64 " bytes, its header speaks of %" PRIu64 ": %" PRIu64
+				  " are missing",
+				  size, end, end - size);
 	if (size <= padded)
 		return 0;
 	snprintf(text, sizeof text, "%" PRIu64 " bytes follow the last tensor", size - padded);
@@ -155,7 +159,8 @@ bool format_place(struct heft_tensor *t, uint64_t data_offset, uint64_t offset, 
 {
 	uint64_t begin, end;
 
-	if (__builtin_add_overflow(data_offset, offset, &begin) || __builtin_add_overflow(begin, size, &end) || end > INT64_MAX)
+	if (__builtin_add_overflow(data_offset, offset, &begin) || __builtin_add_overflow(begin, size, &end) ||
+	    end > INT64_MAX)
 		return false;
 	t->n_planes = 1;
 	t->plane[0] = (struct heft_extent){ .offset = begin, .size = size };

@@ -10,8 +10,9 @@
 #include "../base/err.h"
 #include "../base/source.h"
 
-/* What a file holds. Arrays lie in the arena. plane[].file is left 0: the caller numbers files. A tensor that the sink was told of and that
- * cannot be used (its type has no encoding, its range is wrong) stays in the list with enc NULL, so that names can still be compared. */
+/* What a file holds. Arrays lie in the arena. plane[].file is left 0: the caller numbers files. A tensor that the sink
+ * was told of and that cannot be used (its type has no encoding, its range is wrong) stays in the list with enc NULL,
+ * so that names can still be compared. */
 struct format_listing {
 	struct heft_tensor *tensor; /* in the order of their bytes */
 	size_t n_tensors;
@@ -43,10 +44,12 @@ struct format_layout {
 struct format {
 	const char *name, *about;
 	const char *extension; /* ".gguf" */
-	/* Bids on the first n bytes of a file: 0 not mine ... 100 certain. n may be short; head is padded with 16 zero bytes. */
+	/* Bids on the first n bytes of a file: 0 not mine ... 100 certain. n may be short; head is padded with 16 zero
+	 * bytes. */
 	int (*probe)(const uint8_t *head, size_t n);
 	/* Lists a file. Every length is checked against the bytes that are there; problems go to the sink. */
-	int (*list)(struct format_listing *out, struct source *src, struct arena *a, struct sink *sink, struct heft_err *err);
+	int (*list)(struct format_listing *out, struct source *src, struct arena *a, struct sink *sink,
+		    struct heft_err *err);
 	/* Encodings that it can hold, by name, NULL-terminated; NULL: the format is only read. */
 	const char *const *stores;
 	int (*layout)(struct format_layout *f, struct arena *a, struct heft_err *err);
@@ -65,8 +68,8 @@ bool format_count(int rank, const uint64_t *dim, uint64_t *out);
 uint64_t format_align(uint64_t offset, uint64_t alignment);
 /* Sets plane 0, offset being counted from data_offset; false where it overflows. */
 bool format_place(struct heft_tensor *t, uint64_t data_offset, uint64_t offset, uint64_t size);
-/* Sorts the tensors by their bytes and tells the sink of overlaps, of holes wider than the alignment, of a file that ends early and of
- * bytes behind the last tensor. A tensor with n_planes 0 has an unknown length. */
+/* Sorts the tensors by their bytes and tells the sink of overlaps, of holes wider than the alignment, of a file that
+ * ends early and of bytes behind the last tensor. A tensor with n_planes 0 has an unknown length. */
 int format_check_extents(struct format_listing *l, uint64_t alignment, struct source *src, struct sink *sink);
 
 #endif

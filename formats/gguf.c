@@ -1,8 +1,8 @@
 /*
  * gguf.c - lists a GGUF file, versions 2 and 3.
  *
- * Owns the header only; tensor bytes stay where they are. Refuses version 1, big-endian files, arrays of arrays, and every length that
- * the file has no bytes for. The layout of the bytes is drawn in gguf.h.
+ * Owns the header only; tensor bytes stay where they are. Refuses version 1, big-endian files, arrays of arrays, and
+ * every length that the file has no bytes for. The layout of the bytes is drawn in gguf.h.
  */
 #include "gguf.h"
 
@@ -50,11 +50,12 @@ static int expect(struct cursor *c, uint64_t n, const char *what)
 
 	if (size != UINT64_MAX && n > size - c->at)
 		return heft_fail(c->err, HEFT_E_TRUNCATED,
-				 "%s: %s at byte %" PRIu64 " needs %" PRIu64 " bytes, but the file has %" PRIu64 " more", c->file, what,
-				 c->at, n, size - c->at);
+				 "%s: %s at byte %" PRIu64 " needs %" PRIu64 " bytes, but the file has %" PRIu64
+				 " more",
+				 c->file, what, c->at, n, size - c->at);
 	if (c->at > HEADER_MAX || n > HEADER_MAX - c->at)
-		return heft_fail(c->err, HEFT_E_HEADER, "%s: %s at byte %" PRIu64 " makes the header longer than 1 GiB", c->file, what,
-				 c->at);
+		return heft_fail(c->err, HEFT_E_HEADER, "%s: %s at byte %" PRIu64 " makes the header longer than 1 GiB",
+				 c->file, what, c->at);
 	return 0;
 }
 
@@ -75,7 +76,8 @@ static int refill(struct cursor *c)
 	if (got < 0)
 		return -1;
 	if (!got)
-		return heft_fail(c->err, HEFT_E_TRUNCATED, "%s: ends at byte %" PRIu64 ", inside the header", c->file, c->at);
+		return heft_fail(c->err, HEFT_E_TRUNCATED, "%s: ends at byte %" PRIu64 ", inside the header", c->file,
+				 c->at);
 	c->have = (size_t)got;
 	c->used = 0;
 	return 0;
@@ -106,7 +108,8 @@ static int take_u64(struct cursor *c, uint64_t *v, const char *what)
 	return take(c, v, sizeof *v, what);
 }
 
-/* n bytes in the arena, a NUL behind them. Of a stream, whose length nobody knows, memory is only taken as bytes arrive. */
+/* n bytes in the arena, a NUL behind them. Of a stream, whose length nobody knows, memory is only taken as bytes
+ * arrive. */
 static char *take_new(struct cursor *c, uint64_t n, const char *what)
 {
 	size_t cap = 0, done = 0;
@@ -139,7 +142,8 @@ static const char *take_name(struct cursor *c, const char *what)
 	if (!(s = take_new(c, n, what)))
 		return NULL;
 	if (!n || n > KEY_MAX)
-		heft_fail(c->err, HEFT_E_HEADER, "%s: %s of %" PRIu64 " bytes, 1 to %d are allowed", c->file, what, n, KEY_MAX);
+		heft_fail(c->err, HEFT_E_HEADER, "%s: %s of %" PRIu64 " bytes, 1 to %d are allowed", c->file, what, n,
+			  KEY_MAX);
 	else if (memchr(s, 0, n))
 		heft_fail(c->err, HEFT_E_HEADER, "%s: %s '%s' holds a NUL byte", c->file, what, s);
 	else if (!utf8_valid(s, n))
@@ -212,9 +216,11 @@ static int take_array(struct cursor *c, struct heft_value *v, const char *key)
 	if (take_u32(c, &type, key) || take_u64(c, &v->count, key))
 		return -1;
 	if (type > HEFT_F64)
-		return heft_fail(c->err, HEFT_E_HEADER, "%s: key '%s' is an array of unknown type %" PRIu32, c->file, key, type);
+		return heft_fail(c->err, HEFT_E_HEADER, "%s: key '%s' is an array of unknown type %" PRIu32, c->file,
+				 key, type);
 	if (type == HEFT_ARRAY)
-		return heft_fail(c->err, HEFT_E_HEADER, "%s: key '%s' is an array of arrays, which heft does not read", c->file, key);
+		return heft_fail(c->err, HEFT_E_HEADER, "%s: key '%s' is an array of arrays, which heft does not read",
+				 c->file, key);
 	v->type = type;
 	v->array = true;
 	if (expect_many(c, v->count, type == HEFT_STRING ? 8 : gguf_value_size[type], key))
@@ -251,8 +257,9 @@ static int set_alignment(struct cursor *c, const struct heft_value *v)
 	if (v->array || v->type != HEFT_U32)
 		return heft_fail(c->err, HEFT_E_HEADER, "%s: general.alignment is not a u32", c->file);
 	if (!n || n & (n - 1) || n > GGUF_ALIGNMENT_MAX)
-		return heft_fail(c->err, HEFT_E_HEADER, "%s: general.alignment is %" PRIu64 ", a power of two up to %d was expected",
-				 c->file, n, GGUF_ALIGNMENT_MAX);
+		return heft_fail(c->err, HEFT_E_HEADER,
+				 "%s: general.alignment is %" PRIu64 ", a power of two up to %d was expected", c->file,
+				 n, GGUF_ALIGNMENT_MAX);
 	c->alignment = n;
 	return 0;
 }
@@ -311,7 +318,8 @@ static int take_shape(struct cursor *c, struct heft_tensor *t)
 	if (take_u32(c, &n, t->name))
 		return -1;
 	if (n > GGUF_MAX_DIMS)
-		return heft_fail(c->err, HEFT_E_SHAPE, "%s: tensor '%s' has %" PRIu32 " dimensions, at most %d are allowed", c->file, t->name,
+		return heft_fail(c->err, HEFT_E_SHAPE,
+				 "%s: tensor '%s' has %" PRIu32 " dimensions, at most %d are allowed", c->file, t->name,
 				 n, GGUF_MAX_DIMS);
 	t->rank = (int)n;
 	for (int i = t->rank - 1; i >= 0; i--)
@@ -327,20 +335,25 @@ static int judge(struct cursor *c, struct heft_tensor *t, uint32_t id, struct pl
 	uint64_t count, size, row = t->rank ? t->dim[t->rank - 1] : 1;
 
 	if (!type)
-		return sink_tellf(c->sink, HEFT_E_DTYPE, c->file, t->name, NULL, "has type number %" PRIu32 ", which heft does not know", id);
+		return sink_tellf(c->sink, HEFT_E_DTYPE, c->file, t->name, NULL,
+				  "has type number %" PRIu32 ", which heft does not know", id);
 	if (!format_count(t->rank, t->dim, &count) || __builtin_mul_overflow(count / type->block, type->bytes, &size))
-		return sink_tellf(c->sink, HEFT_E_SHAPE, c->file, t->name, NULL, "has a shape whose size overflows 64 bits");
+		return sink_tellf(c->sink, HEFT_E_SHAPE, c->file, t->name, NULL,
+				  "has a shape whose size overflows 64 bits");
 	if (row % type->block)
 		return sink_tellf(c->sink, HEFT_E_SHAPE, c->file, t->name, NULL,
-				  "has rows of %" PRIu64 " numbers, but %s needs a multiple of %" PRIu32, row, type->name, type->block);
+				  "has rows of %" PRIu64 " numbers, but %s needs a multiple of %" PRIu32, row,
+				  type->name, type->block);
 	p->size = size;
 	t->n_planes = 1;
 	if (p->offset % c->alignment)
 		return sink_tellf(c->sink, HEFT_E_HEADER, c->file, t->name, NULL,
-				  "begins at offset %" PRIu64 ", which is no multiple of the alignment %" PRIu64, p->offset, c->alignment);
+				  "begins at offset %" PRIu64 ", which is no multiple of the alignment %" PRIu64,
+				  p->offset, c->alignment);
 	t->enc = quant_find(type->name);
 	if (!t->enc)
-		return sink_tellf(c->sink, HEFT_E_DTYPE, c->file, t->name, NULL, "has type %s, which heft does not read", type->name);
+		return sink_tellf(c->sink, HEFT_E_DTYPE, c->file, t->name, NULL,
+				  "has type %s, which heft does not read", type->name);
 	return 0;
 }
 
@@ -380,8 +393,9 @@ static int place_tensors(struct cursor *c, struct format_listing *l, const struc
 		if (!format_place(t, l->data_offset, place[i].offset, place[i].size)) {
 			t->enc = NULL;
 			format_place(t, l->data_offset, 0, 0);
-			if (sink_tellf(c->sink, HEFT_E_TRUNCATED, c->file, t->name, NULL, "ends beyond any file: offset %" PRIu64
-				       ", %" PRIu64 " bytes", place[i].offset, place[i].size))
+			if (sink_tellf(c->sink, HEFT_E_TRUNCATED, c->file, t->name, NULL,
+				       "ends beyond any file: offset %" PRIu64 ", %" PRIu64 " bytes", place[i].offset,
+				       place[i].size))
 				return -1;
 		}
 		t->n_planes = known;
@@ -394,9 +408,11 @@ static int place_tensors(struct cursor *c, struct format_listing *l, const struc
 static int check_version(struct cursor *c, uint32_t version)
 {
 	if (version && !(version & 0xffff))
-		return heft_fail(c->err, HEFT_E_VERSION, "%s: a big-endian GGUF file, heft reads little-endian ones", c->file);
+		return heft_fail(c->err, HEFT_E_VERSION, "%s: a big-endian GGUF file, heft reads little-endian ones",
+				 c->file);
 	if (version != 2 && version != GGUF_VERSION)
-		return heft_fail(c->err, HEFT_E_VERSION, "%s: GGUF version %" PRIu32 ", heft reads versions 2 and 3", c->file, version);
+		return heft_fail(c->err, HEFT_E_VERSION, "%s: GGUF version %" PRIu32 ", heft reads versions 2 and 3",
+				 c->file, version);
 	return 0;
 }
 
@@ -410,7 +426,8 @@ static int list_header(struct cursor *c, struct format_listing *out, struct map 
 		return -1;
 	if (magic != MAGIC)
 		return heft_fail(c->err, HEFT_E_MAGIC, "%s: does not begin with 'GGUF'", c->file);
-	if (check_version(c, version) || take_u64(c, &n_tensors, "the tensor count") || take_u64(c, &n_kv, "the metadata count"))
+	if (check_version(c, version) || take_u64(c, &n_tensors, "the tensor count") ||
+	    take_u64(c, &n_kv, "the metadata count"))
 		return -1;
 	if (expect_many(c, n_kv, MIN_KV, "the metadata") || list_kv(c, out, n_kv, keys))
 		return -1;
@@ -419,9 +436,11 @@ static int list_header(struct cursor *c, struct format_listing *out, struct map 
 	return place_tensors(c, out, place);
 }
 
-static int gguf_list(struct format_listing *out, struct source *src, struct arena *a, struct sink *sink, struct heft_err *err)
+static int gguf_list(struct format_listing *out, struct source *src, struct arena *a, struct sink *sink,
+		     struct heft_err *err)
 {
-	struct cursor c = { .src = src, .file = source_name(src), .arena = a, .sink = sink, .err = err, .alignment = GGUF_ALIGNMENT };
+	struct cursor c = {
+	    .src = src, .file = source_name(src), .arena = a, .sink = sink, .err = err, .alignment = GGUF_ALIGNMENT};
 	struct map keys, names;
 	int rc;
 

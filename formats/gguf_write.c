@@ -1,7 +1,8 @@
 /*
  * gguf_write.c - lays out a GGUF file, version 3: header bytes and the offset of every tensor. gguf.h draws the layout.
  *
- * Refuses what the loader of llama.cpp refuses: names of 64 bytes and more, more than 4 dimensions, types without a number.
+ * Refuses what the loader of llama.cpp refuses: names of 64 bytes and more, more than 4 dimensions, types without a
+ * number.
  */
 #include "gguf.h"
 
@@ -88,10 +89,11 @@ static int put_tensor(struct jbuf *b, const struct format_tensor *t, uint64_t of
 	if (!type)
 		return heft_fail(err, HEFT_E_TYPE, "tensor '%s': GGUF has no type %s", t->name, t->enc->name);
 	if (n > GGUF_MAX_NAME)
-		return heft_fail(err, HEFT_E_LIMIT, "tensor '%s': a name of %zu bytes, GGUF readers take at most %d", t->name, n,
-				 GGUF_MAX_NAME);
+		return heft_fail(err, HEFT_E_LIMIT, "tensor '%s': a name of %zu bytes, GGUF readers take at most %d",
+				 t->name, n, GGUF_MAX_NAME);
 	if (t->rank > GGUF_MAX_DIMS)
-		return heft_fail(err, HEFT_E_LIMIT, "tensor '%s': %d dimensions, GGUF holds at most %d", t->name, t->rank, GGUF_MAX_DIMS);
+		return heft_fail(err, HEFT_E_LIMIT, "tensor '%s': %d dimensions, GGUF holds at most %d", t->name,
+				 t->rank, GGUF_MAX_DIMS);
 	put_string(b, t->name, n);
 	put_u32(b, (uint32_t)t->rank);
 	for (int i = t->rank - 1; i >= 0; i--)
@@ -110,7 +112,8 @@ static int find_alignment(const struct format_layout *f, uint64_t *out, struct h
 		if (strcmp(f->kv[i].key, "general.alignment"))
 			continue;
 		if (v->array || v->type != HEFT_U32 || !v->u || v->u & (v->u - 1) || v->u > GGUF_ALIGNMENT_MAX)
-			return heft_fail(err, HEFT_E_HEADER, "general.alignment must be a u32, a power of two up to %d", GGUF_ALIGNMENT_MAX);
+			return heft_fail(err, HEFT_E_HEADER, "general.alignment must be a u32, a power of two up to %d",
+					 GGUF_ALIGNMENT_MAX);
 		*out = v->u;
 	}
 	return 0;
@@ -123,8 +126,10 @@ static int place_tensors(struct format_layout *f, uint64_t alignment, uint64_t *
 
 	for (size_t i = 0; i < f->n_tensors; i++) {
 		f->tensor[i].offset = at;
-		if (__builtin_add_overflow(at, f->tensor[i].size, &at) || (at = format_align(at, alignment)) > INT64_MAX)
-			return heft_fail(err, HEFT_E_LIMIT, "tensor '%s': the file would be larger than 2^63 bytes", f->tensor[i].name);
+		if (__builtin_add_overflow(at, f->tensor[i].size, &at) ||
+		    (at = format_align(at, alignment)) > INT64_MAX)
+			return heft_fail(err, HEFT_E_LIMIT, "tensor '%s': the file would be larger than 2^63 bytes",
+					 f->tensor[i].name);
 	}
 	*data_size = at;
 	return 0;

@@ -9,8 +9,8 @@
  *   {"__metadata__": {"format": "pt"},
  *    "lm_head.weight": {"dtype": "BF16", "shape": [32000, 4096], "data_offsets": [0, 262144000]}, ...}
  *
- * The text begins with '{' and may end in spaces; offsets count from 8+N. Refuses headers above 100 MB, keys that stand twice, ranges
- * that overlap, leave holes or do not fit shape and type.
+ * The text begins with '{' and may end in spaces; offsets count from 8+N. Refuses headers above 100 MB, keys that stand
+ * twice, ranges that overlap, leave holes or do not fit shape and type.
  */
 #include "format.h"
 
@@ -105,11 +105,13 @@ static char *read_header(struct list *l, uint64_t *n)
 	if (source_read(l->src, 0, n, LENGTH, l->err))
 		return NULL;
 	if (*n < 2 || *n > HEADER_MAX) {
-		heft_fail(l->err, HEFT_E_HEADER, "%s: a header of %" PRIu64 " bytes, at most %d are allowed", l->file, *n, HEADER_MAX);
+		heft_fail(l->err, HEFT_E_HEADER, "%s: a header of %" PRIu64 " bytes, at most %d are allowed", l->file,
+			  *n, HEADER_MAX);
 		return NULL;
 	}
 	if (size != UINT64_MAX && *n > size - LENGTH) {
-		heft_fail(l->err, HEFT_E_TRUNCATED, "%s: a header of %" PRIu64 " bytes, but the file has %" PRIu64 " more", l->file, *n,
+		heft_fail(l->err, HEFT_E_TRUNCATED,
+			  "%s: a header of %" PRIu64 " bytes, but the file has %" PRIu64 " more", l->file, *n,
 			  size - LENGTH);
 		return NULL;
 	}
@@ -132,10 +134,12 @@ static int list_metadata(struct list *l, struct json_scan *s)
 	struct heft_str str;
 
 	while (more > 0 && (more = jscan_member(s, &str)) > 0) {
-		struct heft_kv kv = { .key = arena_memdup(l->arena, str.p, str.n), .value = { .type = HEFT_STRING, .count = 1 } };
+		struct heft_kv kv = {.key = arena_memdup(l->arena, str.p, str.n),
+				     .value = {.type = HEFT_STRING, .count = 1}};
 
 		if (strlen(kv.key) != str.n || jscan_peek(s) != '"')
-			return heft_fail(l->err, HEFT_E_HEADER, "%s: __metadata__ '%s' is not a string", l->file, kv.key);
+			return heft_fail(l->err, HEFT_E_HEADER, "%s: __metadata__ '%s' is not a string", l->file,
+					 kv.key);
 		if (jscan_string(s, &str))
 			return -1;
 		kv.value.s = (struct heft_str){ arena_memdup(l->arena, str.p, str.n), str.n };
@@ -179,7 +183,8 @@ static int take_field(struct list *l, struct json_scan *s, const struct heft_str
 	if (!has)
 		return jscan_skip(s);
 	if (*has)
-		return heft_fail(l->err, HEFT_E_DUPLICATE, "%s: tensor '%s': %.*s stands twice", l->file, e->name, (int)key->n, key->p);
+		return heft_fail(l->err, HEFT_E_DUPLICATE, "%s: tensor '%s': %.*s stands twice", l->file, e->name,
+				 (int)key->n, key->p);
 	*has = true;
 	if (has == &e->has_shape)
 		return take_uints(s, e->dim, HEFT_MAX_RANK, &e->rank);
@@ -202,7 +207,9 @@ static int take_entry(struct list *l, struct json_scan *s, struct entry *e)
 	if (more < 0)
 		return -1;
 	if (!e->has_dtype || !e->has_shape || !e->has_range || e->ends != 2 || e->range[0] > e->range[1])
-		return heft_fail(l->err, HEFT_E_HEADER, "%s: tensor '%s' lacks a dtype, a shape or data_offsets [begin, end]", l->file, e->name);
+		return heft_fail(l->err, HEFT_E_HEADER,
+				 "%s: tensor '%s' lacks a dtype, a shape or data_offsets [begin, end]", l->file,
+				 e->name);
 	return 0;
 }
 
@@ -216,19 +223,24 @@ static int judge(struct list *l, struct heft_tensor *t, const struct entry *e)
 	if (!format_place(t, l->out->data_offset, e->range[0], e->range[1] - e->range[0]))
 		return heft_fail(l->err, HEFT_E_HEADER, "%s: tensor '%s' ends beyond any file", l->file, t->name);
 	if (e->rank > HEFT_MAX_RANK)
-		return sink_tellf(l->sink, HEFT_E_SHAPE, l->file, t->name, NULL, "has more than %d dimensions", HEFT_MAX_RANK);
+		return sink_tellf(l->sink, HEFT_E_SHAPE, l->file, t->name, NULL, "has more than %d dimensions",
+				  HEFT_MAX_RANK);
 	t->rank = e->rank;
 	memcpy(t->dim, e->dim, sizeof t->dim);
 	if (!d)
-		return sink_tellf(l->sink, HEFT_E_DTYPE, l->file, t->name, NULL, "has dtype %s, which heft does not know", e->dtype);
+		return sink_tellf(l->sink, HEFT_E_DTYPE, l->file, t->name, NULL,
+				  "has dtype %s, which heft does not know", e->dtype);
 	if (!format_count(t->rank, t->dim, &count) || __builtin_mul_overflow(count, d->bits, &bits))
-		return sink_tellf(l->sink, HEFT_E_SHAPE, l->file, t->name, NULL, "has a shape whose size overflows 64 bits");
+		return sink_tellf(l->sink, HEFT_E_SHAPE, l->file, t->name, NULL,
+				  "has a shape whose size overflows 64 bits");
 	if (bits % 8 || bits / 8 != t->plane[0].size)
 		return sink_tellf(l->sink, HEFT_E_SHAPE, l->file, t->name, NULL,
-				  "has %" PRIu64 " bytes, but its shape and dtype %s need %" PRIu64, t->plane[0].size, e->dtype, bits / 8);
+				  "has %" PRIu64 " bytes, but its shape and dtype %s need %" PRIu64, t->plane[0].size,
+				  e->dtype, bits / 8);
 	t->enc = quant_find(d->encoding);
 	if (!t->enc)
-		return sink_tellf(l->sink, HEFT_E_DTYPE, l->file, t->name, NULL, "has dtype %s, which heft does not read", e->dtype);
+		return sink_tellf(l->sink, HEFT_E_DTYPE, l->file, t->name, NULL,
+				  "has dtype %s, which heft does not read", e->dtype);
 	return 0;
 }
 
@@ -320,7 +332,8 @@ static int put_metadata(struct jbuf *b, const struct format_layout *f, struct he
 		const struct heft_value *v = &f->kv[i].value;
 
 		if (v->array || v->type != HEFT_STRING)
-			return heft_fail(err, HEFT_E_LIMIT, "metadata '%s': safetensors holds only strings", f->kv[i].key);
+			return heft_fail(err, HEFT_E_LIMIT, "metadata '%s': safetensors holds only strings",
+					 f->kv[i].key);
 		jbuf_printf(b, i ? "," : "");
 		jbuf_string(b, f->kv[i].key, strlen(f->kv[i].key));
 		jbuf_printf(b, ":");
@@ -335,7 +348,8 @@ static int put_entry(struct jbuf *b, const struct format_tensor *t, struct heft_
 	const struct dtype *d = dtype_of(t->enc);
 
 	if (!d)
-		return heft_fail(err, HEFT_E_TYPE, "tensor '%s': safetensors has no dtype for %s", t->name, t->enc->name);
+		return heft_fail(err, HEFT_E_TYPE, "tensor '%s': safetensors has no dtype for %s", t->name,
+				 t->enc->name);
 	jbuf_string(b, t->name, strlen(t->name));
 	jbuf_printf(b, ":{\"dtype\":\"%s\",\"shape\":[", d->name);
 	for (int i = 0; i < t->rank; i++)
@@ -359,7 +373,8 @@ static int put_header(struct jbuf *b, struct format_layout *f, uint64_t *data_si
 
 		t->offset = *data_size;
 		if (__builtin_add_overflow(*data_size, t->size, data_size) || *data_size > INT64_MAX - HEADER_MAX)
-			return heft_fail(err, HEFT_E_LIMIT, "tensor '%s': the file would be larger than 2^63 bytes", t->name);
+			return heft_fail(err, HEFT_E_LIMIT, "tensor '%s': the file would be larger than 2^63 bytes",
+					 t->name);
 		if (put_entry(b, t, err))
 			return -1;
 		if (i + 1 < f->n_tensors)
@@ -368,7 +383,8 @@ static int put_header(struct jbuf *b, struct format_layout *f, uint64_t *data_si
 	jbuf_printf(b, "}");
 	jbuf_raw(b, blank, format_align(b->n, LENGTH) - b->n);
 	if (b->n - LENGTH > HEADER_MAX)
-		return heft_fail(err, HEFT_E_LIMIT, "the header would have %zu bytes, safetensors allows %d", b->n - LENGTH, HEADER_MAX);
+		return heft_fail(err, HEFT_E_LIMIT, "the header would have %zu bytes, safetensors allows %d",
+				 b->n - LENGTH, HEADER_MAX);
 	return 0;
 }
 

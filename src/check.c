@@ -1,7 +1,8 @@
 /*
  * check.c - heft_check(): everything that is wrong with a download, at once.
  *
- * Opening tells what is wrong with files and headers; the other parts look at what lies beside them and, if asked, at every weight.
+ * Opening tells what is wrong with files and headers; the other parts look at what lies beside them and, if asked, at
+ * every weight.
  */
 #include "check.h"
 

@@ -37,7 +37,8 @@ static int open_tokenizer(struct check *c, const struct arch_result *r, const st
 		tokenizer_close(t);
 		return rc ? -1 : 0;
 	}
-	return heft_fail(err, HEFT_E_TOKENIZER, "%s: no tokenizer files that family '%s' can use", c->model->dir, r->name);
+	return heft_fail(err, HEFT_E_TOKENIZER, "%s: no tokenizer files that family '%s' can use", c->model->dir,
+			 r->name);
 }
 
 static int64_t no_count(void *ctx)
@@ -61,7 +62,8 @@ static void check_tokenizer(struct check *c, const struct arch *arch, const stru
 	struct heft_err err = { 0 };
 	size_t told = c->sink.errors;
 
-	if ((arch_eval(arch, &in, &r, c->model->arena, &c->sink, &err) || open_tokenizer(c, &r, config, &err)) && told == c->sink.errors)
+	if ((arch_eval(arch, &in, &r, c->model->arena, &c->sink, &err) || open_tokenizer(c, &r, config, &err)) &&
+	    told == c->sink.errors)
 		tell(c, &err);
 }
 
@@ -88,7 +90,8 @@ void check_family(struct check *c)
 
 	if (!m->dir || !strcmp(m->format, "gguf"))
 		return;
-	config = json_read_file(path_join(m->arena, m->dir, "config.json"), CONFIG_LIMIT, NULL); /* told by check_companions */
+	config = json_read_file(path_join(m->arena, m->dir, "config.json"), CONFIG_LIMIT,
+				NULL); /* told by check_companions */
 	if (config && (set = arch_set_open(c->options->arch, &err))) {
 		class = arch_class_of(json_root(config));
 		arch = arch_find(set, class ? class : "", &err);

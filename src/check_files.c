@@ -66,7 +66,8 @@ void check_companions(struct check *c, const char *dir)
 			if (look_at(f, path, &err))
 				model_tell_error(&c->sink, &err, path);
 		} else if (f->needed && !gguf) {
-			sink_tellf(&c->sink, HEFT_E_CONFIG, path, NULL, "download it, or name its folder with --config DIR",
+			sink_tellf(&c->sink, HEFT_E_CONFIG, path, NULL,
+				   "download it, or name its folder with --config DIR",
 				   "the file is missing: without it the model's family is not known");
 		}
 	}
@@ -118,7 +119,8 @@ int check_digests(struct check *c, struct heft_err *err)
 		if (digest_of_bytes(f->source, have, c->options->stop, err))
 			return -1;
 		if (strcmp(want, have))
-			sink_tellf(&c->sink, HEFT_E_CHECKSUM, f->path, NULL, "delete this blob and download the model again",
+			sink_tellf(&c->sink, HEFT_E_CHECKSUM, f->path, NULL,
+				   "delete this blob and download the model again",
 				   "its sha256 is %s, the cache's name for it %s", have, want);
 	}
 	return 0;

@@ -1,6 +1,7 @@
 /*
- * check_values.c - reads every weight and counts what a download should not hold. Tensors are shared among threads, one at a time each;
- * memory is one piece per thread. Findings are told in the order of the tensors, whatever the threads did.
+ * check_values.c - reads every weight and counts what a download should not hold. Tensors are shared among threads, one
+ * at a time each; memory is one piece per thread. Findings are told in the order of the tensors, whatever the threads
+ * did.
  */
 #include "check.h"
 
@@ -47,8 +48,8 @@ static bool worth_reading(const struct heft_model *m, const struct heft_tensor *
 	const struct heft_extent *x = &t->plane[0];
 	uint64_t size = m->file[x->file].size;
 
-	return t->enc->class != QUANT_INTEGER && t->enc->decode && t->enc->n_planes == 1 && t->enc->plane[0].rows == 1 && x->size &&
-	       (size == UINT64_MAX || x->offset + x->size <= size);
+	return t->enc->class != QUANT_INTEGER && t->enc->decode && t->enc->n_planes == 1 &&
+	       t->enc->plane[0].rows == 1 && x->size && (size == UINT64_MAX || x->offset + x->size <= size);
 }
 
 static void count_values(struct counts *c, const float *v, size_t n)
@@ -156,13 +157,18 @@ static void tell(struct check *c, const struct heft_tensor *t, const struct coun
 {
 	const char *file = c->model->file[t->plane[0].file].path;
 	struct heft_problem zero = {
-		.code = HEFT_E_ZERO, .warning = t->rank < 2 /* biases often are */, .file = file, .tensor = t->name,
-		.text = "every value is zero", .hint = "download the file again: a gap that was never filled reads as zeros",
+	    .code = HEFT_E_ZERO,
+	    .warning = t->rank < 2 /* biases often are */,
+	    .file = file,
+	    .tensor = t->name,
+	    .text = "every value is zero",
+	    .hint = "download the file again: a gap that was never filled reads as zeros",
 	};
 
 	if (n->nan || n->infinite)
 		sink_tellf(&c->sink, HEFT_E_NONFINITE, file, t->name, "download the file again, or ask whoever made it",
-			   "%" PRIu64 " of %" PRIu64 " values are NaN, %" PRIu64 " are infinite", n->nan, heft_tensor_count(t), n->infinite);
+			   "%" PRIu64 " of %" PRIu64 " values are NaN, %" PRIu64 " are infinite", n->nan,
+			   heft_tensor_count(t), n->infinite);
 	else if (!n->nonzero)
 		sink_tell(&c->sink, &zero);
 }

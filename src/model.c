@@ -1,7 +1,8 @@
 /*
  * model.c - opens a checkpoint: its files become one list of tensors. Reads headers only.
  *
- * Owns the model. Refuses tensors that heft cannot use, names that stand for two tensors, parts that do not belong together.
+ * Owns the model. Refuses tensors that heft cannot use, names that stand for two tensors, parts that do not belong
+ * together.
  */
 #include "model.h"
 
@@ -112,12 +113,14 @@ static int add_file(struct opening *o, struct source *src, const char *path, str
 	if (!f)
 		return -1;
 	if (o->format && f != o->format)
-		return heft_fail(o->err, HEFT_E_INDEX_MISMATCH, "%s: is %s, but the files before it are %s", path, f->name, o->format->name);
+		return heft_fail(o->err, HEFT_E_INDEX_MISMATCH, "%s: is %s, but the files before it are %s", path,
+				 f->name, o->format->name);
 	if (f->list(l, src, m->arena, &o->sink, o->err))
 		return -1;
 	o->format = f;
 	m->file = arena_grow(m->arena, m->file, &o->file_cap, m->n_files + 1, sizeof *m->file);
-	m->file[m->n_files++] = (struct heft_file){ .path = path, .format = f->name, .size = source_size(src), .source = src };
+	m->file[m->n_files++] =
+	    (struct heft_file){.path = path, .format = f->name, .size = source_size(src), .source = src};
 	add_tensors(o, l, (uint32_t)(m->n_files - 1));
 	return 0;
 }
@@ -129,7 +132,8 @@ static bool kv_uint(const struct format_listing *l, const char *key, uint64_t *o
 	for (size_t i = 0; i < l->n_kv; i++) {
 		const struct heft_value *v = &l->kv[i].value;
 
-		if (!strcmp(l->kv[i].key, key) && !v->array && v->type != HEFT_STRING && v->type != HEFT_F32 && v->type != HEFT_F64) {
+		if (!strcmp(l->kv[i].key, key) && !v->array && v->type != HEFT_STRING && v->type != HEFT_F32 &&
+		    v->type != HEFT_F64) {
 			*out = v->u;
 			return true;
 		}
@@ -146,12 +150,17 @@ static int check_part(struct opening *o, const char *path, const struct format_l
 	kv_uint(l, "split.count", &count);
 	part_name_parse(path_base(path), &name);
 	if (count > 1 && name.count == 1)
-		return sink_tellf(&o->sink, HEFT_E_INDEX_MISMATCH, path, NULL, "give the parts the names that they were published under",
-				  "is part %" PRIu64 " of %" PRIu64 ", but not named like X-%05" PRIu64 "-of-%05" PRIu64 ".gguf: the other "
-				  "parts cannot be found", no + 1, count, no + 1, count);
+		return sink_tellf(&o->sink, HEFT_E_INDEX_MISMATCH, path, NULL,
+				  "give the parts the names that they were published under",
+				  "is part %" PRIu64 " of %" PRIu64 ", but not named like X-%05" PRIu64 "-of-%05" PRIu64
+				  ".gguf: the other "
+				  "parts cannot be found",
+				  no + 1, count, no + 1, count);
 	if (count != name.count || (count > 1 && no + 1 != name.no))
-		return sink_tellf(&o->sink, HEFT_E_INDEX_MISMATCH, path, NULL, "give the parts the names that they were published under",
-				  "its header says part %" PRIu64 " of %" PRIu64 ", its name part %u of %u", no + 1, count, name.no, name.count);
+		return sink_tellf(&o->sink, HEFT_E_INDEX_MISMATCH, path, NULL,
+				  "give the parts the names that they were published under",
+				  "its header says part %" PRIu64 " of %" PRIu64 ", its name part %u of %u", no + 1,
+				  count, name.no, name.count);
 	return 0;
 }
 
@@ -162,7 +171,8 @@ static int check_part_total(struct opening *o)
 
 	if (!v || want == have || o->model->missing_shards)
 		return 0;
-	return sink_tellf(&o->sink, HEFT_E_INDEX_MISMATCH, o->model->path, NULL, "download all parts again, from one revision",
+	return sink_tellf(&o->sink, HEFT_E_INDEX_MISMATCH, o->model->path, NULL,
+			  "download all parts again, from one revision",
 			  "the parts hold %" PRIu64 " tensors together, their headers say %" PRIu64, have, want);
 }
 
@@ -240,7 +250,8 @@ static int open_stream(struct opening *o)
 	o->model->kv = l.kv;
 	o->model->n_kv = l.n_kv;
 	if (kv_uint(&l, "split.count", &count) && count > 1)
-		return heft_fail(o->err, HEFT_E_OPTION, "-: is one of %" PRIu64 " parts; a stream must be a whole model", count);
+		return heft_fail(o->err, HEFT_E_OPTION,
+				 "-: is one of %" PRIu64 " parts; a stream must be a whole model", count);
 	return 0;
 }
 
@@ -275,7 +286,8 @@ static int warn_total_size(struct opening *o)
 		sum += m->tensor[i].plane[0].size;
 	if (!m->index_total_size || m->index_total_size == sum || m->n_files < o->set.index.n_shards)
 		return 0;
-	snprintf(text, sizeof text, "total_size says %" PRIu64 " bytes, the tensors have %" PRIu64, m->index_total_size, sum);
+	snprintf(text, sizeof text, "total_size says %" PRIu64 " bytes, the tensors have %" PRIu64, m->index_total_size,
+		 sum);
 	p.text = text;
 	return sink_tell(&o->sink, &p);
 }
@@ -298,8 +310,8 @@ static int tell_duplicates(struct opening *o, struct map *names)
 		t->enc = NULL;
 		other = &m->tensor[slot->value.i];
 		if (other->plane[0].file != t->plane[0].file &&
-		    sink_tellf(&o->sink, HEFT_E_DUPLICATE, m->file[t->plane[0].file].path, t->name, NULL, "stands in %s too",
-			       path_base(m->file[other->plane[0].file].path)))
+		    sink_tellf(&o->sink, HEFT_E_DUPLICATE, m->file[t->plane[0].file].path, t->name, NULL,
+			       "stands in %s too", path_base(m->file[other->plane[0].file].path)))
 			return -1;
 	}
 	return 0;

@@ -38,10 +38,12 @@ struct model_index {
 };
 
 /* Reads the text. Shard names are checked to be plain: "../x" is refused. Release it also where that failed. */
-int index_init(struct model_index *x, const char *text, size_t n, const char *path, struct arena *a, struct heft_err *err);
+int index_init(struct model_index *x, const char *text, size_t n, const char *path, struct arena *a,
+	       struct heft_err *err);
 int index_read(struct model_index *x, const char *path, struct arena *a, struct heft_err *err);
 void index_release(struct model_index *x);
-/* Notes that a file holds the tensor, and tells where the index says something else. *again: another file held it already, told too. */
+/* Notes that a file holds the tensor, and tells where the index says something else. *again: another file held it
+ * already, told too. */
 int index_see(struct model_index *x, const char *tensor, const char *file, bool *again, struct sink *sink);
 /* Tells of tensors that no shard holds; those of shards that could not be listed are left out. */
 int index_unseen(const struct model_index *x, const bool *shard_listed, struct sink *sink);
@@ -58,12 +60,14 @@ struct file_set {
 	struct model_index index;
 };
 /* With a sink function, missing shards are told and left out of the set (counted in *missing). */
-int file_set_find(struct file_set *set, const char *path, uint64_t *missing, struct arena *a, struct sink *sink, struct heft_err *err);
+int file_set_find(struct file_set *set, const char *path, uint64_t *missing, struct arena *a, struct sink *sink,
+		  struct heft_err *err);
 void file_set_release(struct file_set *set);
 
 /* ---- what stands in place of a model file ---- */
 
-/* Fails where the first bytes are a Git LFS pointer, an HTML page, an archive ...; `text`: a JSON or text file is what was expected. */
+/* Fails where the first bytes are a Git LFS pointer, an HTML page, an archive ...; `text`: a JSON or text file is what
+ * was expected. */
 int model_impostor(const char *path, const uint8_t *head, size_t n, bool text, struct heft_err *err);
 /* Tells an error as a finding about a file. */
 int model_tell_error(struct sink *sink, const struct heft_err *e, const char *file);
@@ -73,7 +77,8 @@ int model_tell_error(struct sink *sink, const struct heft_err *e, const char *fi
 const char *path_base(const char *path); /* behind the last slash */
 char *path_join(struct arena *a, const char *dir, const char *name);
 char *path_dir(struct arena *a, const char *path);
-/* "Llama-3.1-8B": from the Hub cache's folder name, a directory's own name, or a file's without extension and part number. */
+/* "Llama-3.1-8B": from the Hub cache's folder name, a directory's own name, or a file's without extension and part
+ * number. */
 const char *model_name_of(const char *dir, const char *single, struct arena *a);
 
 #endif

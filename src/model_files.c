@@ -115,9 +115,11 @@ static int add_part(struct finder *f, const char *dir, const char *name, const c
 	}
 	++*f->missing;
 	if (!lstat(path, &st) && S_ISLNK(st.st_mode))
-		return sink_tellf(f->sink, HEFT_E_SHARD_MISSING, path, NULL, "download the model again: the cache lost this file",
+		return sink_tellf(f->sink, HEFT_E_SHARD_MISSING, path, NULL,
+				  "download the model again: the cache lost this file",
 				  "this link leads to a file that is not there (%s)", why);
-	return sink_tellf(f->sink, HEFT_E_SHARD_MISSING, path, NULL, "download this file", "the file is missing: %s", why);
+	return sink_tellf(f->sink, HEFT_E_SHARD_MISSING, path, NULL, "download this file", "the file is missing: %s",
+			  why);
 }
 
 /* ---- an index ---- */
@@ -138,11 +140,13 @@ static int tell_extra(struct finder *f, const char *dir, const struct names *nam
 	for (size_t i = 0; i < names->n; i++) {
 		const char *name = names->v[i];
 
-		if (!part_name_parse(name, &theirs) || theirs.prefix != ours.prefix || strcmp(theirs.extension, ours.extension) ||
-		    strncmp(name, x->shard[0], (size_t)ours.prefix) || named_by(x, name))
+		if (!part_name_parse(name, &theirs) || theirs.prefix != ours.prefix ||
+		    strcmp(theirs.extension, ours.extension) || strncmp(name, x->shard[0], (size_t)ours.prefix) ||
+		    named_by(x, name))
 			continue;
 		if (sink_tellf(f->sink, HEFT_E_SHARD_EXTRA, path_join(f->arena, dir, name), NULL,
-			       "remove it, or download the model into an empty folder", "%s does not name this file", path_base(x->path)))
+			       "remove it, or download the model into an empty folder", "%s does not name this file",
+			       path_base(x->path)))
 			return -1;
 	}
 	return 0;
@@ -172,7 +176,8 @@ static int use_index(struct finder *f, const char *dir, const char *name)
 static int use_parts(struct finder *f, const char *dir, const char *name, const struct part_name *part)
 {
 	for (unsigned no = 1; no <= part->count; no++) {
-		const char *sibling = arena_printf(f->arena, "%.*s-%05u-of-%05u%s", part->prefix, name, no, part->count, part->extension);
+		const char *sibling =
+		    arena_printf(f->arena, "%.*s-%05u-of-%05u%s", part->prefix, name, no, part->count, part->extension);
 
 		if (add_part(f, dir, sibling, arena_printf(f->arena, "part %u of %u", no, part->count)))
 			return -1;
@@ -200,7 +205,8 @@ static int use_files(struct finder *f, const char *dir, const struct names *name
 	for (size_t i = 1; i < names->n; i++)
 		if ((!part_name_parse(names->v[i], &part) || !same_set(names->v[0], &first, names->v[i], &part)) &&
 		    sink_tellf(f->sink, HEFT_E_SHARD_EXTRA, path_join(f->arena, dir, names->v[i]), NULL,
-			       "remove it, or download the model into an empty folder", "belongs to another set than %s", names->v[0]))
+			       "remove it, or download the model into an empty folder",
+			       "belongs to another set than %s", names->v[0]))
 			return -1;
 	if (use_parts(f, dir, names->v[0], &first))
 		return -1;
@@ -229,7 +235,8 @@ static int use_gguf(struct finder *f, const char *dir, const struct names *names
 		return 0;
 	}
 several:
-	return heft_fail(f->err, HEFT_E_OPEN, "%s: holds several GGUF models: name one of the files, %s for example", dir, names->v[0]);
+	return heft_fail(f->err, HEFT_E_OPEN, "%s: holds several GGUF models: name one of the files, %s for example",
+			 dir, names->v[0]);
 }
 
 static int nothing_there(struct finder *f, const char *dir, const struct names *all)
@@ -237,8 +244,9 @@ static int nothing_there(struct finder *f, const char *dir, const struct names *
 	struct names torch = select_names(all, "", ".bin", f->arena);
 
 	if (torch.n)
-		return heft_fail(f->err, HEFT_E_OPEN, "%s: holds no safetensors or GGUF file, only PyTorch's %s, which heft does not read", dir,
-				 torch.v[0]);
+		return heft_fail(f->err, HEFT_E_OPEN,
+				 "%s: holds no safetensors or GGUF file, only PyTorch's %s, which heft does not read",
+				 dir, torch.v[0]);
 	return heft_fail(f->err, HEFT_E_OPEN, "%s: holds no safetensors or GGUF file", dir);
 }
 
@@ -268,8 +276,9 @@ static int use_directory(struct finder *f, const char *dir)
 			return use_files(f, dir, &found);
 	}
 	if (found.n)
-		return heft_fail(f->err, HEFT_E_OPEN, "%s: holds several safetensors files and no index: name one of them, %s for example", dir,
-				 found.v[0]);
+		return heft_fail(f->err, HEFT_E_OPEN,
+				 "%s: holds several safetensors files and no index: name one of them, %s for example",
+				 dir, found.v[0]);
 	found = select_names(&all, "", ".gguf", f->arena);
 	return found.n ? use_gguf(f, dir, &found) : nothing_there(f, dir, &all);
 }
@@ -308,7 +317,9 @@ static int hub_snapshot(struct finder *f, const char *dir, const char **out)
 	if (read_names(snapshots, &names, f->arena, f->err))
 		return -1;
 	if (names.n != 1)
-		return heft_fail(f->err, HEFT_E_OPEN, "%s: holds %zu snapshots and refs/main names none of them: name one", snapshots, names.n);
+		return heft_fail(f->err, HEFT_E_OPEN,
+				 "%s: holds %zu snapshots and refs/main names none of them: name one", snapshots,
+				 names.n);
 	*out = path_join(f->arena, snapshots, names.v[0]);
 	return 0;
 }
@@ -336,7 +347,8 @@ static int use_file(struct finder *f, const char *path)
 	return use_parts(f, dir, name, &part);
 }
 
-int file_set_find(struct file_set *set, const char *path, uint64_t *missing, struct arena *a, struct sink *sink, struct heft_err *err)
+int file_set_find(struct file_set *set, const char *path, uint64_t *missing, struct arena *a, struct sink *sink,
+		  struct heft_err *err)
 {
 	struct finder f = { set, missing, a, sink, err };
 	const char *dir;

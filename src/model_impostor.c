@@ -60,11 +60,13 @@ int model_impostor(const char *path, const uint8_t *head, size_t n, bool text, s
 	if (!n)
 		return heft_fail(err, HEFT_E_TRUNCATED, "%s: the file is empty: download it again", path);
 	if (n >= 64 && all_zero(head, n))
-		return heft_fail(err, HEFT_E_TRUNCATED, "%s: begins with zeros: the download did not finish, download it again", path);
+		return heft_fail(err, HEFT_E_TRUNCATED,
+				 "%s: begins with zeros: the download did not finish, download it again", path);
 	for (size_t i = 0; i < sizeof impostors / sizeof *impostors; i++) {
 		const struct impostor *p = &impostors[i];
 
-		if ((p->in_text || !text) && n - skip >= p->n && !strncasecmp((const char *)head + skip, p->begin, p->n))
+		if ((p->in_text || !text) && n - skip >= p->n &&
+		    !strncasecmp((const char *)head + skip, p->begin, p->n))
 			return heft_fail(err, p->code, "%s: %s", path, p->text);
 	}
 	return 0;

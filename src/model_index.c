@@ -41,9 +41,10 @@ static int shard_number(struct reading *r, const char *tensor, const struct heft
 	if (!slot) {
 		name = arena_memdup(r->arena, file->p, file->n);
 		if (!plain_name(name, file->n))
-			return heft_fail(r->err, HEFT_E_INDEX,
-					 "%s: tensor '%s' is said to lie in '%s', which is not a file name in the same folder", x->path,
-					 tensor, name);
+			return heft_fail(
+			    r->err, HEFT_E_INDEX,
+			    "%s: tensor '%s' is said to lie in '%s', which is not a file name in the same folder",
+			    x->path, tensor, name);
 		slot = map_put(&r->shards, name, file->n, &found);
 		slot->value.i = (int64_t)x->n_shards;
 		x->shard = arena_grow(r->arena, x->shard, &r->shard_cap, x->n_shards + 1, sizeof *x->shard);
@@ -148,7 +149,8 @@ static void sort_shards(struct reading *r)
 	}
 }
 
-int index_init(struct model_index *x, const char *text, size_t n, const char *path, struct arena *a, struct heft_err *err)
+int index_init(struct model_index *x, const char *text, size_t n, const char *path, struct arena *a,
+	       struct heft_err *err)
 {
 	struct reading r = { .x = x, .arena = a, .err = err };
 	struct json_scan s;
@@ -200,13 +202,15 @@ int index_see(struct model_index *x, const char *tensor, const char *file, bool 
 
 	*again = e && e->seen;
 	if (!e)
-		return sink_tellf(sink, HEFT_E_INDEX_MISMATCH, file, tensor, "download index and shards again, from one revision",
+		return sink_tellf(sink, HEFT_E_INDEX_MISMATCH, file, tensor,
+				  "download index and shards again, from one revision",
 				  "is in this file, but not in %s", path_base(x->path));
 	if (*again)
 		return sink_tellf(sink, HEFT_E_DUPLICATE, file, tensor, NULL, "stands in another file too");
 	e->seen = true;
 	if (strcmp(x->shard[e->shard], path_base(file)))
-		return sink_tellf(sink, HEFT_E_INDEX_MISMATCH, file, tensor, "download index and shards again, from one revision",
+		return sink_tellf(sink, HEFT_E_INDEX_MISMATCH, file, tensor,
+				  "download index and shards again, from one revision",
 				  "is in this file, but %s says %s", path_base(x->path), x->shard[e->shard]);
 	return 0;
 }
@@ -217,8 +221,9 @@ int index_unseen(const struct model_index *x, const bool *shard_listed, struct s
 		const struct index_entry *e = &x->entry[i];
 
 		if (!e->seen && shard_listed[e->shard] &&
-		    sink_tellf(sink, HEFT_E_INDEX_MISMATCH, x->path, e->tensor, "download index and shards again, from one revision",
-			       "should be in %s, but is not", x->shard[e->shard]))
+		    sink_tellf(sink, HEFT_E_INDEX_MISMATCH, x->path, e->tensor,
+			       "download index and shards again, from one revision", "should be in %s, but is not",
+			       x->shard[e->shard]))
 			return -1;
 	}
 	return 0;

@@ -1,4 +1,5 @@
-/* container.h - one fuzz target for every container: list from memory and as a stream would, lay out again what was listed. */
+/* container.h - one fuzz target for every container: list from memory and as a stream would, lay out again what was
+ * listed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,8 +30,10 @@ static void lay_out(const struct format *f, const struct format_listing *l, stru
 
 	out.tensor = arena_array(a, l->n_tensors, sizeof *out.tensor);
 	for (size_t i = 0; i < l->n_tensors; i++) {
-		out.tensor[i] = (struct format_tensor){ .name = l->tensor[i].name, .enc = l->tensor[i].enc, .rank = l->tensor[i].rank,
-							.size = l->tensor[i].plane[0].size };
+		out.tensor[i] = (struct format_tensor){.name = l->tensor[i].name,
+						       .enc = l->tensor[i].enc,
+						       .rank = l->tensor[i].rank,
+						       .size = l->tensor[i].plane[0].size};
 		memcpy(out.tensor[i].dim, l->tensor[i].dim, sizeof out.tensor[i].dim);
 	}
 	f->layout(&out, a, &err);

@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bool *listed = arena_array(a, x.n_shards, sizeof *listed);
 
 		for (size_t i = 0; i < x.n_shards; i++) {
-			if (strchr(x.shard[i], '/') || !strcmp(x.shard[i], "..") || (i && strcmp(x.shard[i - 1], x.shard[i]) >= 0))
+			if (strchr(x.shard[i], '/') || !strcmp(x.shard[i], "..") ||
+			    (i && strcmp(x.shard[i - 1], x.shard[i]) >= 0))
 				abort();
 			listed[i] = i & 1;
 		}

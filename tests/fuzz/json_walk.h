@@ -15,7 +15,8 @@ static size_t json_walk(const struct json *root)
 		bool b;
 
 		sum += json_str(j, &s) && s.n ? (unsigned char)s.p[s.n - 1] : 0;
-		sum += json_num(j, &d) + json_int(j, &i) + json_uint(j, &u) + json_bool(j, &b) + json_is_float(j) + json_count(j);
+		sum += json_num(j, &d) + json_int(j, &i) + json_uint(j, &u) + json_bool(j, &b) + json_is_float(j) +
+		       json_count(j);
 		sum += json_cstr(j) != NULL;
 		sum += depth && json_kind(up[depth - 1]) == JSON_OBJECT ? json_key(j).n : 0;
 		if (json_first(j) && depth < 256) {

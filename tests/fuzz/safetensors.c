@@ -1,4 +1,5 @@
-/* Any bytes as a safetensors file. The first 8 bytes are seldom a length that fits, so the rest is tried with its own length too. */
+/* Any bytes as a safetensors file. The first 8 bytes are seldom a length that fits, so the rest is tried with its own
+ * length too. */
 #include "container.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

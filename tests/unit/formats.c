@@ -123,9 +123,11 @@ static void there_and_back(const char *format, size_t n_kv, uint64_t alignment)
 
 	make_tensors();
 	ok(!format_find(format)->layout(&f, arena, &err), "%s: a layout is made", format);
-	ok(tensors[2].offset % alignment == 0 && tensors[2].offset >= f.header_size + 20, "%s: tensors are aligned", format);
+	ok(tensors[2].offset % alignment == 0 && tensors[2].offset >= f.header_size + 20, "%s: tensors are aligned",
+	   format);
 	p = whole_file(&f);
-	ok(!list(format, p, f.file_size, &l, NULL) && l.n_tensors == 3 && l.n_kv == n_kv, "%s: it is listed again", format);
+	ok(!list(format, p, f.file_size, &l, NULL) && l.n_tensors == 3 && l.n_kv == n_kv, "%s: it is listed again",
+	   format);
 	is_int(l.data_offset, f.header_size, "%s: data begins behind the header", format);
 	for (size_t i = 0; i < n_kv; i++)
 		same &= !strcmp(l.kv[i].key, kvs[i].key) && same_value(&l.kv[i].value, &kvs[i].value);
@@ -133,8 +135,10 @@ static void there_and_back(const char *format, size_t n_kv, uint64_t alignment)
 	for (size_t i = 0; i < 3; i++)
 		for (size_t k = 0; k < 3; k++)
 			if (!strcmp(l.tensor[i].name, tensors[k].name))
-				same &= l.tensor[i].plane[0].offset == tensors[k].offset && l.tensor[i].enc == tensors[k].enc &&
-					l.tensor[i].plane[0].size == tensors[k].size && l.tensor[i].rank == tensors[k].rank &&
+				same &= l.tensor[i].plane[0].offset == tensors[k].offset &&
+					l.tensor[i].enc == tensors[k].enc &&
+					l.tensor[i].plane[0].size == tensors[k].size &&
+					l.tensor[i].rank == tensors[k].rank &&
 					!memcmp(l.tensor[i].dim, tensors[k].dim, sizeof tensors[k].dim);
 	ok(same, "%s: all tensors are the same", format);
 	free(p);
@@ -151,7 +155,8 @@ static void layout_refuses(void)
 	memset(name, 'n', 64);
 	name[64] = 0;
 	tensors[0].name = name;
-	ok(format_find("gguf")->layout(&f, arena, &err) && err.code == HEFT_E_LIMIT, "gguf: a name of 64 bytes is refused");
+	ok(format_find("gguf")->layout(&f, arena, &err) && err.code == HEFT_E_LIMIT,
+	   "gguf: a name of 64 bytes is refused");
 	make_tensors();
 	tensors[0].rank = 5;
 	ok(format_find("gguf")->layout(&f, arena, &err) && err.code == HEFT_E_LIMIT, "gguf: 5 dimensions are refused");
@@ -160,16 +165,19 @@ static void layout_refuses(void)
 	ok(format_find("gguf")->layout(&f, arena, &err) && err.code == HEFT_E_LIMIT, "gguf: 2^64 bytes are refused");
 	make_tensors();
 	tensors[0].enc = quant_find("u8");
-	ok(format_find("gguf")->layout(&f, arena, &err) && err.code == HEFT_E_TYPE, "gguf: a type that it has no number for is refused");
+	ok(format_find("gguf")->layout(&f, arena, &err) && err.code == HEFT_E_TYPE,
+	   "gguf: a type that it has no number for is refused");
 	make_tensors();
 	f.kv = &odd;
 	f.n_kv = 1;
 	ok(format_find("gguf")->layout(&f, arena, &err) && err.code == HEFT_E_HEADER, "gguf: alignment 24 is refused");
 	f.kv = &kvs[1];
-	ok(format_find("safetensors")->layout(&f, arena, &err) && err.code == HEFT_E_LIMIT, "safetensors: a number as metadata is refused");
+	ok(format_find("safetensors")->layout(&f, arena, &err) && err.code == HEFT_E_LIMIT,
+	   "safetensors: a number as metadata is refused");
 	f.n_kv = 0;
 	tensors[0].enc = quant_find("q4_k");
-	ok(format_find("safetensors")->layout(&f, arena, &err) && err.code == HEFT_E_TYPE, "safetensors: Q4_K is refused");
+	ok(format_find("safetensors")->layout(&f, arena, &err) && err.code == HEFT_E_TYPE,
+	   "safetensors: Q4_K is refused");
 }
 
 /* ---- everything wrong at once ---- */
@@ -199,7 +207,8 @@ static void tells_all(void)
 
 	ok(!list("safetensors", file, n, &l, &t), "with a sink, listing goes on");
 	ok(was_told(&t, HEFT_E_DTYPE, "a") && was_told(&t, HEFT_E_SHAPE, "b") && was_told(&t, HEFT_E_OVERLAP, "c") &&
-	   was_told(&t, HEFT_E_DTYPE, "d") && was_told(&t, HEFT_E_SHAPE, "e") && was_told(&t, HEFT_E_TRUNCATED, ""), "and tells everything");
+	       was_told(&t, HEFT_E_DTYPE, "d") && was_told(&t, HEFT_E_SHAPE, "e") && was_told(&t, HEFT_E_TRUNCATED, ""),
+	   "and tells everything");
 	is_int(t.n, 6, "once each");
 	is_int(l.n_tensors, 5, "all names are listed");
 	ok(!l.tensor[0].enc && !l.tensor[1].enc && l.tensor[2].enc && !l.tensor[3].enc && !l.tensor[4].enc,
@@ -215,8 +224,9 @@ static void unknown_types_are_placed(void)
 	struct format_listing l;
 	struct told t = { 0 };
 
-	ok(!list("gguf", gguf, sizeof gguf - 1, &l, &t) && was_told(&t, HEFT_E_DTYPE, "a") && was_told(&t, HEFT_E_OVERLAP, "b") &&
-	   was_told(&t, HEFT_E_TRUNCATED, ""), "the range of a type without decoder is checked");
+	ok(!list("gguf", gguf, sizeof gguf - 1, &l, &t) && was_told(&t, HEFT_E_DTYPE, "a") &&
+	       was_told(&t, HEFT_E_OVERLAP, "b") && was_told(&t, HEFT_E_TRUNCATED, ""),
+	   "the range of a type without decoder is checked");
 }
 
 /* ---- tables ---- */
@@ -230,11 +240,13 @@ static void tables_agree(void)
 	for (const struct gguf_type *t = gguf_types; t->name; t++) {
 		const struct heft_encoding *e = quant_find(t->name);
 
-		same &= !e || (e->block == t->block && e->n_planes == 1 && e->plane[0].cols == t->block && e->plane[0].bytes == t->bytes);
+		same &= !e || (e->block == t->block && e->n_planes == 1 && e->plane[0].cols == t->block &&
+			       e->plane[0].bytes == t->bytes);
 	}
 	ok(same, "gguf's blocks are those of the encodings");
 	ok(n == 2 && !strcmp(info[0].name, "safetensors") && info[1].writes, "formats are listed");
-	ok(format_stores(format_find("gguf"), quant_find("q4_k")) && !format_stores(format_find("safetensors"), quant_find("q4_k")),
+	ok(format_stores(format_find("gguf"), quant_find("q4_k")) &&
+	       !format_stores(format_find("safetensors"), quant_find("q4_k")),
 	   "formats know what they can hold");
 	ok(!format_at(n) && !format_find("zip"), "there are no others");
 	ok(!format_probe((const uint8_t *)"xxxxxxxxx\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 9), "nobody bids for strangers");

@@ -95,8 +95,13 @@ static void directories(void)
 static void sets(void)
 {
 	static const char *const ways[] = {
-		"good-sharded", "good-sharded/model.safetensors.index.json", "good-sharded/model-00002-of-00002.safetensors", "good-no-index",
-		"good-no-index/model-00001-of-00002.safetensors", "good-split", "good-split/m-00002-of-00002.gguf",
+	    "good-sharded",
+	    "good-sharded/model.safetensors.index.json",
+	    "good-sharded/model-00002-of-00002.safetensors",
+	    "good-no-index",
+	    "good-no-index/model-00001-of-00002.safetensors",
+	    "good-split",
+	    "good-split/m-00002-of-00002.gguf",
 	};
 
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
@@ -105,10 +110,12 @@ static void sets(void)
 
 		snprintf(path, sizeof path, SAMPLES "%s", ways[i]);
 		m = opened(path);
-		ok(m && m->n_files == 2 && m->n_tensors == 2 && !strcmp(m->tensor[0].name, "a") && m->tensor[1].plane[0].file == 1,
+		ok(m && m->n_files == 2 && m->n_tensors == 2 && !strcmp(m->tensor[0].name, "a") &&
+		       m->tensor[1].plane[0].file == 1,
 		   "%s leads to both files", ways[i]);
 		if (m && !strcmp(m->format, "gguf"))
-			ok(heft_model_find(m, "k") && !heft_model_find(m, "split.count"), "metadata is the first part's, without split.*");
+			ok(heft_model_find(m, "k") && !heft_model_find(m, "split.count"),
+			   "metadata is the first part's, without split.*");
 		heft_close(m);
 	}
 }
@@ -198,13 +205,17 @@ static void problems_are_listed(void)
 	run("cp " SAMPLES "good-sharded/model-00001* '%s/model-00001-of-00004.safetensors'", at("ill"));
 	run("cp " SAMPLES "bad-E213-lfs.safetensors '%s/model-00002-of-00004.safetensors'", at("ill"));
 	run("cp " SAMPLES "good-one.safetensors '%s/model-00004-of-00005.safetensors'", at("ill"));
-	run("printf '{\"metadata\":{\"total_size\":99},\"weight_map\":{\"x\":\"model-00001-of-00004.safetensors\",\"b\":\"model-00002-of-00004.safetensors\","
-	    "\"c\":\"model-00003-of-00004.safetensors\"}}' >'%s/model.safetensors.index.json'", at("ill"));
+	run("printf "
+	    "'{\"metadata\":{\"total_size\":99},\"weight_map\":{\"x\":\"model-00001-of-00004.safetensors\",\"b\":"
+	    "\"model-00002-of-00004.safetensors\","
+	    "\"c\":\"model-00003-of-00004.safetensors\"}}' >'%s/model.safetensors.index.json'",
+	    at("ill"));
 	ok(!heft_open(&m, at("ill"), &o, &err), "with a problem function, opening goes on");
 	is_int(t.of[HEFT_E_SHARD_MISSING], 1, "a missing shard is told");
 	is_int(t.of[HEFT_E_LFS_POINTER], 1, "a Git LFS pointer too");
 	is_int(t.of[HEFT_E_SHARD_EXTRA], 1, "and a shard too many");
-	is_int(t.of[HEFT_E_INDEX_MISMATCH], 2, "a is not in the index, x not in the shard; nothing is said of shards that were not read");
+	is_int(t.of[HEFT_E_INDEX_MISMATCH], 2,
+	       "a is not in the index, x not in the shard; nothing is said of shards that were not read");
 	ok(m && m->missing_shards == 1 && m->n_files == 1 && m->index_total_size == 99, "the model says what it lacks");
 	heft_close(m);
 	is_int(code_of(at("ill")), HEFT_E_SHARD_MISSING, "without one, the first is the error");
@@ -248,7 +259,8 @@ static void checks_values(void)
 	is_int(t.of[HEFT_E_MAGIC], 1, "config.json is a web page");
 	is_int(t.of[HEFT_E_LFS_POINTER], 1, "tokenizer.model is a Git LFS pointer");
 	is_int(errors, t.n, "the errors are counted");
-	ok(heft_check(at("nothing-here"), &o, note, &errors, &err) && err.code == HEFT_E_OPEN, "what is not there cannot be checked");
+	ok(heft_check(at("nothing-here"), &o, note, &errors, &err) && err.code == HEFT_E_OPEN,
+	   "what is not there cannot be checked");
 }
 
 static void counts_progress(void *ctx, const struct heft_progress *p)
@@ -268,10 +280,12 @@ static void checks_a_good_model(void)
 	struct heft_err err = { 0 };
 	size_t errors = 1;
 
-	ok(!heft_check("testdata/kjv-llama", &o, ignore, &errors, &err) && !errors, "nothing is wrong with a good model");
+	ok(!heft_check("testdata/kjv-llama", &o, ignore, &errors, &err) && !errors,
+	   "nothing is wrong with a good model");
 	ok(finished > 0, "progress came to its end");
 	o.stop = &stop;
-	ok(heft_check("testdata/kjv-llama", &o, ignore, &errors, &err) && err.code == HEFT_E_KILLED, "a signal stops it");
+	ok(heft_check("testdata/kjv-llama", &o, ignore, &errors, &err) && err.code == HEFT_E_KILLED,
+	   "a signal stops it");
 }
 
 int main(void)

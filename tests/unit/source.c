@@ -109,7 +109,8 @@ static void stream_out_of_order(void)
 	source_release(p.source, (2 << 20) + 500000);
 	ok(!source_read(p.source, (2 << 20) + 600000, buf, 1000, &err) && right(buf, (2 << 20) + 600000, 1000),
 	   "bytes released before they came are passed over");
-	ok(source_read(p.source, N - 10, buf, 11, &err) && err.code == HEFT_E_TRUNCATED, "a stream that ends early is told");
+	ok(source_read(p.source, N - 10, buf, 11, &err) && err.code == HEFT_E_TRUNCATED,
+	   "a stream that ends early is told");
 	is_int(source_read_some(p.source, N - 10, buf, 11, &err), 10, "as far as it goes");
 	piped_close(&p);
 }
@@ -165,13 +166,15 @@ static void files(void)
 	ok(!source_read(s, 3, buf, 4, &err) && !memcmp(buf, "3456", 4), "its bytes are read");
 	ok(source_read(s, 8, buf, 4, &err) && err.code == HEFT_E_TRUNCATED, "not beyond its end");
 	ok(source_read(s, UINT64_MAX - 1, buf, 4, &err) && err.code == HEFT_E_TRUNCATED, "nor at an absurd offset");
-	ok(!ftruncate(fd, 5) && source_read(s, 3, buf, 4, &err) && err.code == HEFT_E_TRUNCATED, "a file cut short meanwhile is an error");
+	ok(!ftruncate(fd, 5) && source_read(s, 3, buf, 4, &err) && err.code == HEFT_E_TRUNCATED,
+	   "a file cut short meanwhile is an error");
 	source_close(s);
 	close(fd);
 	unlink(path);
 	ok(!source_open(path, &err) && err.code == HEFT_E_OPEN, "a missing file is told");
 	ok(!source_open("/tmp", &err) && err.code == HEFT_E_OPEN, "a directory is refused");
-	ok(!mkfifo(path, 0600) && !source_open(path, &err) && err.code == HEFT_E_OPEN, "a FIFO is refused without waiting");
+	ok(!mkfifo(path, 0600) && !source_open(path, &err) && err.code == HEFT_E_OPEN,
+	   "a FIFO is refused without waiting");
 	unlink(path);
 	ok(!source_open("/dev/zero", &err) && err.code == HEFT_E_OPEN, "a device is refused");
 }
