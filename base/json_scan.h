@@ -28,7 +28,7 @@ int jscan_init(struct json_scan *s, const char *text, size_t n, const char *name
 void jscan_release(struct json_scan *s);
 
 int jscan_begin(struct json_scan *s, char bracket);              /* '{' or '[' */
-int jscan_member(struct json_scan *s, struct heft_str *key); /* 1: a member, its value is next; 0: the object ends */
+int jscan_member(struct json_scan *s, struct heft_str *key);     /* 1: its value is next; 0: the object ends */
 int jscan_element(struct json_scan *s);                          /* the same for arrays */
 int jscan_string(struct json_scan *s, struct heft_str *out);     /* no NUL behind it; valid as long as a key */
 int jscan_uint(struct json_scan *s, uint64_t *out);
