@@ -47,7 +47,7 @@ void quant_compare(const float *x, const float *y, size_t n, struct quant_sums *
 {
 	struct compare_lanes l = {0};
 	size_t whole = n - n % COMPARE_LANES;
-#if defined(HAVE_COMPARE_AVX2)
+#if defined(__x86_64__)
 	if (quant_isa_allowed(QUANT_AVX2))
 		compare_avx2(x, y, whole, &l);
 	else
