@@ -20,11 +20,14 @@ static void decode(const void *const *plane, float *dst, size_t n)
 	const struct block_q6_k *b = plane[0];
 	for (; n; n -= QK_K, b++) {
 		float d = float_of_half(b->d);
-		for (int i = 0; i < QK_K; i++) {
-			int half = i / 128, quarter = i % 128 / 32, l = i % 32;
-			int low = b->ql[half * 64 + quarter % 2 * 32 + l] >> quarter / 2 * 4 & 15;
-			int high = b->qh[half * 32 + l] >> 2 * quarter & 3;
-			*dst++ = d * b->scales[i / RUN] * ((low | high << 4) - HALF);
+		for (int j = 0; j < RUNS; j++) {
+			int half = j / 8, quarter = j % 8 / 2, l = j % 2 * RUN;
+			const uint8_t *low = b->ql + half * 64 + quarter % 2 * 32 + l, *high = b->qh + half * 32 + l;
+			float ds = d * b->scales[j];
+			for (int i = 0; i < RUN; i++) {
+				int code = (low[i] >> quarter / 2 * 4 & 15) | (high[i] >> 2 * quarter & 3) << 4;
+				*dst++ = ds * (code - HALF);
+			}
 		}
 	}
 }

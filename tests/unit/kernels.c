@@ -94,6 +94,10 @@ static bool same_floats(const struct heft_encoding *e, const struct quant_kernel
 	memset(got_floats, 0xa5, size);
 	e->decode(plane, want_floats + skew, n);
 	k->decode(plane, got_floats + skew, n);
+	/* where a scale and a minimum are both NaN, which payload comes out is the compiler's choice */
+	for (size_t i = 0; i < n && e->class == QUANT_BLOCK; i++)
+		if (isnan(want_floats[skew + i]) && isnan(got_floats[skew + i]))
+			want_floats[skew + i] = got_floats[skew + i] = 0;
 	return !memcmp(want_floats, got_floats, size);
 }
 
