@@ -27,9 +27,9 @@ LANE_FN void lanes_load(const float *from, int run, size_t n, float to[][LANES])
 	const float *p[LANES];
 	for (size_t k = 0; k < LANES; k++)
 		p[k] = from + (k < n ? k : 0) * run;
-	for (int i = 0; i < run; i += 8)
-		for (int k = 0; k < LANES; k += 8)
-			transpose_8x8(p + k, i, &to[i][k], LANES);
+	for (int i = 0; i < run; i += TURN)
+		for (int k = 0; k < LANES; k += TURN)
+			turn(p + k, i, &to[i][k]);
 }
 
 LANE_FN void lanes_put(vf v, size_t n, float *to)
@@ -333,5 +333,17 @@ static LANES_TARGET void lanes_codes(const float *x, size_t n, float shift, floa
 }
 
 static const struct kquant_ops lanes_ops = {lanes_affine, lanes_symmetric, lanes_descent, lanes_codes};
+
+/* The row of one k-quant, by its bits. */
+#define KQUANT_KERNEL(bits, isa_name, isa_value)                                                                       \
+	static void encode_q##bits(const float *src, void *const *plane, size_t n, const float *weights)               \
+	{                                                                                                              \
+		kquant_encode(&kquant_q##bits, &lanes_ops, src, plane[0], n, weights);                                 \
+	}                                                                                                              \
+	const struct quant_kernel kernel_q##bits##_k_##isa_name = {                                                    \
+		.encoding = "q" #bits "_k",                                                                            \
+		.isa = isa_value,                                                                                      \
+		.encode = encode_q##bits,                                                                              \
+	};
 
 #endif

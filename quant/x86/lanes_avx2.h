@@ -6,14 +6,14 @@
 #ifndef QUANT_LANES_AVX2_H
 #define QUANT_LANES_AVX2_H
 
-#include "transpose.h"
-
 #include <immintrin.h>
 #include <stdint.h>
 
 #define LANES 8
 #define LANES_TARGET __attribute__((target("avx2,f16c")))
 #define LANE_FN static inline __attribute__((target("avx2,f16c"), always_inline))
+
+#include "turn.h"
 
 typedef __m256 vf;   /* floats */
 typedef __m256i vi;  /* 32-bit integers */

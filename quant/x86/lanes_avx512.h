@@ -4,14 +4,14 @@
 #ifndef QUANT_LANES_AVX512_H
 #define QUANT_LANES_AVX512_H
 
-#include "transpose.h"
-
 #include <immintrin.h>
 #include <stdint.h>
 
 #define LANES 16
 #define LANES_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,f16c")))
 #define LANE_FN static inline __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,f16c"), always_inline))
+
+#include "turn.h"
 
 typedef __m512 vf;
 typedef __m512i vi;
