@@ -35,6 +35,7 @@ LANE_FN vi i_set(int i) { return vdupq_n_s32(i); }
 LANE_FN vi i_and(vi a, vi b) { return vandq_s32(a, b); }
 LANE_FN vi i_sub(vi a, vi b) { return vsubq_s32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return vminq_s32(vmaxq_s32(a, i_set(lo)), i_set(hi)); }
+LANE_FN vi i_add_unless(vi a, vm m) { return vaddq_s32(a, vaddq_s32(vreinterpretq_s32_u32(m), i_set(1))); }
 
 LANE_FN unsigned m_bits(vm a)
 {

@@ -49,6 +49,18 @@ INLINE void put_affine(float *dst, __m128i code, float scale, float add)
 	}
 }
 
+static TARGET void decode_q8_0(const void *const *plane, float *dst, size_t n)
+{
+	const struct block_q8_0 *b = plane[0];
+	for (; n; n -= QK, b++, dst += QK) {
+		__m256 d = _mm256_set1_ps(_cvtsh_ss(b->d));
+		for (int i = 0; i < QK; i += 8) {
+			__m256i q = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(b->qs + i)));
+			_mm256_storeu_ps(dst + i, _mm256_mul_ps(_mm256_cvtepi32_ps(q), d));
+		}
+	}
+}
+
 static TARGET void decode_q4_0(const void *const *plane, float *dst, size_t n)
 {
 	const struct block_q4_0 *b = plane[0];
@@ -178,6 +190,7 @@ static TARGET void decode_q6_k(const void *const *plane, float *dst, size_t n)
 		.decode = decode_##name,                                                                               \
 	};
 
+DECODER(q8_0)
 DECODER(q4_0)
 DECODER(q4_1)
 DECODER(q5_0)

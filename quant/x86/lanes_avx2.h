@@ -40,6 +40,8 @@ LANE_FN vi i_set(int i) { return _mm256_set1_epi32(i); }
 LANE_FN vi i_and(vi a, vi b) { return _mm256_and_si256(a, b); }
 LANE_FN vi i_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return _mm256_min_epi32(_mm256_max_epi32(a, i_set(lo)), i_set(hi)); }
+/* a, and one more where not m */
+LANE_FN vi i_add_unless(vi a, vm m) { return _mm256_add_epi32(a, _mm256_add_epi32(_mm256_castps_si256(m), i_set(1))); }
 
 /* The low bytes of the lanes, which hold 0 to 255. */
 LANE_FN void i_store_bytes(uint8_t *p, vi a)

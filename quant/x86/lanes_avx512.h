@@ -38,6 +38,7 @@ LANE_FN vi i_set(int i) { return _mm512_set1_epi32(i); }
 LANE_FN vi i_and(vi a, vi b) { return _mm512_and_si512(a, b); }
 LANE_FN vi i_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return _mm512_min_epi32(_mm512_max_epi32(a, i_set(lo)), i_set(hi)); }
+LANE_FN vi i_add_unless(vi a, vm m) { return _mm512_mask_add_epi32(a, (vm)~m, a, i_set(1)); }
 
 LANE_FN void i_store_bytes(uint8_t *p, vi a)
 {
