@@ -1,6 +1,6 @@
 /*
- * compare.c - error sums over pairs of numbers, in one order for every machine: number i is added to lane i mod 16, and at the end
- * of a call the lanes are added in halves: 0 + 8, 1 + 9 ..., then 0 + 4 ..., 0 + 2, 0 + 1.
+ * compare.c - error sums over pairs of numbers, in one order for every machine: number i is added to lane i mod 16, and
+ * at the end of a call the lanes are added in halves: 0 + 8, 1 + 9 ..., then 0 + 4 ..., 0 + 2, 0 + 1.
  */
 #include "compare.h"
 #include "quant.h"

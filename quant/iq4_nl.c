@@ -6,16 +6,16 @@
  *   byte   0  d   binary16
  *          2  qs  16 bytes: byte j holds code j (low nibble) and code j + 16 (high nibble)
  */
+#include "iq4_nl.h"
 #include "bits.h"
 #include "blocks.h"
-#include "iq4_nl.h"
 #include "quant.h"
 #include "search.h"
 
 #define TOO_SMALL 1e-15f
 
-/* The index of the nearest value, of two at one distance the upper, is the number of middles that x is not below. Near a middle
- * the distances to both values are exact, so that comparing with the middle is comparing the distances. */
+/* The index of the nearest value, of two at one distance the upper, is the number of middles that x is not below. Near
+ * a middle the distances to both values are exact, so that comparing with the middle is comparing the distances. */
 static void nearest_values(const float *restrict x, float inverse, int32_t *restrict code)
 {
 	memset(code, 0, QK * sizeof *code);

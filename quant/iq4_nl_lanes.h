@@ -1,6 +1,6 @@
 /*
- * iq4_nl_lanes.h - IQ4_NL's encoder with LANES blocks at a time, one in each lane, doing what quant/iq4_nl.c does with each. To be
- * included after a lanes_ISA.h.
+ * iq4_nl_lanes.h - IQ4_NL's encoder with LANES blocks at a time, one in each lane, doing what quant/iq4_nl.c does with
+ * each. To be included after a lanes_ISA.h.
  */
 #ifndef QUANT_IQ4_NL_LANES_H
 #define QUANT_IQ4_NL_LANES_H

@@ -1,5 +1,5 @@
-/* One row per kernel: quant/ISA/NAME_ISA.c, or the file of its family, defines `const struct quant_kernel kernel_NAME_ISA`. Later
- * rows win where both can run. */
+/* One row per kernel: quant/ISA/NAME_ISA.c, or its family's file, defines `const struct quant_kernel kernel_NAME_ISA`.
+ * Later rows win where both can run. */
 #if defined(__x86_64__)
 KERNEL(f16_avx2)
 KERNEL(bf16_avx2)

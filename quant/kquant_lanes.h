@@ -1,10 +1,12 @@
 /*
- * kquant_lanes.h - the primitives of kquant.h for LANES runs at a time, one in each lane. To be included after a lanes_ISA.h.
+ * kquant_lanes.h - the primitives of kquant.h for LANES runs at a time, one in each lane. To be included after a
+ * lanes_ISA.h.
  *
- * Every lane does what the scalar search does with its run: the same operations in the same order, a condition becoming a choice
- * between two results. One thing is done otherwise: codes are rounded as floats and not through nearest_int()'s bits. The two
- * agree while the rounded value stays within +-2^22, and because all operations are monotonic it is enough to look at the run's
- * two ends. A lane that fails the test, or holds a NaN, is `wild`, and its run is searched again by the scalar code.
+ * Every lane does what the scalar search does with its run: the same operations in the same order, a condition becoming
+ * a choice between two results. One thing is done otherwise: codes are rounded as floats and not through
+ * nearest_int()'s bits. The two agree while the rounded value stays within +-2^22, and because all operations are
+ * monotonic it is enough to look at the run's two ends. A lane that fails the test, or holds a NaN, is `wild`, and its
+ * run is searched again by the scalar code.
  */
 #ifndef QUANT_KQUANT_LANES_H
 #define QUANT_KQUANT_LANES_H
@@ -31,7 +33,7 @@ LANE_FN void lanes_own_weights(const struct search_affine *s, int run, struct la
 
 struct lanes_affine {
 	vf lo, hi, sum_w, sum_x; /* of the numbers */
-	vf scale, min, best;     /* so far */
+	vf scale, min, best;	 /* so far */
 	vm tame;
 };
 
@@ -58,7 +60,8 @@ LANE_FN void lanes_range(const struct search_affine *s, int run, const struct la
 	a->tame = v_eq(a->sum_x, a->sum_x);
 }
 
-LANE_FN vf lanes_error(const struct search_affine *s, int run, const struct lanes_runs *r, float code[][LANES], vf scale, vf min)
+LANE_FN vf lanes_error(const struct search_affine *s, int run, const struct lanes_runs *r, float code[][LANES],
+		       vf scale, vf min)
 {
 	vf error = v_set(0);
 	if (s->absolute)
@@ -73,7 +76,8 @@ LANE_FN vf lanes_error(const struct search_affine *s, int run, const struct lane
 }
 
 /* One try: codes for a divided range, the best scale and minimum for them, taken where the error is less. */
-LANE_FN void lanes_try(const struct search_affine *s, int run, const struct lanes_runs *r, float parts, struct lanes_affine *a)
+LANE_FN void lanes_try(const struct search_affine *s, int run, const struct lanes_runs *r, float parts,
+		       struct lanes_affine *a)
 {
 	float code[SEARCH_MAX_RUN][LANES];
 	vf inverse = v_set(parts) / (a->hi - a->min), zero = v_set(0), top = v_set(s->top);
@@ -99,7 +103,8 @@ LANE_FN void lanes_try(const struct search_affine *s, int run, const struct lane
 	a->min = v_pick(better, min, a->min);
 }
 
-LANE_FN unsigned lanes_search_affine(const struct search_affine *s, int run, const struct lanes_runs *r, vf *scale, vf *min)
+LANE_FN unsigned lanes_search_affine(const struct search_affine *s, int run, const struct lanes_runs *r, vf *scale,
+				     vf *min)
 {
 	struct lanes_affine a;
 	float code[SEARCH_MAX_RUN][LANES];
@@ -118,8 +123,8 @@ LANE_FN unsigned lanes_search_affine(const struct search_affine *s, int run, con
 	return m_wild(m_or(a.tame, flat));
 }
 
-LANE_FN void lanes_affine_runs(const struct search_affine *s, int run, const float *x, const float *w, size_t n, float *scale,
-			       float *min)
+LANE_FN void lanes_affine_runs(const struct search_affine *s, int run, const float *x, const float *w, size_t n,
+			       float *scale, float *min)
 {
 	for (size_t at = 0; at < n; at += LANES) {
 		struct lanes_runs r;
@@ -139,8 +144,8 @@ LANE_FN void lanes_affine_runs(const struct search_affine *s, int run, const flo
 }
 
 /* Twice, so that the compiler sees how long a run is. */
-static LANES_TARGET void lanes_affine(const struct search_affine *s, const float *x, const float *w, size_t n, float *scale,
-				      float *min)
+static LANES_TARGET void lanes_affine(const struct search_affine *s, const float *x, const float *w, size_t n,
+				      float *scale, float *min)
 {
 	if (s->run == 16)
 		lanes_affine_runs(s, 16, x, w, n, scale, min);
@@ -151,7 +156,8 @@ static LANES_TARGET void lanes_affine(const struct search_affine *s, const float
 /* ---- signed ---------------------------------------------------------------------------------------------------- */
 
 /* r->x holds the numbers, r->w the weights, wx their product. */
-LANE_FN void lanes_signed_sums(int run, int half, const struct lanes_runs *r, float wx[][LANES], vf inverse, vf *sum_xl, vf *sum_l2)
+LANE_FN void lanes_signed_sums(int run, int half, const struct lanes_runs *r, float wx[][LANES], vf inverse, vf *sum_xl,
+			       vf *sum_l2)
 {
 	vf lo = v_set(-half), hi = v_set(half - 1);
 	*sum_xl = *sum_l2 = v_set(0);

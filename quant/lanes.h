@@ -1,5 +1,6 @@
 /*
- * lanes.h - what the searches in lanes share: LANES runs of numbers at a time, one in each lane. To be included after a lanes_ISA.h.
+ * lanes.h - what the searches in lanes share: LANES runs of numbers at a time, one in each lane. To be included after a
+ * lanes_ISA.h.
  */
 #ifndef QUANT_LANES_H
 #define QUANT_LANES_H

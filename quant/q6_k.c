@@ -1,10 +1,11 @@
 /*
- * q6_k.c - Q6_K: 256 numbers in 16 runs of 16; signed codes of 6 bits, a signed 8-bit scale per run. 6.5625 bits per number.
+ * q6_k.c - Q6_K: 256 numbers in 16 runs of 16; codes of 6 bits, an 8-bit scale per run, both signed.
+ * 6.5625 bits per number.
  *
  *   number i of run j = d * scale[j] * (code[i] - 32)
  *
  *   byte   0  ql     128 bytes of bits 3-0: in each 64, byte l holds numbers l (low nibble) and l + 64 (high) of a 128
- *        128  qh     64 bytes of bits 5-4: in each 32, byte l holds numbers l, l + 32, l + 64, l + 96 of a 128, lowest first
+ *        128  qh     64 bytes of bits 5-4: in each 32, byte l holds numbers l, l + 32, l + 64, l + 96 of a 128
  *        192  scales 16 bytes, signed
  *        208  d      binary16
  */
@@ -49,7 +50,8 @@ static void pack(struct block_q6_k *b, const uint8_t code[QK_K])
 		for (int l = 0; l < 64; l++)
 			b->ql[half * 64 + l] = (q[l] & 15) | q[l + 64] << 4;
 		for (int l = 0; l < 32; l++)
-			b->qh[half * 32 + l] = q[l] >> 4 | q[l + 32] >> 4 << 2 | q[l + 64] >> 4 << 4 | q[l + 96] >> 4 << 6;
+			b->qh[half * 32 + l] =
+				q[l] >> 4 | q[l + 32] >> 4 << 2 | q[l + 64] >> 4 << 4 | q[l + 96] >> 4 << 6;
 	}
 }
 

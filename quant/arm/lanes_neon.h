@@ -15,6 +15,7 @@ typedef float32x4_t vf;
 typedef int32x4_t vi;
 typedef uint32x4_t vm;
 
+/* clang-format off */
 LANE_FN vf v_set(float f) { return vdupq_n_f32(f); }
 LANE_FN vf v_load(const float *p) { return vld1q_f32(p); }
 LANE_FN void v_store(float *p, vf v) { vst1q_f32(p, v); }
@@ -36,6 +37,7 @@ LANE_FN vi i_and(vi a, vi b) { return vandq_s32(a, b); }
 LANE_FN vi i_sub(vi a, vi b) { return vsubq_s32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return vminq_s32(vmaxq_s32(a, i_set(lo)), i_set(hi)); }
 LANE_FN vi i_add_unless(vi a, vm m) { return vaddq_s32(a, vaddq_s32(vreinterpretq_s32_u32(m), i_set(1))); }
+/* clang-format on */
 
 LANE_FN unsigned m_bits(vm a)
 {

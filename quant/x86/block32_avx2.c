@@ -1,6 +1,6 @@
 /*
- * block32_avx2.c - encoders of the blocks of 32 without importance: one block in four vectors. With importance, and where a NaN makes the
- * order of numbers matter, the scalar code does the work.
+ * block32_avx2.c - encoders of the blocks of 32 without importance: one block in four vectors. With importance, and
+ * where a NaN makes the order of numbers matter, the scalar code does the work.
  */
 #if defined(__x86_64__)
 #include "../bits.h"

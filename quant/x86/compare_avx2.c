@@ -1,6 +1,6 @@
 /*
- * compare_avx2.c - compare_scalar() with 4 doubles at a time. The 16 lanes of 5 sums do not fit the registers at once, so that
- * each of two halves runs over a piece that the first-level cache holds.
+ * compare_avx2.c - compare_scalar() with 4 doubles at a time. The 16 lanes of 5 sums do not fit the registers at once,
+ * so that each of two halves runs over a piece that the first-level cache holds.
  */
 #if defined(__x86_64__)
 #include "../compare.h"
@@ -28,7 +28,8 @@ static inline TARGET void add(struct half *h, int k, __m128 x, __m128 y)
 static inline TARGET __m256 is_finite(__m256 v)
 {
 	const __m256 exponent = _mm256_castsi256_ps(_mm256_set1_epi32(0x7f800000));
-	__m256i at_top = _mm256_cmpeq_epi32(_mm256_castps_si256(_mm256_and_ps(v, exponent)), _mm256_castps_si256(exponent));
+	__m256i at_top =
+		_mm256_cmpeq_epi32(_mm256_castps_si256(_mm256_and_ps(v, exponent)), _mm256_castps_si256(exponent));
 	return _mm256_castsi256_ps(_mm256_xor_si256(at_top, _mm256_set1_epi32(-1)));
 }
 

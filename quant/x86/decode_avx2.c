@@ -1,5 +1,6 @@
 /*
- * decode_avx2.c - decoders of the block encodings: the codes of 16 numbers are gathered in bytes, then scaled 8 at a time.
+ * decode_avx2.c - decoders of the block encodings: the codes of 16 numbers are gathered in bytes, then scaled 8 at a
+ * time.
  */
 #if defined(__x86_64__)
 #include "../bits.h"
@@ -25,7 +26,8 @@ INLINE __m128i field(__m128i bytes, int shift, int mask)
 /* Bit i of the 16 as bit 4 of byte i. */
 INLINE __m128i spread_bits(uint32_t bits)
 {
-	const __m128i which = _mm_set1_epi64x((long long)0x8040201008040201), upper = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+	const __m128i which = _mm_set1_epi64x((long long)0x8040201008040201),
+		      upper = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
 	__m128i b = _mm_and_si128(_mm_shuffle_epi8(_mm_cvtsi32_si128((int)bits), upper), which);
 	return _mm_and_si128(_mm_cmpeq_epi8(b, which), _mm_set1_epi8(16));
 }
@@ -90,7 +92,8 @@ static TARGET void decode_q5_0(const void *const *plane, float *dst, size_t n)
 		float d = _cvtsh_ss(b->d);
 		__m128i q = load_bytes(b->qs);
 		for (int h = 0; h < 2; h++) {
-			__m128i code = _mm_or_si128(h ? field(q, 4, 15) : field(q, 0, 15), spread_bits(b->qh >> 16 * h));
+			__m128i code =
+				_mm_or_si128(h ? field(q, 4, 15) : field(q, 0, 15), spread_bits(b->qh >> 16 * h));
 			put_signed(dst + 16 * h, _mm_sub_epi8(code, _mm_set1_epi8(16)), d);
 		}
 	}
@@ -174,7 +177,8 @@ static TARGET void decode_q6_k(const void *const *plane, float *dst, size_t n)
 		float d = _cvtsh_ss(b->d);
 		for (int j = 0; j < QK_K / 16; j++, dst += 16) {
 			int half = j / 8, quarter = j % 8 / 2, l = j % 2 * 16;
-			__m128i low = load_bytes(b->ql + half * 64 + quarter % 2 * 32 + l), high = load_bytes(b->qh + half * 32 + l);
+			__m128i low = load_bytes(b->ql + half * 64 + quarter % 2 * 32 + l),
+				high = load_bytes(b->qh + half * 32 + l);
 			low = quarter / 2 ? field(low, 4, 15) : field(low, 0, 15);
 			high = _mm_and_si128(_mm_srl_epi16(high, _mm_cvtsi32_si128(2 * quarter)), _mm_set1_epi8(3));
 			low = _mm_sub_epi8(_mm_or_si128(low, _mm_slli_epi16(high, 4)), _mm_set1_epi8(32));

@@ -53,7 +53,8 @@ static inline TARGET __m256i bf16_of_8(const float *src)
 	__m256 v = _mm256_loadu_ps(src);
 	__m256i u = _mm256_castps_si256(v), upper = _mm256_srli_epi32(u, 16);
 	__m256i up = _mm256_add_epi32(_mm256_set1_epi32(0x7fff), _mm256_and_si256(upper, _mm256_set1_epi32(1)));
-	__m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(u, up), 16), quiet = _mm256_or_si256(upper, _mm256_set1_epi32(0x40));
+	__m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(u, up), 16),
+		quiet = _mm256_or_si256(upper, _mm256_set1_epi32(0x40));
 	__m256 nan = _mm256_cmp_ps(v, v, _CMP_UNORD_Q);
 	return _mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(nan));
 }
@@ -69,6 +70,8 @@ static TARGET void encode_bf16(const float *src, void *const *plane, size_t n, c
 	quant_bf16.encode(src + i, (void *[]){p + 2 * i}, n - i, NULL);
 }
 
-const struct quant_kernel kernel_f16_avx2 = {.encoding = "f16", .isa = QUANT_AVX2, .decode = decode_f16, .encode = encode_f16};
-const struct quant_kernel kernel_bf16_avx2 = {.encoding = "bf16", .isa = QUANT_AVX2, .decode = decode_bf16, .encode = encode_bf16};
+const struct quant_kernel kernel_f16_avx2 = {
+	.encoding = "f16", .isa = QUANT_AVX2, .decode = decode_f16, .encode = encode_f16};
+const struct quant_kernel kernel_bf16_avx2 = {
+	.encoding = "bf16", .isa = QUANT_AVX2, .decode = decode_bf16, .encode = encode_bf16};
 #endif

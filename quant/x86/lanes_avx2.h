@@ -1,7 +1,9 @@
 /*
- * lanes_avx2.h - the words that quant/kquant_lanes.h is written in, for 8 lanes. Arithmetic is the compiler's own on vectors.
+ * lanes_avx2.h - the words that the searches in lanes are written in, for 8 lanes. Arithmetic is the compiler's own on
+ * vectors.
  *
- * v_min(a, b) is a < b ? a : b and v_max(a, b) is a > b ? a : b, also for NaN and for zeros of both signs: the operand order counts.
+ * v_min(a, b) is a < b ? a : b and v_max(a, b) is a > b ? a : b, also for NaN and for zeros of both signs: the operand
+ * order counts.
  */
 #ifndef QUANT_LANES_AVX2_H
 #define QUANT_LANES_AVX2_H
@@ -15,10 +17,11 @@
 
 #include "turn.h"
 
-typedef __m256 vf;   /* floats */
-typedef __m256i vi;  /* 32-bit integers */
-typedef __m256 vm;   /* a condition per lane */
+typedef __m256 vf;  /* floats */
+typedef __m256i vi; /* 32-bit integers */
+typedef __m256 vm;  /* a condition per lane */
 
+/* clang-format off */
 LANE_FN vf v_set(float f) { return _mm256_set1_ps(f); }
 LANE_FN vf v_load(const float *p) { return _mm256_loadu_ps(p); }
 LANE_FN void v_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
@@ -42,6 +45,7 @@ LANE_FN vi i_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return _mm256_min_epi32(_mm256_max_epi32(a, i_set(lo)), i_set(hi)); }
 /* a, and one more where not m */
 LANE_FN vi i_add_unless(vi a, vm m) { return _mm256_add_epi32(a, _mm256_add_epi32(_mm256_castps_si256(m), i_set(1))); }
+/* clang-format on */
 
 /* The low bytes of the lanes, which hold 0 to 255. */
 LANE_FN void i_store_bytes(uint8_t *p, vi a)

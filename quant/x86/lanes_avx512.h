@@ -17,6 +17,7 @@ typedef __m512 vf;
 typedef __m512i vi;
 typedef __mmask16 vm;
 
+/* clang-format off */
 LANE_FN vf v_set(float f) { return _mm512_set1_ps(f); }
 LANE_FN vf v_load(const float *p) { return _mm512_loadu_ps(p); }
 LANE_FN void v_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
@@ -39,6 +40,7 @@ LANE_FN vi i_and(vi a, vi b) { return _mm512_and_si512(a, b); }
 LANE_FN vi i_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return _mm512_min_epi32(_mm512_max_epi32(a, i_set(lo)), i_set(hi)); }
 LANE_FN vi i_add_unless(vi a, vm m) { return _mm512_mask_add_epi32(a, (vm)~m, a, i_set(1)); }
+/* clang-format on */
 
 LANE_FN void i_store_bytes(uint8_t *p, vi a)
 {

@@ -1,5 +1,6 @@
 /*
- * kernels.c - how fast each encoding is, scalar and by each kernel that this processor has: MB/s of F32 in or out, one thread.
+ * kernels.c - how fast each encoding is, scalar and by each kernel that this processor has: MB/s of F32, one thread.
+ *
  * usage: kernels [TYPE ...]
  */
 #include "quant/quant.h"
@@ -10,7 +11,7 @@
 #include <time.h>
 
 enum { N = 64 * 1024 }; /* numbers: 256 KiB, so that memory is not what is measured */
-#define AT_LEAST 0.1    /* seconds per measurement */
+#define AT_LEAST 0.1	/* seconds per measurement */
 
 static float source[N], back[N];
 static _Alignas(64) uint8_t bytes[N * 8];
@@ -100,7 +101,8 @@ int main(int argc, char **argv)
 	processor();
 	for (int i = 0; i < N; i += ROWS_COLS)
 		rows_fill(ROWS_weights, i / ROWS_COLS, source + i);
-	printf("%-8s %-7s %16s %16s\n%-16s %9s %6s %9s %6s\n", "type", "by", "encode", "decode", "", "MB/s", "x", "MB/s", "x");
+	printf("%-8s %-7s %16s %16s\n%-16s %9s %6s %9s %6s\n", "type", "by", "encode", "decode", "", "MB/s", "x",
+	       "MB/s", "x");
 	for (size_t i = 0; quant_at(i); i++) {
 		bool wanted = argc == 1 && quant_at(i)->encode;
 		for (int a = 1; a < argc; a++)

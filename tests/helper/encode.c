@@ -1,12 +1,12 @@
 /*
  * encode.c - the encodings as filters on files of plain numbers, for comparison with the reference tools.
  *
- *   encode rows OUT                      writes the rows of tests/rows.h as F32, kind by kind
- *   encode noise OUT                     writes NOISE_ROWS of random numbers, each row and run with a spread of its own, as F32
- *   encode importance OUT                writes the importance of their columns as F32
- *   encode TYPE IN OUT [IMPORTANCE]      F32 -> TYPE, rows of ROWS_COLS numbers
- *   encode -d TYPE IN OUT                TYPE -> F32
- *   encode kinds                         lists the kinds
+ *   encode rows OUT                   writes the rows of tests/rows.h as F32, kind by kind
+ *   encode noise OUT                  writes NOISE_ROWS rows of random numbers as F32, each run with its own spread
+ *   encode importance OUT             writes the importance of their columns as F32
+ *   encode TYPE IN OUT [IMPORTANCE]   F32 -> TYPE, rows of ROWS_COLS numbers
+ *   encode -d TYPE IN OUT             TYPE -> F32
+ *   encode kinds                      lists the kinds
  */
 #include "quant/quant.h"
 #include "tests/rows.h"

@@ -1,9 +1,10 @@
 /*
- * kernels.c - every kernel against the scalar C of its encoding, in the manner of checkasm. A new kernel needs no new test: the table
- * is walked. Inputs are the rows of tests/rows.h and, beyond what the reference takes, huge numbers, infinities and NaN; lengths that
- * leave tails; pointers that are not aligned; guard bytes behind every output.
+ * kernels.c - every kernel against the scalar C of its encoding, in the manner of checkasm. A new kernel needs no new
+ * test: the table is walked. Inputs are the rows of tests/rows.h and, beyond what the reference takes, huge numbers,
+ * infinities and NaN; lengths that leave tails; pointers that are not aligned; guard bytes behind every output.
  *
- * To see it fail: change a comparison in quant/kquant_lanes.h (v_lt to v_le), or drop the tie correction of quant/x86/q8_0_avx2.c.
+ * To see it fail: change a comparison in quant/kquant_lanes.h (v_lt to v_le), or drop the tie correction of
+ * quant/x86/block32_avx2.c.
  */
 #include "quant/quant.h"
 #include "tests/rows.h"
@@ -75,7 +76,8 @@ static size_t size_of(const struct heft_encoding *e, size_t n)
 }
 
 /* One comparison of encoders; `skew` misaligns both sides. */
-static bool same_bytes(const struct heft_encoding *e, const struct quant_kernel *k, size_t n, size_t skew, const float *w)
+static bool same_bytes(const struct heft_encoding *e, const struct quant_kernel *k, size_t n, size_t skew,
+		       const float *w)
 {
 	size_t size = size_of(e, n);
 	void *want[QUANT_MAX_PLANES] = {want_bytes + skew}, *got[QUANT_MAX_PLANES] = {got_bytes + skew};

@@ -1,10 +1,11 @@
 /*
- * quant.c - the table of encodings, number formats by exhaustion, and every encoder and decoder (as this processor runs them, and
- * scalar) against digests of the reference's bytes (tests/digests/encodings.txt, written by tests/oracle/encodings --record).
+ * quant.c - the table of encodings, number formats by exhaustion, and every encoder and decoder (as this processor runs
+ * them, and scalar) against digests of the reference's bytes (tests/digests/encodings.txt, written by
+ * tests/oracle/encodings --record).
  */
+#include "quant/quant.h"
 #include "heft.h"
 #include "quant/bits.h"
-#include "quant/quant.h"
 #include "tests/rows.h"
 #include "tests/tap.h"
 
@@ -26,7 +27,8 @@ static void table(void)
 	ok(quant_find("Q4_K") == quant_find("q4_k") && quant_find("Q4_K"), "names in any case");
 	ok(!quant_find("q4_k_m") && !quant_find(""), "unknown names find nothing");
 	ok(heft_encoding_bits(heft_encoding_find("q4_k")) == 4.5, "q4_k has 4.5 bits per weight");
-	ok(heft_encoding_lossy(heft_encoding_find("q8_0")) && !heft_encoding_lossy(heft_encoding_find("bf16")), "lossy or not");
+	ok(heft_encoding_lossy(heft_encoding_find("q8_0")) && !heft_encoding_lossy(heft_encoding_find("bf16")),
+	   "lossy or not");
 	ok(!heft_encoding_can_encode(heft_encoding_find("i32")), "integers are only carried");
 	ok(quant_limit_known(), "HEFT_CPU is unset or known");
 }
@@ -45,7 +47,8 @@ static void sizes(void)
 /* The nearest half to f by search among all of them. */
 static uint16_t nearest_half(float f)
 {
-	uint16_t lo = 0, hi = 0x7c00; /* positive halves are ordered like their bits; the last is infinity, 2^16 for rounding */
+	uint16_t lo = 0,
+		 hi = 0x7c00; /* positive halves are ordered like their bits; the last is infinity, 2^16 for rounding */
 	double a = fabs((double)f);
 	while (hi - lo > 1) {
 		uint16_t mid = (lo + hi) / 2;
@@ -156,7 +159,8 @@ static void error_sums(void)
 	quant_compare(rows, back, N, &all);
 	is_int(all.nonfinite, want.nonfinite, "NaN and infinity are counted and left out");
 	ok(fabs(all.sum_sq - want.sum_sq) < 1e-9 && fabs(all.dot - want.dot) < 1e-9, "sums of squares and products");
-	ok(fabs(all.sum_sq_out - want.sum_sq_out) < 1e-9 && fabs(all.sum_sq_err - want.sum_sq_err) < 1e-12, "sums of errors");
+	ok(fabs(all.sum_sq_out - want.sum_sq_out) < 1e-9 && fabs(all.sum_sq_err - want.sum_sq_err) < 1e-12,
+	   "sums of errors");
 	ok(all.max_err == want.max_err, "the largest error");
 	uint64_t h = rows_digest(ROWS_DIGEST, &all.sum_sq, 4 * sizeof(double));
 	ok(h == 0x75353c7566a72189, "the order of the sums is the same everywhere (%016llx)", (unsigned long long)h);
