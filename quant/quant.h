@@ -1,17 +1,17 @@
 /*
  * quant.h - encodings: ways to store numbers as bytes. Pure functions, no I/O, no allocation.
  *
- * An encoding stores a row of numbers in 1 to 6 planes (codes, scales ...). A plane's geometry says how many bytes stand
- * for how many rows and columns, so that the engine can find the bytes of a row without knowing the encoding: Q4_K is one
- * plane of 144 bytes per 1x256; block FP8 is a plane of 1 byte per 1x1 and one of 4 bytes per 128x128.
+ * An encoding stores a row of numbers in 1 to 6 planes (codes, scales ...). A plane's geometry says how many bytes
+ * stand for how many rows and columns, so that the engine can find the bytes of a row without knowing the encoding: Q4_K
+ * is one plane of 144 bytes per 1x256; block FP8 is a plane of 1 byte per 1x1 and one of 4 bytes per 128x128.
  *
  * Rows: decode and encode work on `n` numbers, the pointers standing at the first of them; n is a multiple of `block`.
- * Where all planes have rows == 1, several whole rows may be passed as one. `weights` is the importance of each of the n
- * columns, or NULL; with weights a call is one row, since some encodings weigh a number against its whole row. Planes need
- * no alignment.
+ * Where all planes have rows == 1, several whole rows may be passed as one. `weights` is the importance of each of the
+ * n columns, or NULL; with weights a call is one row, since some encodings weigh a number against its whole row. Planes
+ * need no alignment.
  *
- * The scalar C of an encoding (quant/NAME.c) is its specification, held to the reference implementation's bytes. A faster
- * kernel (quant/kernels.h) must give the same bytes for every input.
+ * The scalar C of an encoding (quant/NAME.c) is its specification, held to the reference implementation's bytes. A
+ * faster kernel (quant/kernels.h) must give the same bytes for every input.
  */
 #ifndef QUANT_H
 #define QUANT_H
