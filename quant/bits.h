@@ -90,8 +90,8 @@ static inline uint16_t bf16_of_float(float f)
 	return (u + 0x7fff + (u >> 16 & 1)) >> 16;
 }
 
-/* Nearest integer, ties to even, by adding 1.5 * 2^23. Outside +-2^22 the result is what the sum's low bits say, and the
- * bytes of a file depend on it: (int)rintf(f) is not the same function. */
+/* Nearest integer, ties to even, by adding 1.5 * 2^23. Outside +-2^22 the result is what the sum's low bits say, and
+ * the bytes of a file depend on it: (int)rintf(f) is not the same function. */
 static inline int nearest_int(float f)
 {
 	return (int)(bits_of(f + 12582912.0f) & 0x7fffff) - 0x400000;

@@ -1,69 +1,69 @@
 /*
- * blocks.h - the bytes of one block of each block encoding, and how codes become its bits. The bit diagrams stand in quant/NAME.c.
+ * blocks.h - the bytes of one block of each block encoding, and how codes become its bits. The bit diagrams stand in
+ * quant/NAME.c.
  *
- * The structs are packed: a block may begin at any address. `pack` functions fill the code bits only, from one code per number.
+ * The structs are packed: a block may begin at any address. `pack` functions fill the code bits only, from one code per
+ * number.
  */
 #ifndef QUANT_BLOCKS_H
 #define QUANT_BLOCKS_H
 
 #include <stdint.h>
 
-#define PACKED struct __attribute__((packed))
-
 enum {
-	QK = 32,     /* numbers in a block of the simple encodings */
-	QK_K = 256,  /* numbers in a super-block of the k-quants */
+	QK = 32,    /* numbers in a block of the simple encodings */
+	QK_K = 256, /* numbers in a super-block of the k-quants */
 };
 
-PACKED block_q8_0 {
+struct __attribute__((packed)) block_q8_0 {
 	uint16_t d;
 	int8_t qs[QK];
 };
-PACKED block_q4_0 {
+struct __attribute__((packed)) block_q4_0 {
 	uint16_t d;
 	uint8_t qs[QK / 2];
 };
-PACKED block_q4_1 {
+struct __attribute__((packed)) block_q4_1 {
 	uint16_t d, m;
 	uint8_t qs[QK / 2];
 };
-PACKED block_q5_0 {
+struct __attribute__((packed)) block_q5_0 {
 	uint16_t d;
 	uint32_t qh;
 	uint8_t qs[QK / 2];
 };
-PACKED block_q5_1 {
+struct __attribute__((packed)) block_q5_1 {
 	uint16_t d, m;
 	uint32_t qh;
 	uint8_t qs[QK / 2];
 };
-PACKED block_iq4_nl {
+struct __attribute__((packed)) block_iq4_nl {
 	uint16_t d;
 	uint8_t qs[QK / 2];
 };
-PACKED block_q2_k {
+struct __attribute__((packed)) block_q2_k {
 	uint8_t scales[QK_K / 16];
 	uint8_t qs[QK_K / 4];
 	uint16_t d, dmin;
 };
-PACKED block_q3_k {
+struct __attribute__((packed)) block_q3_k {
 	uint8_t hmask[QK_K / 8];
 	uint8_t qs[QK_K / 4];
 	uint8_t scales[12];
 	uint16_t d;
 };
-PACKED block_q4_k {
+struct __attribute__((packed)) block_q4_k {
 	uint16_t d, dmin;
 	uint8_t scales[12];
 	uint8_t qs[QK_K / 2];
 };
-PACKED block_q5_k {
+struct __attribute__((packed)) block_q5_k {
 	uint16_t d, dmin;
 	uint8_t scales[12];
 	uint8_t qh[QK_K / 8];
 	uint8_t qs[QK_K / 2];
 };
-PACKED block_q6_k {
+struct __attribute__((packed)) block_q6_k {
 	uint8_t ql[QK_K / 2];
 	uint8_t qh[QK_K / 4];
 	int8_t scales[QK_K / 16];
@@ -98,8 +98,8 @@ static inline void pack_quarters(uint8_t qs[QK_K / 4], const uint8_t codes[QK_K]
 {
 	for (int j = 0; j < QK_K; j += 128)
 		for (int l = 0; l < 32; l++)
-			qs[j / 4 + l] = (codes[j + l] & 3) | (codes[j + l + 32] & 3) << 2 | (codes[j + l + 64] & 3) << 4 |
-					codes[j + l + 96] << 6;
+			qs[j / 4 + l] = (codes[j + l] & 3) | (codes[j + l + 32] & 3) << 2 |
+					(codes[j + l + 64] & 3) << 4 | codes[j + l + 96] << 6;
 }
 
 /* 256 codes of 4 bits: byte l of each 32 holds numbers l and l + 32 of each 64. */

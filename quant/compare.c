@@ -1,6 +1,6 @@
 /*
- * compare.c - error sums over pairs of numbers, in one order for every machine: number i is added to lane i mod 16, and at the end
- * of a call the lanes are added in halves: 0 + 8, 1 + 9 ..., then 0 + 4 ..., 0 + 2, 0 + 1.
+ * compare.c - error sums over pairs of numbers, in one order for every machine: number i is added to lane i mod 16, and
+ * at the end of a call the lanes are added in halves: 0 + 8, 1 + 9 ..., then 0 + 4 ..., 0 + 2, 0 + 1.
  */
 #include "compare.h"
 #include "quant.h"
@@ -47,7 +47,7 @@ void quant_compare(const float *x, const float *y, size_t n, struct quant_sums *
 {
 	struct compare_lanes l = {0};
 	size_t whole = n - n % COMPARE_LANES;
-#if defined(HAVE_COMPARE_AVX2)
+#if defined(__x86_64__)
 	if (quant_isa_allowed(QUANT_AVX2))
 		compare_avx2(x, y, whole, &l);
 	else

@@ -1,5 +1,6 @@
 /*
- * integers.c - I8 to I64, U8 to U64, BOOL: carried as they are. They decode to floats for looking at, and nothing is encoded.
+ * integers.c - I8 to I64, U8 to U64, BOOL: carried as they are. They decode to floats for looking at, and nothing is
+ * encoded.
  */
 #include "quant.h"
 

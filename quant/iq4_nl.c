@@ -6,39 +6,31 @@
  *   byte   0  d   binary16
  *          2  qs  16 bytes: byte j holds code j (low nibble) and code j + 16 (high nibble)
  */
+#include "iq4_nl.h"
 #include "bits.h"
 #include "blocks.h"
 #include "quant.h"
 #include "search.h"
 
 #define TOO_SMALL 1e-15f
-#define TRIES 7 /* on either side */
 
-static const int8_t value[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-
-/* The nearest value's index; of two at one distance the upper. */
-static int nearest_value(float x)
+/* The index of the nearest value, of two at one distance the upper, is the number of middles that x is not below. Near
+ * a middle the distances to both values are exact, so that comparing with the middle is comparing the distances. */
+static void nearest_values(const float *restrict x, float inverse, int32_t *restrict code)
 {
-	int low = 0, high = 15;
-	if (x <= value[low])
-		return low;
-	if (x >= value[high])
-		return high;
-	while (high - low > 1) {
-		int mid = (low + high) / 2;
-		if (x < value[mid])
-			high = mid;
-		else
-			low = mid;
-	}
-	return x - value[high - 1] < value[high] - x ? high - 1 : high;
+	memset(code, 0, QK * sizeof *code);
+	for (int k = 0; k < 15; k++)
+		for (int i = 0; i < QK; i++)
+			code[i] += !(inverse * x[i] < iq4_nl_middle[k]);
 }
 
 static void sums(const float *x, const float *w, float inverse, float *sum_xq, float *sum_q2)
 {
+	int32_t code[QK];
+	nearest_values(x, inverse, code);
 	*sum_xq = *sum_q2 = 0;
 	for (int i = 0; i < QK; i++) {
-		float q = value[nearest_value(inverse * x[i])];
+		float q = iq4_nl_value[code[i]];
 		*sum_xq += w[i] * q * x[i];
 		*sum_q2 += w[i] * q * q;
 	}
@@ -54,10 +46,10 @@ static float search(const float *x, const float *w)
 		}
 	if (amax < TOO_SMALL)
 		return 0;
-	sums(x, w, 1 / (-max / value[0]), &sum_xq, &sum_q2);
+	sums(x, w, 1 / (-max / iq4_nl_value[0]), &sum_xq, &sum_q2);
 	float d = sum_q2 > 0 ? sum_xq / sum_q2 : 0, best = d * sum_xq;
-	for (int i = -TRIES; i <= TRIES; i++) {
-		sums(x, w, (i + value[0]) / max, &sum_xq, &sum_q2);
+	for (int i = -IQ4_NL_TRIES; i <= IQ4_NL_TRIES; i++) {
+		sums(x, w, (i + iq4_nl_value[0]) / max, &sum_xq, &sum_q2);
 		if (sum_q2 > 0 && sum_xq * sum_xq > best * sum_q2) {
 			d = sum_xq / sum_q2;
 			best = d * sum_xq;
@@ -72,7 +64,7 @@ static void decode(const void *const *plane, float *dst, size_t n)
 	for (; n; n -= QK, b++) {
 		float d = float_of_half(b->d);
 		for (int i = 0; i < QK; i++)
-			*dst++ = d * value[b->qs[i % 16] >> i / 16 * 4 & 15];
+			*dst++ = d * iq4_nl_value[b->qs[i % 16] >> i / 16 * 4 & 15];
 	}
 }
 
@@ -82,14 +74,16 @@ static void encode(const float *src, void *const *plane, size_t n, const float *
 	for (; n; n -= QK, b++, src += QK) {
 		float w[QK];
 		uint8_t code[QK];
+		int32_t index[QK];
 		if (weights)
 			search_importance(src, weights, search_sum_squares(src, QK) * (2.0f / QK), QK, w);
 		for (int i = 0; i < QK && !weights; i++)
 			w[i] = src[i] * src[i];
 		float d = search(src, w), inverse = d != 0 ? 1 / d : 0;
 		b->d = half_of_float(d);
+		nearest_values(src, inverse, index);
 		for (int i = 0; i < QK; i++)
-			code[i] = nearest_value(inverse * src[i]);
+			code[i] = index[i];
 		pack_halves(b->qs, code);
 		weights = weights ? weights + QK : NULL;
 	}

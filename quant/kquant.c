@@ -4,7 +4,8 @@
 #include "kquant.h"
 #include "bits.h"
 
-static void scalar_affine(const struct search_affine *s, const float *x, const float *w, size_t n, float *scale, float *min)
+static void scalar_affine(const struct search_affine *s, const float *x, const float *w, size_t n, float *scale,
+			  float *min)
 {
 	uint8_t code[SEARCH_MAX_RUN];
 	float own[SEARCH_MAX_RUN];
@@ -77,7 +78,8 @@ static uint16_t scale_codes(int n, int top, const float *v, const float *sum, ui
 	return half_of_float(max / top);
 }
 
-void kquant_scales(const struct kquant_chunk *c, size_t at, int top, uint8_t *scale, uint8_t *min, uint16_t *d, uint16_t *dmin)
+void kquant_scales(const struct kquant_chunk *c, size_t at, int top, uint8_t *scale, uint8_t *min, uint16_t *d,
+		   uint16_t *dmin)
 {
 	size_t r = at / c->k->run;
 	const float *sum = c->w ? c->sum + r : NULL;

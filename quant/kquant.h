@@ -1,9 +1,9 @@
 /*
- * kquant.h - what the k-quants share: a super-block of 256 numbers in runs of 16 or 32, a scale (and a minimum) for each run found
- * by a search, and these scales quantized in turn against one or two halves.
+ * kquant.h - what the k-quants share: a super-block of 256 numbers in runs of 16 or 32, a scale (and a minimum) for
+ * each run found by a search, and these scales quantized in turn against one or two halves.
  *
- * An encoder is written once, over the four primitives of kquant_ops that take its time. A faster kernel is the same encoder with
- * other primitives (quant/x86/kquant_avx2.c), so that only those have to be proven.
+ * An encoder is written once, over the four primitives of kquant_ops that take its time. A faster kernel is the same
+ * encoder with other primitives (quant/x86/kquant_avx2.c), so that only those have to be proven.
  */
 #ifndef QUANT_KQUANT_H
 #define QUANT_KQUANT_H
@@ -18,8 +18,9 @@ enum {
 };
 
 struct kquant_ops {
-	/* Scales (and minimums) of n runs side by side in x; w: weights of all numbers, or NULL for the search's own. */
-	void (*affine)(const struct search_affine *s, const float *x, const float *w, size_t n, float *scale, float *min);
+	/* Scales (and minimums) of n runs one after another in x; w: weights of the numbers, or NULL: the search's. */
+	void (*affine)(const struct search_affine *s, const float *x, const float *w, size_t n, float *scale,
+		       float *min);
 	void (*symmetric)(int run, int half, const float *x, const float *w, size_t n, float *scale);
 	void (*descent)(int run, int half, const float *x, size_t n, float *scale);
 	/* code[i] = (x[i] + shift) / d rounded, between lo and hi, less lo. n is a multiple of 16. */
@@ -32,22 +33,23 @@ struct kquant_chunk {
 	const struct kquant *k;
 	const struct kquant_ops *ops;
 	const float *x;
-	const float *w;                   /* weights of the numbers, or NULL: the search's own */
+	const float *w; /* weights of the numbers, or NULL: the search's own */
 	float scale[KQUANT_RUNS], min[KQUANT_RUNS];
-	float sum[KQUANT_RUNS];           /* of each run's weights, where there are any */
-	float weight[KQUANT_CHUNK];       /* where w may point */
+	float sum[KQUANT_RUNS];	    /* of each run's weights, where there are any */
+	float weight[KQUANT_CHUNK]; /* where w may point */
 };
 
 /* One k-quant. */
 struct kquant {
-	int run, lo, hi;                  /* numbers per scale; least and largest code */
-	size_t block;                     /* bytes of a super-block */
-	/* A number weighs importance * sqrt(variance * mean square of its super-block + its square); 0: its importance. */
+	int run, lo, hi; /* numbers per scale; least and largest code */
+	size_t block;	 /* bytes of a super-block */
+	/* A number weighs importance * sqrt(variance * mean square of its super-block + its square); 0: importance. */
 	float variance;
 	const struct search_affine *own, *weighted; /* without and with importance; NULL where codes are signed */
-	void (*search)(struct kquant_chunk *c, size_t runs); /* fills scale and min */
-	void (*searched)(const struct kquant_chunk *c, size_t at, uint8_t *code); /* the codes that this found for a run */
-	void (*finish)(const struct kquant_chunk *c, size_t at, void *block); /* encodes the super-block at x[at] */
+	/* Fills scale and min; the codes that this found for a run; encodes the super-block at x[at]. */
+	void (*search)(struct kquant_chunk *c, size_t runs);
+	void (*searched)(const struct kquant_chunk *c, size_t at, uint8_t *code);
+	void (*finish)(const struct kquant_chunk *c, size_t at, void *block);
 };
 extern const struct kquant kquant_q2, kquant_q3, kquant_q4, kquant_q5, kquant_q6;
 
@@ -59,10 +61,11 @@ void kquant_search_affine(struct kquant_chunk *c, size_t runs);
 void kquant_searched_affine(const struct kquant_chunk *c, size_t at, uint8_t *code);
 
 /* Scales and minimums of the super-block at x[at] as codes 0 to top against *d and *dmin (halves). */
-void kquant_scales(const struct kquant_chunk *c, size_t at, int top, uint8_t *scale, uint8_t *min, uint16_t *d, uint16_t *dmin);
+void kquant_scales(const struct kquant_chunk *c, size_t at, int top, uint8_t *scale, uint8_t *min, uint16_t *d,
+		   uint16_t *dmin);
 
-/* Codes of the run at x[at] from its final scale, less lo. Where that is zero they are those of the search: this is rare, so that
- * fast searches need not return codes. */
+/* Codes of the run at x[at] from its final scale, less lo. Where that is zero they are those of the search: this is
+ * rare, so that fast searches need not return codes. */
 void kquant_codes(const struct kquant_chunk *c, size_t at, float shift, float d, uint8_t *code);
 
 #endif

@@ -1,5 +1,5 @@
-/* One row per encoding: quant/NAME.c, or the file of its family, defines `const struct heft_encoding quant_NAME`. The order is that
- * of `heft types`. */
+/* One row per encoding: quant/NAME.c, or its family's file, defines `const struct heft_encoding quant_NAME`. The order
+ * is that of `heft types`. */
 ENCODING(f32)
 ENCODING(f16)
 ENCODING(bf16)

@@ -4,7 +4,7 @@
  *   number i of run j = d * scale[j] * code[i] - dmin * min[j]
  *
  *   byte   0  scales 16 bytes: min[j] (high nibble), scale[j] (low nibble)
- *         16  qs     64 bytes: byte l of each half holds numbers l, l + 32, l + 64, l + 96 of its 128, lowest bits first
+ *         16  qs     64 bytes: byte l of each half holds numbers l, l + 32, l + 64, l + 96 of its 128, lowest first
  *         80  d      binary16
  *         82  dmin   binary16
  */
@@ -43,8 +43,8 @@ static void finish(const struct kquant_chunk *c, size_t at, void *block)
 	pack_quarters(b->qs, code);
 }
 
-static const struct search_affine own = {.run = RUN, .top = TOP, .first = -0.5f, .step = 0.1f, .steps = 15,
-					 .absolute = true, .plain_abs = true};
+static const struct search_affine own = {
+	.run = RUN, .top = TOP, .first = -0.5f, .step = 0.1f, .steps = 15, .absolute = true, .plain_abs = true};
 static const struct search_affine weighted = {.run = RUN, .top = TOP, .first = -0.9f, .step = 0.05f, .steps = 36};
 
 const struct kquant kquant_q2 = {

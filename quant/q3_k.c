@@ -1,5 +1,6 @@
 /*
- * q3_k.c - Q3_K: 256 numbers in 16 runs of 16; signed codes of 3 bits, a signed 6-bit scale per run. 3.4375 bits per number.
+ * q3_k.c - Q3_K: 256 numbers in 16 runs of 16; codes of 3 bits, a 6-bit scale per run, both signed.
+ * 3.4375 bits per number.
  *
  *   number i of run j = d * (scale[j] - 32) * (code[i] - 4)
  *

@@ -9,7 +9,7 @@
  *                    s[0..3]   scale[4..7] bits 5-4 | scale[0..3] bits 5-0
  *                    s[4..7]   min[4..7]   bits 5-4 | min[0..3]   bits 5-0
  *                    s[8..11]  min[4..7]   bits 3-0 | scale[4..7] bits 3-0
- *         16  qs     128 bytes: byte l of the k-th 32 holds run 2k's number l (low nibble) and run 2k+1's number l (high)
+ *         16  qs     128 bytes: byte l of the k-th 32 holds number l of run 2k (low nibble) and of run 2k+1 (high)
  */
 #include "bits.h"
 #include "kquant.h"
@@ -46,7 +46,8 @@ static void finish(const struct kquant_chunk *c, size_t at, void *block)
 	pack_scale_min(b->scales, scale, min);
 	for (int j = 0; j < RUNS; j++) {
 		unpack_scale_min(b->scales, j, &scale[j], &min[j]);
-		kquant_codes(c, at + j * RUN, float_of_half(dmin) * min[j], float_of_half(d) * scale[j], code + j * RUN);
+		kquant_codes(c, at + j * RUN, float_of_half(dmin) * min[j], float_of_half(d) * scale[j],
+			     code + j * RUN);
 	}
 	pack_nibbles(b->qs, code);
 }

@@ -45,7 +45,8 @@ static void finish(const struct kquant_chunk *c, size_t at, void *block)
 	b->dmin = dmin;
 	pack_scale_min(b->scales, scale, min);
 	for (int j = 0; j < RUNS; j++)
-		kquant_codes(c, at + j * RUN, float_of_half(dmin) * min[j], float_of_half(d) * scale[j], code + j * RUN);
+		kquant_codes(c, at + j * RUN, float_of_half(dmin) * min[j], float_of_half(d) * scale[j],
+			     code + j * RUN);
 	pack_nibbles(b->qs, code);
 	pack_bit(b->qh, code, 4);
 }

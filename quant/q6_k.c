@@ -1,10 +1,11 @@
 /*
- * q6_k.c - Q6_K: 256 numbers in 16 runs of 16; signed codes of 6 bits, a signed 8-bit scale per run. 6.5625 bits per number.
+ * q6_k.c - Q6_K: 256 numbers in 16 runs of 16; codes of 6 bits, an 8-bit scale per run, both signed.
+ * 6.5625 bits per number.
  *
  *   number i of run j = d * scale[j] * (code[i] - 32)
  *
  *   byte   0  ql     128 bytes of bits 3-0: in each 64, byte l holds numbers l (low nibble) and l + 64 (high) of a 128
- *        128  qh     64 bytes of bits 5-4: in each 32, byte l holds numbers l, l + 32, l + 64, l + 96 of a 128, lowest first
+ *        128  qh     64 bytes of bits 5-4: in each 32, byte l holds numbers l, l + 32, l + 64, l + 96 of a 128
  *        192  scales 16 bytes, signed
  *        208  d      binary16
  */
@@ -20,11 +21,14 @@ static void decode(const void *const *plane, float *dst, size_t n)
 	const struct block_q6_k *b = plane[0];
 	for (; n; n -= QK_K, b++) {
 		float d = float_of_half(b->d);
-		for (int i = 0; i < QK_K; i++) {
-			int half = i / 128, quarter = i % 128 / 32, l = i % 32;
-			int low = b->ql[half * 64 + quarter % 2 * 32 + l] >> quarter / 2 * 4 & 15;
-			int high = b->qh[half * 32 + l] >> 2 * quarter & 3;
-			*dst++ = d * b->scales[i / RUN] * ((low | high << 4) - HALF);
+		for (int j = 0; j < RUNS; j++) {
+			int half = j / 8, quarter = j % 8 / 2, l = j % 2 * RUN;
+			const uint8_t *low = b->ql + half * 64 + quarter % 2 * 32 + l, *high = b->qh + half * 32 + l;
+			float ds = d * b->scales[j];
+			for (int i = 0; i < RUN; i++) {
+				int code = (low[i] >> quarter / 2 * 4 & 15) | (high[i] >> 2 * quarter & 3) << 4;
+				*dst++ = ds * (code - HALF);
+			}
 		}
 	}
 }
@@ -46,7 +50,8 @@ static void pack(struct block_q6_k *b, const uint8_t code[QK_K])
 		for (int l = 0; l < 64; l++)
 			b->ql[half * 64 + l] = (q[l] & 15) | q[l + 64] << 4;
 		for (int l = 0; l < 32; l++)
-			b->qh[half * 32 + l] = q[l] >> 4 | q[l + 32] >> 4 << 2 | q[l + 64] >> 4 << 4 | q[l + 96] >> 4 << 6;
+			b->qh[half * 32 + l] =
+				q[l] >> 4 | q[l + 32] >> 4 << 2 | q[l + 64] >> 4 << 4 | q[l + 96] >> 4 << 6;
 	}
 }
 

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 _Static_assert(QUANT_MAX_PLANES == HEFT_MAX_PLANES, "one bound, told in two headers");
 
@@ -71,6 +74,15 @@ const char *quant_isa_name(enum quant_isa isa)
 	return isa_names[isa];
 }
 
+#if defined(__x86_64__)
+/* Not a word that every compiler's __builtin_cpu_supports() knows. */
+static bool has_f16c(void)
+{
+	unsigned a, b, c, d;
+	return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
 bool quant_isa_usable(enum quant_isa isa)
 {
 	switch (isa) {
@@ -78,11 +90,11 @@ bool quant_isa_usable(enum quant_isa isa)
 		return true;
 #if defined(__x86_64__) /* the compiler's run time asks the processor and the operating system (XGETBV) */
 	case QUANT_AVX2:
-		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+		return __builtin_cpu_supports("avx2") && has_f16c();
 	case QUANT_AVX512:
 		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 		       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-		       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+		       __builtin_cpu_supports("avx2") && has_f16c();
 #endif
 #if defined(__aarch64__)
 	case QUANT_NEON:

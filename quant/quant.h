@@ -1,15 +1,17 @@
 /*
  * quant.h - encodings: ways to store numbers as bytes. Pure functions, no I/O, no allocation.
  *
- * An encoding stores a row of numbers in 1 to 6 planes (codes, scales ...). A plane's geometry says how many bytes stand for how
- * many rows and columns, so that the engine can find the bytes of a row without knowing the encoding: Q4_K is one plane of 144 bytes per
- * 1x256; block FP8 is a plane of 1 byte per 1x1 and one of 4 bytes per 128x128.
+ * An encoding stores a row of numbers in 1 to 6 planes (codes, scales ...). A plane's geometry says how many bytes
+ * stand for how many rows and columns, so that the engine can find the bytes of a row without knowing the encoding: Q4_K
+ * is one plane of 144 bytes per 1x256; block FP8 is a plane of 1 byte per 1x1 and one of 4 bytes per 128x128.
  *
- * Rows: decode and encode work on `n` numbers, the pointers standing at the first of them; n is a multiple of `block`. Where all planes
- * have rows == 1, several whole rows may be passed as one. `weights` is the importance of each of the n columns, or NULL.
+ * Rows: decode and encode work on `n` numbers, the pointers standing at the first of them; n is a multiple of `block`.
+ * Where all planes have rows == 1, several whole rows may be passed as one. `weights` is the importance of each of the
+ * n columns, or NULL; with weights a call is one row, since some encodings weigh a number against its whole row. Planes
+ * need no alignment.
  *
- * The scalar C of an encoding (quant/NAME.c) is its specification, held to the reference implementation's bytes. A faster kernel
- * (quant/kernels.h) must give the same bytes for every input.
+ * The scalar C of an encoding (quant/NAME.c) is its specification, held to the reference implementation's bytes. A
+ * faster kernel (quant/kernels.h) must give the same bytes for every input.
  */
 #ifndef QUANT_H
 #define QUANT_H
@@ -53,7 +55,7 @@ const struct heft_encoding *quant_find(const char *name);  /* any case; NULL whe
 /* Bytes of plane p for rows x cols numbers; false where it overflows or cols is no multiple of the block. */
 bool quant_plane_size(const struct heft_encoding *e, int p, uint64_t rows, uint64_t cols, uint64_t *out);
 
-/* Best function for this processor (or what HEFT_CPU=scalar|avx2|avx512|neon allows); NULL where the encoding has none. */
+/* Best function for this processor (or what HEFT_CPU=scalar|avx2|avx512|neon allows); NULL where there is none. */
 quant_decode_fn *quant_decoder(const struct heft_encoding *e);
 quant_encode_fn *quant_encoder(const struct heft_encoding *e);
 
@@ -69,7 +71,7 @@ const struct quant_kernel *quant_kernel_at(size_t i); /* NULL past the end; also
 bool quant_isa_usable(enum quant_isa isa);            /* this processor has it (HEFT_CPU is not asked) */
 const char *quant_isa_name(enum quant_isa isa);
 bool quant_isa_allowed(enum quant_isa isa);           /* this processor has it, and HEFT_CPU allows it */
-bool quant_limit_known(void);                         /* false: HEFT_CPU holds a word that is no quant_isa_name(); it limits nothing */
+bool quant_limit_known(void); /* false: HEFT_CPU holds a word that is no quant_isa_name(); it limits nothing */
 
 /* Sums of heft_error over n pairs, in an order that does not depend on the instruction set. */
 struct quant_sums {

@@ -36,8 +36,8 @@ static void affine_codes(const struct search_affine *s, const float *x, float in
 		code[i] = clamp_int(nearest_int(inverse * (x[i] - min)), 0, s->top);
 }
 
-static float affine_error(const struct search_affine *s, const float *x, const float *w, const uint8_t *code, float scale,
-			  float min)
+static float affine_error(const struct search_affine *s, const float *x, const float *w, const uint8_t *code,
+			  float scale, float min)
 {
 	float error = 0;
 	for (int i = 0; i < s->run; i++) {
@@ -74,7 +74,8 @@ static bool affine_fit(const struct search_affine *s, const float *x, const floa
 	return true;
 }
 
-static struct affine_sums affine_range(const struct search_affine *s, const float *x, const float *w, float *min, float *max)
+static struct affine_sums affine_range(const struct search_affine *s, const float *x, const float *w, float *min,
+				       float *max)
 {
 	struct affine_sums sum = {w[0], w[0] * x[0]};
 	*min = *max = x[0];
@@ -142,7 +143,8 @@ static void signed_codes(int run, int half, const float *x, float inverse, uint8
 		code[i] = half + clamp_int(nearest_int(inverse * x[i]), -half, half - 1);
 }
 
-static void signed_sums(int run, int half, const float *x, const float *w, const uint8_t *code, float *sum_xl, float *sum_l2)
+static void signed_sums(int run, int half, const float *x, const float *w, const uint8_t *code, float *sum_xl,
+			float *sum_l2)
 {
 	*sum_xl = *sum_l2 = 0;
 	for (int i = 0; i < run; i++) {

@@ -1,8 +1,9 @@
 /*
  * search.h - the searches for the scale of a run of numbers: what makes the block encodings good, and slow.
  *
- * Each tries several scales, rounds the run with each and keeps the one with the least weighted error. Ties, and every order of
- * float operations, are part of the specification: a file's bytes depend on them. Runs are 16 or 32 long (8 or 16 for scales).
+ * Each tries several scales, rounds the run with each and keeps the one with the least weighted error. Ties, and every
+ * order of float operations, are part of the specification: a file's bytes depend on them. Runs are 16 or 32 long (8 or
+ * 16 for scales).
  */
 #ifndef QUANT_SEARCH_H
 #define QUANT_SEARCH_H
@@ -15,12 +16,12 @@
 
 /* x ~ scale * code - min, code 0 to top, min never negative. */
 struct search_affine {
-	int run;            /* numbers that share a scale */
+	int run; /* numbers that share a scale */
 	int top;
-	float first, step;  /* the tries: (max - min) is divided into top + first, top + first + step ... */
-	int steps;          /* parts: steps + 1 tries */
-	bool absolute;      /* the error is |diff|, not its square */
-	bool plain_abs;     /* own weights are |x|; else |x| + rms of the run */
+	float first, step; /* the tries: (max - min) is divided into top + first, top + first + step ... */
+	int steps;	   /* parts: steps + 1 tries */
+	bool absolute;	   /* the error is |diff|, not its square */
+	bool plain_abs;	   /* own weights are |x|; else |x| + rms of the run */
 };
 float search_affine(const struct search_affine *s, const float *x, const float *w, uint8_t *code, float *min);
 

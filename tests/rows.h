@@ -1,6 +1,6 @@
 /*
- * rows.h - the same rows of numbers on every machine, chosen to be hard on encoders: half of them lie where random ones never do.
- * Shared by the unit tests and by the program that writes them out for the reference tools. No libm.
+ * rows.h - the same rows of numbers on every machine, chosen to be hard on encoders: half of them lie where random ones
+ * never do. Shared by the unit tests and by the program that writes them out for the reference tools. No libm.
  */
 #ifndef ROWS_H
 #define ROWS_H

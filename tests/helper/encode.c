@@ -1,11 +1,12 @@
 /*
  * encode.c - the encodings as filters on files of plain numbers, for comparison with the reference tools.
  *
- *   encode rows OUT                      writes the rows of tests/rows.h as F32, kind by kind
- *   encode importance OUT                writes the importance of their columns as F32
- *   encode TYPE IN OUT [IMPORTANCE]      F32 -> TYPE, rows of ROWS_COLS numbers
- *   encode -d TYPE IN OUT                TYPE -> F32
- *   encode kinds                         lists the kinds and the bytes of one kind's F32 rows
+ *   encode rows OUT                   writes the rows of tests/rows.h as F32, kind by kind
+ *   encode noise OUT                  writes NOISE_ROWS rows of random numbers as F32, each run with its own spread
+ *   encode importance OUT             writes the importance of their columns as F32
+ *   encode TYPE IN OUT [IMPORTANCE]   F32 -> TYPE, rows of ROWS_COLS numbers
+ *   encode -d TYPE IN OUT             TYPE -> F32
+ *   encode kinds                      lists the kinds
  */
 #include "quant/quant.h"
 #include "tests/rows.h"
@@ -45,6 +46,24 @@ static int write_rows(const char *path)
 	static float x[ROWS_N_KINDS * ROWS_PER_KIND * ROWS_COLS];
 	for (int i = 0; i < ROWS_N_KINDS * ROWS_PER_KIND; i++)
 		rows_fill(i / ROWS_PER_KIND, i % ROWS_PER_KIND, x + i * ROWS_COLS);
+	spill(path, x, sizeof x);
+	return 0;
+}
+
+enum { NOISE_ROWS = 4096 };
+
+static int write_noise(const char *path)
+{
+	static float x[NOISE_ROWS * ROWS_COLS];
+	float row = 1, run = 1;
+	rows_state = 1;
+	for (size_t i = 0; i < NOISE_ROWS * ROWS_COLS; i++) {
+		if (i % ROWS_COLS == 0)
+			row = rows_power((int)(rows_bits() % 24) - 20);
+		if (i % 16 == 0)
+			run = rows_power(-(int)(rows_bits() % 4));
+		x[i] = row * run * rows_normal();
+	}
 	spill(path, x, sizeof x);
 	return 0;
 }
@@ -95,6 +114,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "rows"))
 		return write_rows(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "noise"))
+		return write_noise(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "importance"))
 		return write_importance(argv[2]);
 	if (argc == 2 && !strcmp(argv[1], "kinds")) {

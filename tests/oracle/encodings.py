@@ -41,6 +41,7 @@ def fnv(data):
 
 folder, types = sys.argv[1], sys.argv[2:]
 rows = np.fromfile(folder + "/rows", np.float32).reshape(-1, COLS)
+noise = np.fromfile(folder + "/noise", np.float32).reshape(-1, COLS)
 importance = np.fromfile(folder + "/importance", np.float32)
 kinds = open(folder + "/kinds").read().split()
 failures = compared = 0
@@ -49,17 +50,18 @@ with open(folder + "/digests", "w") as digests:
                   % base.ggml_version().decode())
     for name in types:
         plain = quantize(IDS[name], rows, None)
-        want = dict(plain=plain, weighted=quantize(IDS[name], rows, importance), back=dequantize(name, plain))
+        want = {"plain": plain, "weighted": quantize(IDS[name], rows, importance), "back": dequantize(name, plain),
+                "noise": quantize(IDS[name], noise, None), "noise-weighted": quantize(IDS[name], noise, importance)}
         for what, ref in want.items():
-            ref = ref.view(np.uint8).reshape(len(rows), -1)
-            got = np.fromfile("%s/%s.%s" % (folder, name, what), np.uint8).reshape(len(rows), -1)
+            ref = ref.view(np.uint8).reshape(len(ref), -1)
+            got = np.fromfile("%s/%s.%s" % (folder, name, what), np.uint8).reshape(len(ref), -1)
             want[what] = ref
             bad = np.nonzero((ref != got).any(axis=1))[0]
             compared += ref.size
             for r in bad[:4]:
                 at = np.nonzero(ref[r] != got[r])[0]
                 print("%s %s: %s row %d differs at %d bytes, first %d: got %d, want %d" %
-                      (name, what, kinds[r // PER_KIND], r % PER_KIND, len(at), at[0], got[r][at[0]], ref[r][at[0]]))
+                      (name, what, "noise" if "noise" in what else kinds[r // PER_KIND], r % PER_KIND, len(at), at[0], got[r][at[0]], ref[r][at[0]]))
             failures += len(bad)
         for k, kind in enumerate(kinds):
             part = slice(k * PER_KIND, (k + 1) * PER_KIND)

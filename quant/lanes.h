@@ -1,0 +1,69 @@
+/*
+ * lanes.h - what the searches in lanes share: LANES runs of numbers at a time, one in each lane. To be included after a
+ * lanes_ISA.h.
+ */
+#ifndef QUANT_LANES_H
+#define QUANT_LANES_H
+
+#include "search.h"
+
+#include <string.h>
+
+#define TOO_SMALL 1e-15f /* a run below this is all zeros */
+
+struct lanes_runs {
+	float x[SEARCH_MAX_RUN][LANES], w[SEARCH_MAX_RUN][LANES];
+};
+
+/* to[i][k] = number i of run k. Lanes beyond n repeat the first. */
+LANE_FN void lanes_load(const float *from, int run, size_t n, float to[][LANES])
+{
+	const float *p[LANES];
+	for (size_t k = 0; k < LANES; k++)
+		p[k] = from + (k < n ? k : 0) * run;
+	for (int i = 0; i < run; i += TURN)
+		for (int k = 0; k < LANES; k += TURN)
+			turn(p + k, i, &to[i][k]);
+}
+
+LANE_FN void lanes_put(vf v, size_t n, float *to)
+{
+	float all[LANES];
+	v_store(all, v);
+	memcpy(to, all, (n < LANES ? n : LANES) * sizeof *to);
+}
+
+/* Nearest integer, ties to even, as a float: right within +-2^22. */
+LANE_FN vf v_round(vf a)
+{
+	return a + v_set(12582912.0f) - v_set(12582912.0f);
+}
+
+/* nearest_int() itself. */
+LANE_FN vi v_nearest_int(vf a)
+{
+	return i_sub(i_and(v_bits(a + v_set(12582912.0f)), i_set(0x7fffff)), i_set(0x400000));
+}
+
+LANE_FN unsigned m_wild(vm tame)
+{
+	return ~m_bits(tame) & ((1u << LANES) - 1);
+}
+
+LANE_FN vf v_clamp(vf a, vf lo, vf hi)
+{
+	return v_min(v_max(a, lo), hi);
+}
+
+/* The largest magnitude of each run, and the first number that has it. */
+LANE_FN void lanes_extreme(int run, const struct lanes_runs *r, vf *amax, vf *max)
+{
+	*amax = *max = v_set(0);
+	for (int i = 0; i < run; i++) {
+		vf x = v_load(r->x[i]), ax = v_abs(x);
+		*max = v_pick(v_lt(*amax, ax), x, *max);
+		*amax = v_max(ax, *amax);
+	}
+}
+
+#endif

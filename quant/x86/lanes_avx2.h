@@ -1,0 +1,57 @@
+/*
+ * lanes_avx2.h - the words that the searches in lanes are written in, for 8 lanes. Arithmetic is the compiler's own on
+ * vectors.
+ *
+ * v_min(a, b) is a < b ? a : b and v_max(a, b) is a > b ? a : b, also for NaN and for zeros of both signs: the operand
+ * order counts.
+ */
+#ifndef QUANT_LANES_AVX2_H
+#define QUANT_LANES_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define LANES 8
+#define LANES_TARGET __attribute__((target("avx2,f16c")))
+#define LANE_FN static inline __attribute__((target("avx2,f16c"), always_inline))
+
+#include "turn.h"
+
+typedef __m256 vf;  /* floats */
+typedef __m256i vi; /* 32-bit integers */
+typedef __m256 vm;  /* a condition per lane */
+
+/* clang-format off */
+LANE_FN vf v_set(float f) { return _mm256_set1_ps(f); }
+LANE_FN vf v_load(const float *p) { return _mm256_loadu_ps(p); }
+LANE_FN void v_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
+LANE_FN vf v_sqrt(vf a) { return _mm256_sqrt_ps(a); }
+LANE_FN vf v_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+LANE_FN vf v_min(vf a, vf b) { return _mm256_min_ps(a, b); }
+LANE_FN vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+LANE_FN vm v_lt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+LANE_FN vm v_le(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LE_OQ); }
+LANE_FN vm v_eq(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
+LANE_FN vm v_ne(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_NEQ_UQ); } /* true for NaN */
+LANE_FN vm m_and(vm a, vm b) { return _mm256_and_ps(a, b); }
+LANE_FN vm m_or(vm a, vm b) { return _mm256_or_ps(a, b); }
+LANE_FN unsigned m_bits(vm a) { return (unsigned)_mm256_movemask_ps(a); }
+LANE_FN vf v_pick(vm m, vf yes, vf no) { return _mm256_blendv_ps(no, yes, m); }
+LANE_FN vi v_bits(vf a) { return _mm256_castps_si256(a); }
+LANE_FN vf v_float(vi a) { return _mm256_cvtepi32_ps(a); }
+LANE_FN vi i_set(int i) { return _mm256_set1_epi32(i); }
+LANE_FN vi i_and(vi a, vi b) { return _mm256_and_si256(a, b); }
+LANE_FN vi i_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
+LANE_FN vi i_clamp(vi a, int lo, int hi) { return _mm256_min_epi32(_mm256_max_epi32(a, i_set(lo)), i_set(hi)); }
+/* a, and one more where not m */
+LANE_FN vi i_add_unless(vi a, vm m) { return _mm256_add_epi32(a, _mm256_add_epi32(_mm256_castps_si256(m), i_set(1))); }
+/* clang-format on */
+
+/* The low bytes of the lanes, which hold 0 to 255. */
+LANE_FN void i_store_bytes(uint8_t *p, vi a)
+{
+	__m128i words = _mm_packus_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+	_mm_storel_epi64((__m128i *)p, _mm_packus_epi16(words, words));
+}
+
+#endif

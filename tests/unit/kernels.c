@@ -1,0 +1,172 @@
+/*
+ * kernels.c - every kernel against the scalar C of its encoding, in the manner of checkasm. A new kernel needs no new
+ * test: the table is walked. Inputs are the rows of tests/rows.h and, beyond what the reference takes, huge numbers,
+ * infinities and NaN; lengths that leave tails; pointers that are not aligned; guard bytes behind every output.
+ *
+ * To see it fail: change a comparison in quant/kquant_lanes.h (v_lt to v_le), or drop the tie correction of
+ * quant/x86/block32_avx2.c.
+ */
+#include "quant/quant.h"
+#include "tests/rows.h"
+#include "tests/tap.h"
+
+#include <float.h>
+#include <math.h>
+
+enum { MAX = ROWS_COLS * 17, GUARD = 64 };
+
+static float source[MAX + 16], weights[MAX + 16], want_floats[MAX + 16 + GUARD], got_floats[MAX + 16 + GUARD];
+static uint8_t want_bytes[MAX * 8 + GUARD], got_bytes[MAX * 8 + GUARD];
+
+/* Any bits, but every NaN the one of arithmetic: payloads depend on the order of operands. */
+static float any_bits(void)
+{
+	float f;
+	uint32_t u = rows_bits();
+	memcpy(&f, &u, sizeof f);
+	return isnan(f) ? NAN : f;
+}
+
+/* Rows that only the scalar code says what to do with. */
+static float wild_number(int kind, int i)
+{
+	static const float some[] = {NAN, INFINITY, -INFINITY, FLT_MAX, -FLT_MAX, 0x1p-149f, 0.0f, -0.0f};
+	switch (kind) {
+	case 0: /* huge: sums overflow */
+		return rows_uniform() * FLT_MAX;
+	case 1: /* squares overflow, their quotients are NaN */
+		return rows_normal() * 1e25f;
+	case 2: /* one NaN in some blocks */
+		return rows_bits() % 97 ? rows_normal() : NAN;
+	case 3:
+		return rows_bits() % 97 ? rows_normal() : rows_bits() & 1 ? INFINITY : -INFINITY;
+	case 4:
+		return some[rows_bits() % 8];
+	case 5: /* ranges beyond the largest float */
+		return i & 1 ? FLT_MAX : -FLT_MAX;
+	case 6: /* negative with a far minimum: the affine fit moves it */
+		return -1e6f - rows_uniform();
+	case 7:
+		return NAN;
+	case 8: /* exponents from everywhere */
+		return rows_uniform() * rows_power((int)(rows_bits() % 250) - 125);
+	default:
+		return any_bits();
+	}
+}
+enum { WILD_KINDS = 10 };
+
+static void fill(int kind, size_t n, float *x)
+{
+	if (kind < ROWS_N_KINDS) {
+		for (size_t i = 0; i < n; i += ROWS_COLS)
+			rows_fill(kind, (int)(i / ROWS_COLS), x + i);
+		return;
+	}
+	rows_state = (uint64_t)kind;
+	for (size_t i = 0; i < n; i++)
+		x[i] = wild_number(kind - ROWS_N_KINDS, (int)i);
+}
+
+static size_t size_of(const struct heft_encoding *e, size_t n)
+{
+	uint64_t size = 0;
+	quant_plane_size(e, 0, 1, n, &size);
+	return size;
+}
+
+/* One comparison of encoders; `skew` misaligns both sides. */
+static bool same_bytes(const struct heft_encoding *e, const struct quant_kernel *k, size_t n, size_t skew,
+		       const float *w)
+{
+	size_t size = size_of(e, n);
+	void *want[QUANT_MAX_PLANES] = {want_bytes + skew}, *got[QUANT_MAX_PLANES] = {got_bytes + skew};
+	memset(want_bytes, 0xa5, skew + size + GUARD);
+	memset(got_bytes, 0xa5, skew + size + GUARD);
+	e->encode(source + skew, want, n, w);
+	k->encode(source + skew, got, n, w);
+	return !memcmp(want_bytes, got_bytes, skew + size + GUARD);
+}
+
+static bool same_floats(const struct heft_encoding *e, const struct quant_kernel *k, size_t n, size_t skew)
+{
+	const void *plane[QUANT_MAX_PLANES] = {got_bytes + skew};
+	size_t size = (skew + n) * sizeof(float) + GUARD;
+	memset(want_floats, 0xa5, size);
+	memset(got_floats, 0xa5, size);
+	e->decode(plane, want_floats + skew, n);
+	k->decode(plane, got_floats + skew, n);
+	/* where a scale and a minimum are both NaN, which payload comes out is the compiler's choice */
+	for (size_t i = 0; i < n && e->class == QUANT_BLOCK; i++)
+		if (isnan(want_floats[skew + i]) && isnan(got_floats[skew + i]))
+			want_floats[skew + i] = got_floats[skew + i] = 0;
+	return !memcmp(want_floats, got_floats, size);
+}
+
+/* Lengths in blocks, and in numbers where a block is one. */
+static const size_t lengths[] = {17, 1, 2, 3, 5};
+static const size_t single_lengths[] = {MAX - 3, 1, 7, 15, 31, 33};
+
+static void check_encoder(const struct heft_encoding *e, const struct quant_kernel *k)
+{
+	for (int kind = 0; kind < ROWS_N_KINDS + WILD_KINDS; kind++) {
+		int bad = 0;
+		fill(kind, MAX, source);
+		memmove(source + 3, source, MAX * sizeof *source);
+		for (size_t l = 0; l < 5; l++)
+			for (size_t skew = 0; skew < 4; skew += 3) {
+				size_t n = e->block == 1 ? single_lengths[l] : lengths[l] * e->block;
+				bad += !same_bytes(e, k, n, skew, NULL);
+				bad += !same_bytes(e, k, n, skew, weights);
+			}
+		ok(!bad, "%s by %s encodes %s", e->name, quant_isa_name(k->isa),
+		   kind < ROWS_N_KINDS ? rows_kind[kind] : "wild numbers");
+	}
+}
+
+/* Decoders meet arbitrary bytes: every code, every scale, NaN and infinite halves too. */
+static void check_decoder(const struct heft_encoding *e, const struct quant_kernel *k)
+{
+	int bad = 0;
+	for (int round = 0; round < 200; round++)
+		for (size_t l = 0; l < 5; l++) {
+			size_t n = e->block == 1 ? single_lengths[l] : lengths[l] * e->block, skew = (size_t)round % 4;
+			rows_state = (uint64_t)round * 5 + l;
+			for (size_t i = 0; i < skew + size_of(e, n); i++)
+				got_bytes[i] = (uint8_t)rows_bits();
+			bad += !same_floats(e, k, n, skew);
+		}
+	is_int(bad, 0, "%s by %s decodes any bytes", e->name, quant_isa_name(k->isa));
+	for (uint32_t h = 0, base = 0; e->block == 1 && e->plane[0].bytes == 2 && base < 0x10000; base += 4096) {
+		for (h = 0; h < 4096; h++) {
+			uint16_t v = (uint16_t)(base + h);
+			memcpy(got_bytes + 2 * h, &v, 2);
+		}
+		bad += !same_floats(e, k, 4096, 0);
+	}
+	is_int(bad, 0, "%s by %s decodes every number", e->name, quant_isa_name(k->isa));
+}
+
+int main(void)
+{
+	int met = 0;
+	for (size_t i = 0; i < MAX; i += ROWS_COLS)
+		rows_importance(weights + i);
+	for (size_t i = 0; quant_kernel_at(i); i++) {
+		const struct quant_kernel *k = quant_kernel_at(i);
+		const struct heft_encoding *e = quant_find(k->encoding);
+		if (!ok(e && (k->encode || k->decode), "kernel %zu is for an encoding: %s", i, k->encoding))
+			continue;
+		if (!quant_isa_usable(k->isa)) {
+			printf("ok %d - # SKIP this processor has no %s\n", ++tap_count, quant_isa_name(k->isa));
+			continue;
+		}
+		met++;
+		if (k->encode)
+			check_encoder(e, k);
+		if (k->decode)
+			check_decoder(e, k);
+	}
+	printf("# %d kernels\n", met);
+	return done();
+}
