@@ -78,8 +78,11 @@ struct list {
 	struct arena *a;
 };
 
+/* An empty text is not written. */
 static void add(struct list *l, const char *key, struct heft_value v)
 {
+	if (v.type == HEFT_STRING && !v.array && !v.s.n)
+		return;
 	l->kv = arena_grow(l->a, l->kv, &l->cap, l->n + 1, sizeof(*l->kv));
 	l->kv[l->n++] = (struct heft_kv){ key, v };
 }
@@ -417,13 +420,14 @@ static void close_sources(struct sources *s)
 }
 
 /* The name is never missing; a size label is where there are weights. */
-static void fill_up(struct list *l, const struct general_input *in, const struct param_count *count)
+static void fill_up(struct list *l, const struct general_input *in, const struct sources *s, const struct param_count *count)
 {
 	struct heft_kv *name = find(l, "general.name");
+	const char *text = in->model_name ? arena_strdup(l->a, in->model_name) : s->id[1].part[ID_NAME];
 	if (in->model_name && name)
-		name->value = value_text(arena_strdup(l->a, in->model_name));
+		name->value = value_text(text);
 	else if (!name)
-		add(l, "general.name", value_text(in->model_name ? arena_strdup(l->a, in->model_name) : "model"));
+		add(l, "general.name", value_text(text[0] ? text : "model"));
 	if (!find(l, "general.size_label") && count->total)
 		add(l, "general.size_label", value_text(llamacpp_size_label(count, l->a)));
 	add(l, "general.quantization_version", value_u32(QUANTIZATION_VERSION));
@@ -443,7 +447,7 @@ int llamacpp_general(const struct general_input *in, struct heft_kv **kv, size_t
 	for (size_t i = 0; i < N_ROWS && !rc; i++)
 		rc = add_row(&l, &rows[i], &s, err);
 	if (!rc)
-		fill_up(&l, in, &count);
+		fill_up(&l, in, &s, &count);
 	close_sources(&s);
 	*kv = l.kv;
 	*n = l.n;
