@@ -39,7 +39,7 @@ double heft_error_sqnr(const struct heft_error *e)
 
 double heft_error_cosine(const struct heft_error *e)
 {
-	double length = sqrt(e->sum_sq) * sqrt(e->sum_sq_out);
+	double length = sqrt(e->sum_sq * e->sum_sq_out);
 	double c = length > 0 ? e->dot / length : e->sum_sq_err > 0 ? 0 : 1;
 
 	return c > 1 ? 1 : c < -1 ? -1 : c; /* rounding */

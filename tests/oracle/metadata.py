@@ -2,9 +2,11 @@
 # (gguf.Metadata.load as its prepare_metadata calls it), and compares heft's with them.
 #   metadata.py make DIR CARDS    writes DIR/list for general_dump and DIR/expected
 #   metadata.py compare DIR       DIR/ours against DIR/expected: TAP
+#   metadata.py record CARDS      writes CARDS/expected.txt, what the reference reads from each card; tests/unit/metadata.c is held to it
 import json
 import random
 import sys
+import tempfile
 from math import prod
 from pathlib import Path
 
@@ -103,7 +105,7 @@ def reference(directory, params, override, name):
 
 
 def make(work, cards):
-    cards = [p.read_bytes() for p in sorted(Path(cards).glob("[gb]*.md"))]
+    cards = [p.read_bytes() for p in sorted(Path(cards).glob("*.md"))]
     with open(work / "list", "w") as listing, open(work / "expected", "w") as expected:
         for i, (name, params, card, config, generation, override, given) in enumerate(cases(cards)):
             if "\t" in name:
@@ -158,5 +160,22 @@ def compare(work):
     return bad > 0 or equal < 500
 
 
+def record(cards):
+    with open(cards / "expected.txt", "w") as out, tempfile.TemporaryDirectory() as tmp:
+        for card in sorted(cards.glob("good-*.md")):
+            d = Path(tmp) / card.stem / "Some-Model-7B-chat"
+            d.mkdir(parents=True)
+            (d / "README.md").write_bytes(card.read_bytes())
+            out.write(f"# {card.name}\n")
+            got = reference(d, "w:7000000000", None, None)
+            del got["file"]
+            for key, (kind, value) in sorted(got.items()):
+                text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("\\n", "\\u000a")  # as jbuf_string writes it
+                out.write(f"{key} {kind} {text}\n")
+
+
 if __name__ == "__main__":
-    sys.exit(make(Path(sys.argv[2]), sys.argv[3]) if sys.argv[1] == "make" else compare(Path(sys.argv[2])))
+    if sys.argv[1] == "record":
+        record(Path(sys.argv[2]))
+    else:
+        sys.exit(make(Path(sys.argv[2]), sys.argv[3]) if sys.argv[1] == "make" else compare(Path(sys.argv[2])))
