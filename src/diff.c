@@ -1,9 +1,9 @@
 /*
- * diff.c - error figures between two checkpoints of any formats. Tensors are matched by name; where one side is a GGUF and the other is
- * not, both have the names that the family gives them in a GGUF.
+ * diff.c - error figures between two checkpoints of any formats. Tensors are matched by name; where one side is a GGUF
+ * and the other is not, both have the names that the family gives them in a GGUF.
  *
- * Tensors are read once, in batches of tiles; sums are added up in the order of the tiles, so that the figures are the same for every
- * thread count.
+ * Tensors are read once, in batches of tiles; sums are added up in the order of the tiles, so that the figures are the
+ * same for every thread count.
  */
 #include "diff.h"
 
@@ -187,13 +187,17 @@ static int tell(struct work *w, const char *tensor, uint64_t done)
 
 static void add_sums(struct heft_error *e, const struct quant_sums *s)
 {
-	struct heft_error one = { .sum_sq = s->sum_sq, .sum_sq_out = s->sum_sq_out, .dot = s->dot, .sum_sq_err = s->sum_sq_err,
-				  .max_err = s->max_err, .nonfinite = s->nonfinite };
+	struct heft_error one = {.sum_sq = s->sum_sq,
+				 .sum_sq_out = s->sum_sq_out,
+				 .dot = s->dot,
+				 .sum_sq_err = s->sum_sq_err,
+				 .max_err = s->max_err,
+				 .nonfinite = s->nonfinite};
 
 	heft_error_add(e, &one);
 }
 
-/* Compares tiles first .. first+n and adds their sums in order. The error told is that of the first tile that failed. */
+/* Compares tiles first .. first+n and adds their sums in order. The first tile that failed tells its error. */
 static int compare_batch(const struct work *w, const struct diff_pair *p, uint64_t first, int n, struct heft_error *e)
 {
 	struct quant_sums sums[BATCH] = { { 0 } };
@@ -273,9 +277,10 @@ int heft_diff(struct heft_diff **out, struct heft_model *a, struct heft_model *b
 {
 	static const struct heft_diff_options none;
 	struct arena *arena = arena_new();
-	struct work w = { .diff = arena_alloc(arena, sizeof *w.diff), .options = o ? o : &none, .started = now(), .err = err };
+	struct work w = { .options = o ? o : &none, .started = now(), .err = err };
 	int rc;
 
+	w.diff = arena_alloc(arena, sizeof *w.diff);
 	w.diff->arena = arena;
 	w.threads = w.options->threads > 0 ? w.options->threads : heft_default_threads();
 	map_init(&w.side[0].by_name);

@@ -1,6 +1,6 @@
 /*
- * diff_tile.c - error sums of one piece of two weights. Numbers that f32 would round, integers and F64 stored alike on both sides, are
- * compared as they are stored.
+ * diff_tile.c - error sums of one piece of two weights. Numbers that f32 would round, integers and F64 stored alike on
+ * both sides, are compared as they are stored.
  */
 #include "diff.h"
 
@@ -33,9 +33,10 @@ VALUE(u64, uint64_t)
 VALUE(f64, double)
 
 static const struct diff_exact exact[] = {
-	{ "i8", 1, true, i8_value }, { "i16", 2, true, i16_value }, { "i32", 4, true, i32_value }, { "i64", 8, true, i64_value },
-	{ "u8", 1, true, u8_value }, { "u16", 2, true, u16_value }, { "u32", 4, true, u32_value }, { "u64", 8, true, u64_value },
-	{ "bool", 1, true, u8_value }, { "f64", 8, false, f64_value },
+	{ "i8", 1, true, i8_value }, { "i16", 2, true, i16_value }, { "i32", 4, true, i32_value },
+	{ "i64", 8, true, i64_value }, { "u8", 1, true, u8_value }, { "u16", 2, true, u16_value },
+	{ "u32", 4, true, u32_value }, { "u64", 8, true, u64_value }, { "bool", 1, true, u8_value },
+	{ "f64", 8, false, f64_value },
 };
 
 /* The one encoding of all sources of a weight whose elements only move; else NULL. */
@@ -76,7 +77,8 @@ void diff_scratch_release(struct diff_scratch *s)
 }
 
 /* Integers beyond 2^53 may look alike as doubles: where their bytes differ, they differ by one at least. */
-static void compare_exact(const struct diff_exact *x, const uint8_t *a, const uint8_t *b, size_t n, struct quant_sums *s)
+static void compare_exact(const struct diff_exact *x, const uint8_t *a, const uint8_t *b, size_t n,
+			  struct quant_sums *s)
 {
 	for (size_t i = 0; i < n; i++, a += x->size, b += x->size) {
 		double v = x->value(a), w = x->value(b), err = fabs(v - w);

@@ -1,5 +1,6 @@
 /*
- * facts.c - what is known of a model from headers and configuration alone: no weights, no vocabulary, so that it takes no time on any size.
+ * facts.c - what is known of a model from headers and configuration alone: no weights, no vocabulary, so that it takes
+ * no time on any size.
  */
 #include "../base/json.h"
 #include "arch.h"
@@ -155,8 +156,8 @@ static int64_t no_id(void *ctx, const char *text)
 }
 
 /* The keys that the family gives, without mapping a tensor. */
-static int arch_keys(struct kv_list *kv, const char **name, struct heft_model *m, const struct json *config, const char *arch_file,
-		     struct heft_err *err)
+static int arch_keys(struct kv_list *kv, const char **name, struct heft_model *m, const struct json *config,
+		     const char *arch_file, struct heft_err *err)
 {
 	struct arch_input in = { .config = config, .dir = m->dir, .tensor = m->tensor, .n_tensors = m->n_tensors,
 				 .vocab_count = no_count, .vocab_id = no_id, .metadata_only = true };
@@ -171,7 +172,8 @@ static int arch_keys(struct kv_list *kv, const char **name, struct heft_model *m
 		return -1;
 	arch = class || arch_file ? arch_find(set, class ? class : "", err) : NULL;
 	if (!class && !arch_file)
-		heft_fail(err, HEFT_E_CONFIG, "%s/config.json: no \"architectures\", so the family is not known", m->dir);
+		heft_fail(err, HEFT_E_CONFIG, "%s/config.json: no \"architectures\", so the family is not known",
+			  m->dir);
 	if (arch && !arch_eval(arch, &in, &r, m->arena, &sink, err)) {
 		*name = arena_strdup(m->arena, r.name);
 		kv_set_all(kv, r.kv, r.n_kv);
@@ -187,12 +189,15 @@ static size_t stand_ins(struct weight w[2], const struct counted *c, uint64_t ex
 	bool mixture = experts && c->expert;
 
 	w[0] = (struct weight){ .name = "shared.weight", .shape = { 1, { c->total - (mixture ? c->expert : 0) } } };
-	w[1] = (struct weight){ .name = "ffn_exps.weight", .shape = { 3, { experts, 1, experts ? c->expert / experts : 0 } } };
+	w[1] = (struct weight){ .name = "ffn_exps.weight", .shape = { 3, { experts, 1, c->expert } } };
+	if (mixture)
+		w[1].shape.dim[2] /= experts;
 	return mixture ? 2 : 1;
 }
 
-/* general.* keys stand first. A model card that cannot be read is no reason to say nothing: the conversion tells of it. */
-static void general_keys(struct kv_list *kv, struct heft_model *m, const struct json *config, const char *arch, const struct counted *c)
+/* general.* keys stand first. A model card that cannot be read is told of by the conversion, not here. */
+static void general_keys(struct kv_list *kv, struct heft_model *m, const struct json *config, const char *arch,
+			 const struct counted *c)
 {
 	struct weight w[2];
 	struct general_input in = { .dir = m->dir, .model_path = m->path, .config = config, .arch = arch, .weight = w };
@@ -259,7 +264,8 @@ int heft_model_facts(struct heft_model *m, const char *arch_file, struct heft_fa
 		out->n_kv = m->n_kv;
 		set_parameters(out, &c);
 	} else if (!m->dir) {
-		return heft_fail(err, HEFT_E_CONFIG, "%s: no config.json beside it, so the family is not known (--config DIR names one)",
+		return heft_fail(err, HEFT_E_CONFIG,
+				 "%s: no config.json beside it, so the family is not known (--config DIR names one)",
 				 m->path);
 	} else if (from_config(out, m, arch_file, err)) {
 		return -1;

@@ -1,5 +1,6 @@
 /*
- * metrics.c - figures for people from the error sums of a tensor. Elements that are NaN or infinite are in no sum, and not in the mean.
+ * metrics.c - figures for people from the error sums of a tensor. Elements that are NaN or infinite are in no sum, and
+ * not in the mean.
  */
 #include "heft.h"
 

@@ -1,6 +1,7 @@
 /*
- * general_dump.c - prints the general.* metadata of many checkpoints, one JSON object per line, for comparison with the reference.
- * Input on stdin, one checkpoint per line, fields separated by tabs ("-": none): directory, metadata file, model name, weights
+ * general_dump.c - prints the general.* metadata of many checkpoints, one JSON object per line, for comparison with the
+ * reference. Input on stdin, one checkpoint per line, fields separated by tabs ("-": none): directory, metadata file,
+ * model name, weights
  * ("NAME:2x3x4,NAME:8").
  */
 #include "src/target/target.h"

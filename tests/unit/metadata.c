@@ -1,6 +1,6 @@
 /*
- * metadata.c - general.* metadata: what the reference reads from each model card of testdata/cards (expected.txt, which only
- * `tests/oracle/metadata.py record` writes), and what overrides, generation settings and paths make of it.
+ * metadata.c - general.* metadata: what the reference reads from each model card of testdata/cards (expected.txt, which
+ * only `tests/oracle/metadata.py record` writes), and what overrides, generation settings and paths make of it.
  */
 #include "src/target/llamacpp_card.h"
 #include "src/target/target.h"
@@ -112,7 +112,8 @@ static void test_bad_cards(void)
 	const char *dir = in_root("Some-Model-7B-chat"), *readme = arena_printf(arena, "%s/README.md", dir);
 	const char *text = read_file("testdata/cards/bad-yaml.md", &n);
 	write_file(readme, text, n);
-	ok(read_dir(dir, NULL, NULL) && strstr(err.text, "README.md"), "a card that is no YAML is an error that names it: %s", err.text);
+	ok(read_dir(dir, NULL, NULL) && strstr(err.text, "README.md"),
+	   "a card that is no YAML is an error that names it: %s", err.text);
 	text = read_file("testdata/cards/bad-list.md", &n);
 	write_file(readme, text, n);
 	ok(!read_dir(dir, NULL, NULL) && !get("general.license"), "a list in place of keys says nothing");
@@ -135,15 +136,18 @@ static void put(const char *name, const char *text)
 static void test_other_files(void)
 {
 	const char *dir = in_root("Some-Model-7B-chat"), *meta = in_root("meta.json");
-	put("Some-Model-7B-chat/generation_config.json", "{\"temperature\": 0.5, \"top_k\": 20, \"penalty_repeat\": null, "
-							 "\"repetition_penalty\": 2}");
+	put("Some-Model-7B-chat/generation_config.json",
+	    "{\"temperature\": 0.5, \"top_k\": 20, \"penalty_repeat\": null, "
+	    "\"repetition_penalty\": 2}");
 	ok(!read_dir(dir, NULL, "Given Name"), "generation_config.json is read");
 	is_str(get("general.sampling.temp"), "f32 0.5", "temperature");
 	is_str(get("general.sampling.top_k"), "i32 20", "top_k is signed");
 	is_str(get("general.sampling.penalty_repeat"), NULL, "a null hides the other spelling");
 	is_str(get("general.name"), "string \"Given Name\"", "--model-name wins");
-	put("meta.json", "{\"general.author\": \"A\", \"general.sampling.temp\": null, \"general.size_label\": \"9B\", \"general.tags\": [\"t\"],"
-			 " \"general.base_models\": [{\"name\": \"N\", \"uuid\": \"1\"}], \"general.license\": \"mit\"}");
+	put("meta.json",
+	    "{\"general.author\": \"A\", \"general.sampling.temp\": null, \"general.size_label\": \"9B\", "
+	    "\"general.tags\": [\"t\"],"
+	    " \"general.base_models\": [{\"name\": \"N\", \"uuid\": \"1\"}], \"general.license\": \"mit\"}");
 	ok(!read_dir(dir, meta, NULL), "--metadata is read");
 	is_str(get("general.author"), "string \"A\"", "a key is set");
 	is_str(get("general.sampling.temp"), NULL, "a null takes a key away");
@@ -155,7 +159,8 @@ static void test_other_files(void)
 	ok(read_dir(dir, meta, NULL) && err.code == HEFT_E_CONFIG, "a text for a number: %s", err.text);
 	put("meta.json", "[]");
 	ok(read_dir(dir, meta, NULL), "metadata that is no object: %s", err.text);
-	ok(read_dir(dir, in_root("none.json"), NULL) && err.code == HEFT_E_OPEN, "metadata that is not there: %s", err.text);
+	ok(read_dir(dir, in_root("none.json"), NULL) && err.code == HEFT_E_OPEN, "metadata that is not there: %s",
+	   err.text);
 	put("Some-Model-7B-chat/generation_config.json", "{");
 	ok(!read_dir(dir, NULL, NULL), "generation settings that are no JSON say nothing");
 }
@@ -163,16 +168,17 @@ static void test_other_files(void)
 static void test_paths(void)
 {
 	static const struct { const char *path, *name, *organization; } rows[] = {
-		{ "hub/models--Org-X--Base-7B-v2/snapshots/0123456789abcdef0123456789abcdef01234567", "Base 7B v2", "Org X" },
-		{ "hub/models--gpt2/snapshots/abc", "Gpt2", NULL },
-		{ "a/Base-7B-v2/.", "Base 7B v2", NULL },
-		{ "a/b/", "B", NULL },
+		{"hub/models--Org-X--Base-7B-v2/snapshots/0123456789abcdef0123456789abcdef01234567", "Base 7B v2", "Org X"},
+		{"hub/models--gpt2/snapshots/abc", "Gpt2", NULL},
+		{"a/Base-7B-v2/.", "Base 7B v2", NULL},
+		{"a/b/", "B", NULL},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		is_int(read_dir(rows[i].path, NULL, NULL), 0, "%s", rows[i].path);
 		is_str(get("general.name"), arena_printf(arena, "string \"%s\"", rows[i].name), "its name");
 		const char *org = rows[i].organization;
-		is_str(get("general.organization"), org ? arena_printf(arena, "string \"%s\"", org) : NULL, "its organization");
+		is_str(get("general.organization"), org ? arena_printf(arena, "string \"%s\"", org) : NULL,
+		       "its organization");
 	}
 	struct general_input in = { .model_path = "x/My-Net/model-00001-of-00002.safetensors", .arch = "a" };
 	ok(!llamacpp_general(&in, &kv, &n_kv, arena, &err), "a lone file");
@@ -184,7 +190,8 @@ static void test_front_matter(void)
 {
 	size_t n = 0;
 	static const char text[] = "---\na:\tb\n- no\n---\nrest";
-	is_str(card_front_matter(text, sizeof(text) - 1, &n, arena), "a:  b\n- \"no\"\n", "tabs and Norwegian are repaired");
+	is_str(card_front_matter(text, sizeof(text) - 1, &n, arena), "a:  b\n- \"no\"\n",
+	       "tabs and Norwegian are repaired");
 	is_int(n, 13, "its length");
 	is_str(card_front_matter("--- \nx", 6, &n, arena), NULL, "a fence is three dashes and nothing else");
 	size_t big = 1 << 20;

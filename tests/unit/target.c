@@ -1,5 +1,6 @@
 /*
- * target.c - what llama.cpp wants: types of keys, tensors that stay F32, counts and sizes, file names, metadata of a GGUF quantized again.
+ * target.c - what llama.cpp wants: types of keys, tensors that stay F32, counts and sizes, file names, metadata of a
+ * GGUF quantized again.
  */
 #include "src/target/target.h"
 #include "tests/tap.h"
@@ -27,24 +28,36 @@ static void test_keys(void)
 static void test_f32(void)
 {
 	static const struct { const char *name; int rank; bool f32; } rows[] = {
-		{ "blk.0.attn_q.weight", 2, false }, { "blk.0.attn_q.bias", 2, true }, { "blk.0.attn_q.weight", 1, true },
-		{ "blk.0.attn_norm.weight", 2, true }, { "blk.12.ffn_gate_inp.weight", 2, true },
-		{ "blk.12.ffn_gate_inp_shexp.weight", 2, true }, { "blk..ffn_gate_inp.weight", 2, false },
-		{ "blk.12.ffn_gate_inp.weight.x.weight", 2, false }, { "ffn_gate_inp.weight", 2, false },
-		{ "token_embd.weight", 2, false }, { "position_embd.weight", 2, true }, { "blk.3.ssm_conv1d.weight", 2, true },
-		{ "blk.3.ssm_a", 2, true }, { "blk.3.attn_q.weight.lora_a", 2, false }, { "posnet.1.norm2.weight", 2, true },
-		{ "blk.1.ffn_up_exps.weight", 3, false }, { "output.weight", 2, false }, { "weight", 2, true },
+		{"blk.0.attn_q.weight", 2, false},
+		{"blk.0.attn_q.bias", 2, true},
+		{"blk.0.attn_q.weight", 1, true},
+		{"blk.0.attn_norm.weight", 2, true},
+		{"blk.12.ffn_gate_inp.weight", 2, true},
+		{"blk.12.ffn_gate_inp_shexp.weight", 2, true},
+		{"blk..ffn_gate_inp.weight", 2, false},
+		{"blk.12.ffn_gate_inp.weight.x.weight", 2, false},
+		{"ffn_gate_inp.weight", 2, false},
+		{"token_embd.weight", 2, false},
+		{"position_embd.weight", 2, true},
+		{"blk.3.ssm_conv1d.weight", 2, true},
+		{"blk.3.ssm_a", 2, true},
+		{"blk.3.attn_q.weight.lora_a", 2, false},
+		{"posnet.1.norm2.weight", 2, true},
+		{"blk.1.ffn_up_exps.weight", 3, false},
+		{"output.weight", 2, false},
+		{"weight", 2, true},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		is_int(llamacpp_keeps_f32(rows[i].name, rows[i].rank), rows[i].f32, "f32: %s of rank %d", rows[i].name, rows[i].rank);
+		is_int(llamacpp_keeps_f32(rows[i].name, rows[i].rank), rows[i].f32, "f32: %s of rank %d", rows[i].name,
+		       rows[i].rank);
 }
 
 static void test_sizes(void)
 {
 	static const struct { uint64_t n; const char *label; } rows[] = {
-		{ 1, "0.00K" }, { 499, "0.50K" }, { 999499, "999K" }, { 1000000, "1000K" }, { 1000001, "1.0M" }, { 1234567, "1.2M" },
-		{ 9400000, "9.4M" }, { 9949999, "10M" }, { 12500000000, "12B" }, { 8030261248, "8.0B" }, { 70553706496, "71B" },
-		{ 1000000000001, "1.0T" },
+		{1, "0.00K"},	  {499, "0.50K"},	{999499, "999K"},     {1000000, "1000K"},
+		{1000001, "1.0M"},	  {1234567, "1.2M"},	{9400000, "9.4M"},    {9949999, "10M"},
+		{12500000000, "12B"}, {8030261248, "8.0B"}, {70553706496, "71B"}, {1000000000001, "1.0T"},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct param_count c = { 0 };
@@ -67,17 +80,24 @@ static void test_sizes(void)
 static void test_file_names(void)
 {
 	static const struct heft_kv full[] = {
-		TEXT("general.name", "Llama 3.1 8B Instruct"), TEXT("general.basename", "Llama-3.1"), TEXT("general.size_label", "8B"),
-		TEXT("general.finetune", "Instruct"), TEXT("general.version", "v2"),
+		TEXT("general.name", "Llama 3.1 8B Instruct"),
+		TEXT("general.basename", "Llama-3.1"),
+		TEXT("general.size_label", "8B"),
+		TEXT("general.finetune", "Instruct"),
+		TEXT("general.version", "v2"),
 	};
 	static const struct heft_kv named[] = { TEXT("general.name", " My own Model ") };
-	static const struct heft_kv hostile[] = { TEXT("general.name", "../../etc/passwd"), TEXT("general.version", "a/../b\n") };
+	static const struct heft_kv hostile[] = {TEXT("general.name", "../../etc/passwd"),
+						 TEXT("general.version", "a/../b\n")};
 	static const struct heft_kv option[] = { TEXT("general.name", "-o") };
 	is_str(llamacpp_file_name(full, 5, "x", "q4_k_m", arena), "Llama-3.1-8B-Instruct-v2-Q4_K_M.gguf", "all parts");
 	is_str(llamacpp_file_name(full, 3, "x", NULL, arena), "Llama-3.1-8B.gguf", "without a type");
-	is_str(llamacpp_file_name(named, 1, "x", "bf16", arena), "My-own-Model-BF16.gguf", "the name where there is no base name");
-	is_str(llamacpp_file_name(NULL, 0, "models/Net-7B/", "f16", arena), "Net-7B-F16.gguf", "the path where there is no name");
-	is_str(llamacpp_file_name(hostile, 2, "x", "f16", arena), "etc-passwd-a-..-b-F16.gguf", "no way out of the directory");
+	is_str(llamacpp_file_name(named, 1, "x", "bf16", arena), "My-own-Model-BF16.gguf",
+	       "the name where there is no base name");
+	is_str(llamacpp_file_name(NULL, 0, "models/Net-7B/", "f16", arena), "Net-7B-F16.gguf",
+	       "the path where there is no name");
+	is_str(llamacpp_file_name(hostile, 2, "x", "f16", arena), "etc-passwd-a-..-b-F16.gguf",
+	       "no way out of the directory");
 	is_str(llamacpp_file_name(option, 1, "x", "f16", arena), "o-F16.gguf", "no option");
 	char *endless = arena_alloc(arena, 5001);
 	memset(endless, 'n', 5000);
