@@ -1,5 +1,6 @@
 /*
- * llamacpp.c - what llama.cpp wants of a file: which tensors stay F32, and what quantizing a GGUF again does to its metadata.
+ * llamacpp.c - what llama.cpp wants of a file: which tensors stay F32, and what quantizing a GGUF again does to its
+ * metadata.
  */
 #include "target.h"
 
@@ -7,16 +8,30 @@
 
 enum { QUANTIZATION_VERSION = 2 };
 
-/* Small weights that its operators only take as F32; N stands for a number. Norms and what is no ".weight" are F32 by rule. */
+/* Small weights that its operators only take as F32; N stands for a number. Norms and what is no ".weight" are F32 by
+ * rule. */
 static const char *const f32_names[] = {
-	"blk.N.ffn_gate_inp.weight", "blk.N.ffn_gate_inp_shexp.weight",
-	"position_embd.weight", "token_types.weight", "v.position_embd.weight", "a.position_embd.weight",
-	"blk.N.ssm_conv1d.weight", "blk.N.ssm_conv1d_q.weight", "blk.N.ssm_conv1d_k.weight", "blk.N.ssm_conv1d_v.weight",
+	"blk.N.ffn_gate_inp.weight",
+	"blk.N.ffn_gate_inp_shexp.weight",
+	"position_embd.weight",
+	"token_types.weight",
+	"v.position_embd.weight",
+	"a.position_embd.weight",
+	"blk.N.ssm_conv1d.weight",
+	"blk.N.ssm_conv1d_q.weight",
+	"blk.N.ssm_conv1d_k.weight",
+	"blk.N.ssm_conv1d_v.weight",
 	"blk.N.shortconv.conv.weight",
-	"blk.N.time_mix_first.weight", "blk.N.time_mix_w1.weight", "blk.N.time_mix_w2.weight",
-	"blk.N.time_mix_decay_w1.weight", "blk.N.time_mix_decay_w2.weight", "blk.N.time_mix_lerp_fused.weight",
-	"posnet.N.norm1.weight", "posnet.N.norm2.weight",
-	"blk.N.altup_correct_coef.weight", "blk.N.altup_predict_coef.weight",
+	"blk.N.time_mix_first.weight",
+	"blk.N.time_mix_w1.weight",
+	"blk.N.time_mix_w2.weight",
+	"blk.N.time_mix_decay_w1.weight",
+	"blk.N.time_mix_decay_w2.weight",
+	"blk.N.time_mix_lerp_fused.weight",
+	"posnet.N.norm1.weight",
+	"posnet.N.norm2.weight",
+	"blk.N.altup_correct_coef.weight",
+	"blk.N.altup_predict_coef.weight",
 	"blk.N.indexer.proj.weight",
 };
 
@@ -73,7 +88,8 @@ static size_t set_kv(struct heft_kv *kv, size_t n, struct heft_kv v)
 	return i == n ? n + 1 : n;
 }
 
-void llamacpp_requantized(const struct heft_kv *in, size_t n, uint32_t file_type, struct heft_kv **out, size_t *n_out, struct arena *a)
+void llamacpp_requantized(const struct heft_kv *in, size_t n, uint32_t file_type, struct heft_kv **out, size_t *n_out,
+			  struct arena *a)
 {
 	struct heft_kv *kv = arena_array(a, n + 2, sizeof(*kv));
 	size_t m = 0;

@@ -8,7 +8,8 @@
  *	---
  *	# The text that people read
  *
- * Anyone may write a card, so it is bounded: the first MiB is looked at, and a block that does not end within it is none.
+ * Anyone may write a card, so it is bounded: the first MiB is looked at, and a block that does not end within it is
+ * none.
  */
 #include "llamacpp_card.h"
 #include "../../base/source.h"

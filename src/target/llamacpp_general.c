@@ -1,13 +1,15 @@
 /*
- * llamacpp_general.c - general.* metadata of a checkpoint: whose it is, under which licence, what it was made from, how to sample.
+ * llamacpp_general.c - general.* metadata of a checkpoint: whose it is, under which licence, what it was made from, how
+ * to sample.
  *
- * Each key has its sources in a row of the table; the first source that says something wins, but that --metadata wins over all:
+ * Each key has its sources in a row of the table; the first source that says something wins, but that --metadata wins
+ * over all:
  *
  *	--metadata FILE  >  model card  >  _name_or_path of config.json  >  directory name        (descriptions)
  *	--metadata FILE  >  generation_config.json                                                 (sampling)
  *
- * All of it was written by strangers: sizes are bounded, texts are carried as bytes, a value of the wrong kind is an error that names its
- * file and key.
+ * All of it was written by strangers: sizes are bounded, texts are carried as bytes, a value of the wrong kind is an
+ * error that names its file and key.
  */
 #include "target.h"
 #include "llamacpp_card.h"
@@ -70,7 +72,8 @@ static const struct row rows[] = {
 enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 
 /* What a base model or data set is described by. */
-static const char *const parent_keys[] = { "name", "author", "version", "organization", "description", "url", "doi", "uuid", "repo_url" };
+static const char *const parent_keys[] = {"name", "author", "version", "organization", "description",
+					  "url",  "doi",    "uuid",    "repo_url"};
 
 struct list {
 	struct heft_kv *kv;
@@ -78,8 +81,11 @@ struct list {
 	struct arena *a;
 };
 
+/* An empty text is not written. */
 static void add(struct list *l, const char *key, struct heft_value v)
 {
+	if (v.type == HEFT_STRING && !v.array && !v.s.n)
+		return;
 	l->kv = arena_grow(l->a, l->kv, &l->cap, l->n + 1, sizeof(*l->kv));
 	l->kv[l->n++] = (struct heft_kv){ key, v };
 }
@@ -107,7 +113,8 @@ static const char *number_text(const struct json *j, double v, struct arena *a)
 	return s;
 }
 
-/* A scalar as text; false for null, lists and objects. YAML takes "no" for a truth value where somebody meant Norwegian. */
+/* A scalar as text; false for null, lists and objects. YAML takes "no" for a truth value where somebody meant
+ * Norwegian. */
 static bool scalar_text(const struct json *j, struct heft_str *out, struct arena *a)
 {
 	double v;
@@ -173,7 +180,8 @@ static int wrong_kind(const char *where, const char *key, const char *want, stru
 }
 
 /* One number or text in the key's type. 1: *out is filled, 0: null, -1: not of the key's kind. */
-static int value_of(const char *key, const struct json *j, const char *where, struct heft_value *out, struct arena *a, struct heft_err *err)
+static int value_of(const char *key, const struct json *j, const char *where, struct heft_value *out, struct arena *a,
+		    struct heft_err *err)
 {
 	enum key_type type = llamacpp_key_type(key);
 	struct heft_str s;
@@ -254,7 +262,8 @@ static void add_parent_object(struct list *l, const char *set, size_t i, const s
 			    (struct heft_value){ .type = HEFT_STRING, .count = 1, .s = s });
 }
 
-/* `set` is "base_model" or "dataset"; its value a model id, an address, an object, or a list of those. An empty list is counted too. */
+/* `set` is "base_model" or "dataset"; its value a model id, an address, an object, or a list of those. An empty list is
+ * counted too. */
 static void add_parents(struct list *l, const char *set, const struct json *j, uint64_t params)
 {
 	bool is_list = json_kind(j) == JSON_ARRAY;
@@ -324,7 +333,8 @@ static const char *text_of_id(const struct row *r, const struct sources *s)
 	return NULL;
 }
 
-static int add_scalar(struct list *l, const struct row *r, const struct json *over, const struct sources *s, struct heft_err *err)
+static int add_scalar(struct list *l, const struct row *r, const struct json *over, const struct sources *s,
+		      struct heft_err *err)
 {
 	const struct json *card = first_of(json_root(s->card), r->card, false);
 	const struct json *generation = first_of(json_root(s->generation), r->generation, true);
@@ -342,7 +352,8 @@ static int add_scalar(struct list *l, const struct row *r, const struct json *ov
 
 static int add_row(struct list *l, const struct row *r, const struct sources *s, struct heft_err *err)
 {
-	const struct json *over = r->fixed ? NULL : json_get(json_root(s->override), r->key), *card = json_root(s->card);
+	const struct json *over = r->fixed ? NULL : json_get(json_root(s->override), r->key),
+			  *card = json_root(s->card);
 	const char *set;
 	if (parent_set(r->key, &set)) {
 		const struct json *j = over ? over : first_of(card, r->card, true);
@@ -417,19 +428,22 @@ static void close_sources(struct sources *s)
 }
 
 /* The name is never missing; a size label is where there are weights. */
-static void fill_up(struct list *l, const struct general_input *in, const struct param_count *count)
+static void fill_up(struct list *l, const struct general_input *in, const struct sources *s,
+		    const struct param_count *count)
 {
 	struct heft_kv *name = find(l, "general.name");
+	const char *text = in->model_name ? arena_strdup(l->a, in->model_name) : s->id[1].part[ID_NAME];
 	if (in->model_name && name)
-		name->value = value_text(arena_strdup(l->a, in->model_name));
+		name->value = value_text(text);
 	else if (!name)
-		add(l, "general.name", value_text(in->model_name ? arena_strdup(l->a, in->model_name) : "model"));
+		add(l, "general.name", value_text(text[0] ? text : "model"));
 	if (!find(l, "general.size_label") && count->total)
 		add(l, "general.size_label", value_text(llamacpp_size_label(count, l->a)));
 	add(l, "general.quantization_version", value_u32(QUANTIZATION_VERSION));
 }
 
-int llamacpp_general(const struct general_input *in, struct heft_kv **kv, size_t *n, struct arena *a, struct heft_err *err)
+int llamacpp_general(const struct general_input *in, struct heft_kv **kv, size_t *n, struct arena *a,
+		     struct heft_err *err)
 {
 	struct list l = { .a = a };
 	struct param_count count = { 0 };
@@ -443,7 +457,7 @@ int llamacpp_general(const struct general_input *in, struct heft_kv **kv, size_t
 	for (size_t i = 0; i < N_ROWS && !rc; i++)
 		rc = add_row(&l, &rows[i], &s, err);
 	if (!rc)
-		fill_up(&l, in, &count);
+		fill_up(&l, in, &s, &count);
 	close_sources(&s);
 	*kv = l.kv;
 	*n = l.n;

@@ -1,8 +1,9 @@
 /*
  * llamacpp_keys.c - the type of every metadata key that the reference writes. Owns the table; converts nothing.
  *
- * GGUF stores a type with each value and llama.cpp's loader refuses another one, while a configuration only has numbers: the key decides.
- * Keys that belong to one architecture stand without its prefix ("llama.attention.head_count" is "attention.head_count").
+ * GGUF stores a type with each value and llama.cpp's loader refuses another one, while a configuration only has
+ * numbers: the key decides. Keys that belong to one architecture stand without its prefix ("llama.attention.head_count"
+ * is "attention.head_count").
  */
 #include "target.h"
 

@@ -1,7 +1,7 @@
 /*
- * llamacpp_names.c - reads what a model's name says: organization, base name, size, fine-tune, version. Follows the reference's
- * heuristics part by part, since people search and group files by the keys that come of them. A guess that is wrong is a wrong label and
- * never an error.
+ * llamacpp_names.c - reads what a model's name says: organization, base name, size, fine-tune, version. Follows the
+ * reference's heuristics part by part, since people search and group files by the keys that come of them. A guess that
+ * is wrong is a wrong label and never an error.
  *
  *	Meta/Llama-3.1-8B-Instruct-v2-GGUF
  *	org  base      size finetune version finetune
@@ -241,7 +241,8 @@ static void drop_word_sizes(struct part *p, size_t n)
 			p[i].is &= ~SIZE_LABEL;
 }
 
-/* The base name is the words and versions at the beginning, less the versions at its end; other words are the fine-tune. */
+/* The base name is the words and versions at the beginning, less the versions at its end; other words are the
+ * fine-tune. */
 static void mark_base(struct part *p, size_t n)
 {
 	bool at_start = true;
@@ -397,7 +398,8 @@ static char *stem_of(const char *file, struct arena *a)
 
 const char *model_id_of_path(const char *path, bool is_file, struct arena *a)
 {
-	static const char *const no_names[] = { "model", "pytorch_model", "diffusion_pytorch_model", "consolidated", NULL };
+	static const char *const no_names[] = {"model", "pytorch_model", "diffusion_pytorch_model", "consolidated",
+					       NULL};
 	const char *c[DEPTH];
 	components(arena_strdup(a, path), c);
 	if (!c[0][0] || !strcmp(c[0], "..") || (is_file && !c[1][0])) {
@@ -468,7 +470,8 @@ static const char *text_of(const struct heft_kv *kv, size_t n, const char *key)
 	return NULL;
 }
 
-/* Text from a model card as a part of a file name: no separators, no control bytes, at most `room` bytes of whole characters. */
+/* Text from a model card as a part of a file name: no separators, no control bytes, at most `room` bytes of whole
+ * characters. */
 static char *file_part(const char *text, size_t room, struct arena *a)
 {
 	while (is_space(*text))
@@ -487,7 +490,8 @@ static char *file_part(const char *text, size_t room, struct arena *a)
 	return s;
 }
 
-const char *llamacpp_file_name(const struct heft_kv *kv, size_t n, const char *model_path, const char *type, struct arena *a)
+const char *llamacpp_file_name(const struct heft_kv *kv, size_t n, const char *model_path, const char *type,
+			       struct arena *a)
 {
 	static const struct { const char *key; size_t room; } parts[] = {
 		{ "general.size_label", 32 }, { "general.finetune", 60 }, { "general.version", 32 },

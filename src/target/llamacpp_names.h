@@ -19,7 +19,8 @@ void model_id_parse(struct model_id *out, const char *id, uint64_t total_params,
 /* "llama-3.1 instruct" becomes "Llama 3.1 Instruct"; acronyms and versions stay. */
 const char *model_id_title(const char *id, struct arena *a);
 
-/* The model id that a path speaks of: the last directory, or the repository of a Hub cache's snapshot. "" where it says none. */
+/* The model id that a path speaks of: the last directory, or the repository of a Hub cache's snapshot. "" where it says
+ * none. */
 const char *model_id_of_path(const char *path, bool is_file, struct arena *a);
 
 #endif

@@ -20,8 +20,8 @@ enum key_type {
 /* By the key without its "arch." prefix ("attention.head_count"), or complete for general.* and tokenizer.*. */
 enum key_type llamacpp_key_type(const char *key);
 
-/* general.* metadata of a Hugging Face checkpoint, as the reference collects it: --metadata file, model card (README.md), directory name, config,
- * generation_config (general.sampling.*). */
+/* general.* metadata of a Hugging Face checkpoint, as the reference collects it: --metadata file, model card
+ * (README.md), directory name, config, generation_config (general.sampling.*). */
 struct general_input {
 	const char *dir;            /* NULL: a lone file */
 	const char *model_path;     /* as the user gave it: the name of last resort */
@@ -32,9 +32,10 @@ struct general_input {
 	const char *arch;
 	const char *lora; /* reserved: NULL */
 };
-int llamacpp_general(const struct general_input *in, struct heft_kv **kv, size_t *n, struct arena *a, struct heft_err *err);
+int llamacpp_general(const struct general_input *in, struct heft_kv **kv, size_t *n, struct arena *a,
+		     struct heft_err *err);
 
-/* Elements of a set of output tensors, by their GGUF names and shapes, as the reference counts them. Begin with zeros. */
+/* Elements of a set of output tensors, by GGUF names and shapes, as the reference counts them. Begin with zeros. */
 struct param_count {
 	uint64_t total;
 	uint64_t shared, expert;    /* outside of experts; of one expert, over all layers */
@@ -46,12 +47,14 @@ uint64_t llamacpp_experts(const struct param_count *c);
 const char *llamacpp_size_label(const struct param_count *c, struct arena *a);
 
 /* Metadata of a GGUF that is quantized again: the input's, with the new file type, without the marks of a split set. */
-void llamacpp_requantized(const struct heft_kv *in, size_t n, uint32_t file_type, struct heft_kv **out, size_t *n_out, struct arena *a);
+void llamacpp_requantized(const struct heft_kv *in, size_t n, uint32_t file_type, struct heft_kv **out, size_t *n_out,
+			  struct arena *a);
 
 /* Is this output tensor always F32 (norms, routers, rank <= 1 ...)? By its GGUF name and shape. */
 bool llamacpp_keeps_f32(const char *name, int rank);
 
-/* A file name as people name GGUF files: "Llama-3.1-8B-Instruct-Q4_K_M.gguf"; from general.* keys, else from the path. */
-const char *llamacpp_file_name(const struct heft_kv *kv, size_t n, const char *model_path, const char *type, struct arena *a);
+/* A file name as people name GGUF files: "Llama-3.1-8B-Instruct-Q4_K_M.gguf"; from general.*, else from the path. */
+const char *llamacpp_file_name(const struct heft_kv *kv, size_t n, const char *model_path, const char *type,
+			       struct arena *a);
 
 #endif
