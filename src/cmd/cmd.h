@@ -166,6 +166,7 @@ struct progress {
 void progress_begin(struct progress *p, const char *mode, bool quiet);
 void progress_step(void *ctx, const struct heft_progress *now);       /* for heft_run_options.progress */
 void progress_end(struct progress *p);                                /* wipes the line */
-const volatile int *stop_on_signals(void); /* SIGINT, SIGTERM and SIGHUP set it from now on; a second one kills */
+void quit_on_signals(void); /* SIGINT, SIGTERM and SIGHUP end the program with a line and EXIT_FAILED from now on */
+const volatile int *stop_on_signals(void); /* now they set it; a second one kills */
 
 #endif

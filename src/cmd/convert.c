@@ -215,6 +215,7 @@ static int run(void *options, const struct list *args)
 
 	if (status >= 0)
 		return status;
+	quit_on_signals();
 	if (heft_open(&m, args->v[0], &open, &err))
 		return fail(&err);
 	status = convert(o, m);

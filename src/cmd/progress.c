@@ -18,15 +18,35 @@ static void on_signal(int number)
 	stop = number;
 }
 
-const volatile int *stop_on_signals(void)
+/* Before the run there is nothing to put in order, and the library may wait for a stream. */
+static void on_early_signal(int number)
+{
+	static const char text[] = "heft: a signal stopped the run [E107]\n";
+
+	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+		_exit(EXIT_FAILED);
+	_exit(EXIT_FAILED);
+}
+
+static void handle(void (*handler)(int number))
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction old, act = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction old, act = { .sa_handler = handler, .sa_flags = (int)SA_RESETHAND };
 
 	sigemptyset(&act.sa_mask);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		if (!sigaction(numbers[i], NULL, &old) && old.sa_handler != SIG_IGN) /* nohup stays nohup */
 			sigaction(numbers[i], &act, NULL);
+}
+
+void quit_on_signals(void)
+{
+	handle(on_early_signal);
+}
+
+const volatile int *stop_on_signals(void)
+{
+	handle(on_signal);
 	return &stop;
 }
 
