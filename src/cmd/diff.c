@@ -197,7 +197,10 @@ static void add_row(struct table *t, const struct heft_diff_item *it)
 	table_add(t, "%s", it->enc_b ? heft_encoding_name(it->enc_b) : "-");
 	if (compared(it)) {
 		add_numbers(t, &it->error);
-		table_add(t, it->error.nonfinite ? "%" PRIu64 " NaN or infinite" : "", it->error.nonfinite);
+		if (it->error.nonfinite)
+			table_add(t, "%" PRIu64 " NaN or infinite", it->error.nonfinite);
+		else
+			table_add(t, "%s", "");
 		return;
 	}
 	for (int i = 0; i < 5; i++)
