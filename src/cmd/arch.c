@@ -12,7 +12,8 @@ struct options {
 };
 
 static const struct opt rows[] = {
-	{ OPT_STRING, 0, "arch", "FILE", "file", "a family file to read and list with the built-in ones (default: none)",
+	{ OPT_STRING, 0, "arch", "FILE", "file",
+	  "a family file to read and list with the built-in ones (default: none)",
 	  offsetof(struct options, arch) },
 	{ OPT_FLAG, 0, "json", NULL, NULL, "print the table as JSON", offsetof(struct options, json) },
 	{ OPT_END, 0, NULL, NULL, NULL, NULL, 0 },

@@ -19,9 +19,9 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 enum opt_kind { OPT_END, OPT_FLAG, OPT_STRING, OPT_LIST, OPT_SIZE, OPT_COUNT, OPT_REAL };
 
 /*
- * One option: parsing, --help and shell completion all read this row. What `complete` names is also what a value may be,
- * where it is a closed set: "type" (types and recipes), "format" (containers that heft writes) or words "a|b|c". Open
- * sets are "file" and "dir"; "none|file" offers the word and takes any path.
+ * One option: parsing, --help and shell completion all read this row. What `complete` names is also what a value may
+ * be, where it is a closed set: "type" (types and recipes), "format" (containers that heft writes) or words "a|b|c".
+ * Open sets are "file" and "dir"; "none|file" offers the word and takes any path.
  */
 struct opt {
 	enum opt_kind kind;
@@ -57,7 +57,7 @@ struct tool {
 
 extern const struct tool *const tools[]; /* main.c: in the order of list.h, NULL-terminated */
 
-/* Fills options and operands. Returns -1 to go on, else the exit status: --help was printed, or a message about misuse. */
+/* Fills options and operands. Returns -1 to go on, else the exit status: --help was printed, or misuse was told. */
 int opt_parse(const struct tool *t, int argc, char **argv, void *options, struct list *args);
 void opt_release(const struct tool *t, void *options, struct list *args);
 void opt_help(const struct tool *t);
@@ -71,7 +71,7 @@ bool word_at(const char *complete, size_t i, struct word *w);
 bool word_open(const char *complete); /* a path is allowed, so that any value is */
 bool word_known(const char *complete, const char *value); /* any case */
 bool word_nearest(const char *complete, const char *value, struct word *w);
-/* Nearest so far: *best holds the smallest distance, first SIZE_MAX. Returns true where candidate is nearer and near. */
+/* Nearest so far: *best holds the smallest distance, first SIZE_MAX. True where candidate is nearer and near. */
 bool word_nearer(const char *typed, const char *candidate, size_t *best);
 
 bool size_parse(const char *s, uint64_t *out); /* "4G" "512M" "2GiB" "1.5G" "100" */
@@ -90,7 +90,7 @@ void *need(void *p);                                /* p, or the end of the prog
 
 enum style { PLAIN, BOLD, DIM, RED, GREEN, YELLOW };
 const char *style(FILE *f, enum style s);           /* "" unless f is a terminal that wants colours */
-int out_finish(int status);                         /* flushes and closes standard output; a full disk makes it EXIT_FAILED */
+int out_finish(int status);                         /* closes standard output; a full disk makes it EXIT_FAILED */
 
 struct text { /* short results by value: human_bytes(n).s */
 	char s[48];
@@ -141,13 +141,13 @@ void json_integer(struct json_writer *w, const char *key, int64_t n);
 void json_real(struct json_writer *w, const char *key, double x);
 void json_flag(struct json_writer *w, const char *key, bool b);
 void json_dims(struct json_writer *w, const char *key, const uint64_t *dim, int rank);
-void json_report(struct json_writer *w, const char *tool); /* opens a report on standard output: {"schema":1,"tool":... */
+void json_report(struct json_writer *w, const char *tool); /* opens {"schema": 1, "tool": ... on standard output */
 void json_report_end(struct json_writer *w);
 
 /* ---- values and errors (value.c) ------------------------------------------------------------------------------- */
 
 const char *value_type(const struct heft_value *v);   /* "u32", "string" */
-void value_print(FILE *f, const struct heft_value *v, size_t limit); /* at most limit elements and ~limit * 10 bytes of text */
+void value_print(FILE *f, const struct heft_value *v, size_t limit); /* limit elements, limit * 10 bytes of a text */
 void value_json(struct json_writer *w, const struct heft_kv *kv, size_t n, bool full);
 void error_json(struct json_writer *w, const char *key, const struct heft_error *e);
 struct text error_relative_text(const struct heft_error *e);

@@ -18,18 +18,21 @@ struct options {
 #define FIELD(name) offsetof(struct options, name)
 
 static const struct opt rows[] = {
-	{ OPT_REAL, 0, "max-rmse", "X", NULL, "fail where a tensor's root mean square error is above X", FIELD(max_rmse) },
+	{ OPT_REAL, 0, "max-rmse", "X", NULL, "fail where a tensor's root mean square error is above X",
+	  FIELD(max_rmse) },
 	{ OPT_REAL, 0, "max-relative", "X", NULL,
 	  "fail where a tensor's relative error, rms(a-b) / rms(a), is above X", FIELD(max_relative) },
 	{ OPT_REAL, 0, "max-abs", "X", NULL, "fail where any two values differ by more than X; 0 asks for equality",
 	  FIELD(max_abs) },
 	{ OPT_REAL, 0, "min-sqnr", "DB", NULL, "fail where a tensor's signal to error ratio is below DB decibels",
 	  FIELD(min_sqnr) },
-	{ OPT_REAL, 0, "min-cosine", "X", NULL, "fail where a tensor's cosine similarity is below X", FIELD(min_cosine) },
+	{ OPT_REAL, 0, "min-cosine", "X", NULL, "fail where a tensor's cosine similarity is below X",
+	  FIELD(min_cosine) },
 	{ OPT_FLAG, 0, "ignore-unmatched", NULL, NULL,
 	  "do not fail where a tensor of one has no counterpart in the other, or another shape (default: fail)",
 	  FIELD(ignore_unmatched) },
-	{ OPT_COUNT, 0, "top", "N", NULL, "print the N tensors that differ most; 0 prints all (default: 10)", FIELD(top) },
+	{ OPT_COUNT, 0, "top", "N", NULL, "print the N tensors that differ most; 0 prints all (default: 10)",
+	  FIELD(top) },
 	{ OPT_STRING, 0, "arch", "FILE", "none|file",
 	  "family file for both; none matches tensors by their own names (default: by configuration)", FIELD(arch) },
 	{ OPT_COUNT, 'j', "threads", "N", NULL, "threads (default: the processors that this process may use)",
@@ -141,8 +144,8 @@ static int judge_unmatched(const struct options *o, const struct heft_diff *d)
 	if (o->ignore_unmatched || (!d->n_unmatched && !d->n_shapes_differ))
 		return EXIT_DONE;
 	snprintf(err.text, sizeof err.text,
-		 "%zu tensor%s without counterpart, %zu with another shape; --ignore-unmatched tolerates them", d->n_unmatched,
-		 d->n_unmatched == 1 ? "" : "s", d->n_shapes_differ);
+		 "%zu tensor%s without counterpart, %zu with another shape; --ignore-unmatched tolerates them",
+		 d->n_unmatched, d->n_unmatched == 1 ? "" : "s", d->n_shapes_differ);
 	return fail(&err);
 }
 
@@ -321,10 +324,11 @@ static void defaults(void *options)
 const struct tool tool_diff = {
 	.name = "diff",
 	.about = "measure how far the numbers of two checkpoints are apart",
-	.usage = "A B [--max-rmse X] [--max-relative X] [--max-abs X] [--min-sqnr DB] [--min-cosine X] [--json] [OPTION]...",
-	.details = "A and B may be of any formats and types; tensors are matched through their families' names. Errors are "
-		   "those of B measured against A. Exit status 0: within all limits that were given; 1: outside one, or a "
-		   "tensor without counterpart. Without limits the numbers are only printed.",
+	.usage = "A B [--max-rmse X] [--max-relative X] [--max-abs X] [--min-sqnr DB] [--min-cosine X] [--json] "
+		 "[OPTION]...",
+	.details = "A and B may be of any formats and types; tensors are matched through their families' names. Errors "
+		   "are those of B measured against A. Exit status 0: within all limits that were given; 1: outside one, "
+		   "or a tensor without counterpart. Without limits the numbers are only printed.",
 	.operand = "file|dir",
 	.min_args = 2,
 	.max_args = 2,

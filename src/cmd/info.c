@@ -121,8 +121,8 @@ static void print_family(const struct view *v)
 	if (!f->layers)
 		return;
 	label("shape");
-	printf("%" PRIu64 " layers, width %" PRIu64 ", feed-forward %" PRIu64 ", %" PRIu64 " heads", f->layers, f->embedding,
-	       f->feed_forward, f->heads);
+	printf("%" PRIu64 " layers, width %" PRIu64 ", feed-forward %" PRIu64 ", %" PRIu64 " heads", f->layers,
+	       f->embedding, f->feed_forward, f->heads);
 	if (f->kv_heads && f->kv_heads != f->heads)
 		printf(" (%" PRIu64 " for keys and values)", f->kv_heads);
 	putchar('\n');
@@ -359,8 +359,9 @@ const struct tool tool_info = {
 	.name = "info",
 	.about = "say what a checkpoint is: family, parameters, types, licence, tensors, metadata",
 	.usage = "SRC [--tensors] [--metadata] [--full] [--json] [OPTION]...",
-	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, one part of a split set, "
-		   "or - for a stream. Only headers and configuration are read, so that this takes no time on any size.",
+	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, one part of a "
+		   "split set, or - for a stream. Only headers and configuration are read, so that this takes no time on any "
+		   "size.",
 	.operand = "file|dir",
 	.min_args = 1,
 	.max_args = 1,

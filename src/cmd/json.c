@@ -1,6 +1,6 @@
 /*
- * json.c owns the JSON that the tools write: UTF-8 out whatever comes in, one entry per line near the top so that reports
- * can be compared line by line, no number that JSON cannot hold.
+ * json.c owns the JSON that the tools write: UTF-8 out whatever comes in, one entry per line near the top so that
+ * reports can be compared line by line, no number that JSON cannot hold.
  */
 #include <inttypes.h>
 #include <math.h>

@@ -3,7 +3,7 @@
  *
  * It takes --name VALUE, --name=VALUE, -n VALUE, -nVALUE and -abc for three flags; options and operands in any order;
  * "--" ends the options, "-" is an operand. It refuses shortened names: a script that says --split today must not mean
- * something else once another --split-... exists. Of an option that is given twice the last counts, unless it is a list.
+ * something else once another --split-... exists. Of an option given twice the last counts, unless it is a list.
  */
 #include <errno.h>
 #include <math.h>

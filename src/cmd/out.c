@@ -66,7 +66,8 @@ struct text human_time(double seconds)
 	uint64_t s = seconds > 0 && seconds < 1e9 ? (uint64_t)(seconds + 0.5) : 0;
 
 	if (s >= 3600)
-		snprintf(t.s, sizeof t.s, "%u:%02u:%02u", (unsigned)(s / 3600), (unsigned)(s / 60 % 60), (unsigned)(s % 60));
+		snprintf(t.s, sizeof t.s, "%u:%02u:%02u", (unsigned)(s / 3600), (unsigned)(s / 60 % 60),
+			 (unsigned)(s % 60));
 	else
 		snprintf(t.s, sizeof t.s, "%u:%02u", (unsigned)(s / 60), (unsigned)(s % 60));
 	return t;

@@ -1,6 +1,6 @@
 /*
- * report.c owns the words and numbers of `heft convert`: every tensor of a plan, and after a run the sizes, the error of
- * each type, the worst tensors, what fell back and what was left out.
+ * report.c owns the words and numbers of `heft convert`: every tensor of a plan, and after a run the sizes, the error
+ * of each type, the worst tensors, what fell back and what was left out.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -105,8 +105,8 @@ int report_plan(const struct heft_plan *p, FILE *f)
 				o->n_fallbacks == 1 ? "s" : "", style(f, PLAIN));
 	}
 	print_drops(p, f, SIZE_MAX);
-	fprintf(f, "reads %s (%" PRIu64 " bytes) of weights; nothing was written\n", human_bytes(heft_plan_bytes_in(p)).s,
-		heft_plan_bytes_in(p));
+	fprintf(f, "reads %s (%" PRIu64 " bytes) of weights; nothing was written\n",
+		human_bytes(heft_plan_bytes_in(p)).s, heft_plan_bytes_in(p));
 	return EXIT_DONE;
 }
 
@@ -145,7 +145,9 @@ static struct type_sum *sum_types(const struct heft_output *o, const struct heft
 
 static void print_types(const struct heft_output *o, const struct heft_error *e, FILE *f)
 {
-	static const char *const head[] = { "type", "tensors", "weights", "size", "relative error", "SQNR", "max error" };
+	static const char *const head[] = {
+		"type", "tensors", "weights", "size", "relative error", "SQNR", "max error",
+	};
 	size_t n;
 	struct type_sum *sum = sum_types(o, e, &n);
 	struct table t;

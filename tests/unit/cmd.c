@@ -81,7 +81,8 @@ static void test_words(void)
 
 	ok(word_nearest("auto|json|none", "jsno", &w) && !strcmp(w.s, "json"), "two letters swapped");
 	ok(!word_nearest("auto|json|none", "zebra", &w), "nothing near");
-	ok(word_known("none|file", "none") && word_open("none|file") && !word_open("auto|json"), "open and closed sets");
+	ok(word_known("none|file", "none") && word_open("none|file") && !word_open("auto|json"),
+	   "open and closed sets");
 	ok(word_at("none|file", 0, &w) && !word_at("none|file", 1, &w), "'file' is no word");
 	ok(word_nearer("splitsize", "split-size", &best) && best == 1, "a letter lost");
 	ok(!word_nearer("splitsize", "force", &best), "farther than the best");
@@ -145,7 +146,8 @@ int main(void)
 	is_str(written(write_safe), "a\\x1b[31m\\x00b\\xff\xc3\xa9\\xe2\\x80\\xae\\xed\\xa0\\x80", "text made safe");
 	is_str(written(write_json),
 	       "{\"s\\\"\": \"\\u000a\\\\\\ufffd\\u202e\\udb40\\udc01\xc3\xa9\", \"third\": 0.3333333333333333, "
-	       "\"tenth\": 0.1, \"inf\": null, \"nan\": null, \"empty\": [], \"min\": -9223372036854775808, \"null\": null}",
+	       "\"tenth\": 0.1, \"inf\": null, \"nan\": null, \"empty\": [], "
+	       "\"min\": -9223372036854775808, \"null\": null}",
 	       "JSON on a line");
 	is_str(written(write_table), " name             n\n a              100\n long name\\x09    1  note\n",
 	       "a table: aligned, safe, no space at line ends");
