@@ -202,8 +202,8 @@ const struct tool tool_check = {
 	.name = "check",
 	.about = "list everything that is wrong with a download, at once",
 	.usage = "SRC [--deep] [--json] [OPTION]...",
-	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, or one part of a "
-		   "split set. Exit status 0: no errors, warnings perhaps; 1: errors.",
+	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, or one part of "
+		   "a split set. Exit status 0: no errors, warnings perhaps; 1: errors.",
 	.operand = "file|dir",
 	.min_args = 1,
 	.max_args = 1,

@@ -234,8 +234,8 @@ const struct tool tool_convert = {
 	.usage = "SRC [-o OUT] [-t TYPE] [--to gguf|safetensors] [--tensor-type PATTERN=TYPE]... [--split-size SIZE] "
 		 "[--split-tensors N] [-j N] [-n] [-f] [OPTION]...",
 	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, one part of a "
-		   "split set, or - for a stream. It is read once and never changed. OUT appears under its name only when "
-		   "it is complete: a failed or killed run leaves nothing there.\n\n"
+		   "split set, or - for a stream. It is read once and never changed. OUT appears under its name only "
+		   "when it is complete: a failed or killed run leaves nothing there.\n\n"
 		   "SIZE is a number with K, M, G or T (powers of 1000) or Ki, Mi, Gi, Ti (powers of 1024), as in 4G, "
 		   "1.5G, 2GiB.\n\n"
 		   "heft convert ~/models/Llama-3.1-8B -t q4_k_m -o llama.gguf",

@@ -327,8 +327,8 @@ const struct tool tool_diff = {
 	.usage = "A B [--max-rmse X] [--max-relative X] [--max-abs X] [--min-sqnr DB] [--min-cosine X] [--json] "
 		 "[OPTION]...",
 	.details = "A and B may be of any formats and types; tensors are matched through their families' names. Errors "
-		   "are those of B measured against A. Exit status 0: within all limits that were given; 1: outside one, "
-		   "or a tensor without counterpart. Without limits the numbers are only printed.",
+		   "are those of B measured against A. Exit status 0: within all limits that were given; 1: outside "
+		   "one, or a tensor without counterpart. Without limits the numbers are only printed.",
 	.operand = "file|dir",
 	.min_args = 2,
 	.max_args = 2,

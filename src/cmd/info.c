@@ -360,8 +360,8 @@ const struct tool tool_info = {
 	.about = "say what a checkpoint is: family, parameters, types, licence, tensors, metadata",
 	.usage = "SRC [--tensors] [--metadata] [--full] [--json] [OPTION]...",
 	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, one part of a "
-		   "split set, or - for a stream. Only headers and configuration are read, so that this takes no time on any "
-		   "size.",
+		   "split set, or - for a stream. Only headers and configuration are read, so that this takes no time "
+		   "on any size.",
 	.operand = "file|dir",
 	.min_args = 1,
 	.max_args = 1,
