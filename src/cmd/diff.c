@@ -187,9 +187,9 @@ static const struct heft_diff_item **ranked(const struct heft_diff *d)
 static void add_numbers(struct table *t, const struct heft_error *e)
 {
 	table_add(t, "%.4g", heft_error_rmse(e));
-	table_add(t, "%s", error_relative_text(e).s);
+	table_add(t, "%s", show_relative(e).s);
 	table_add(t, "%.4g", e->max_err);
-	table_add(t, "%s", error_sqnr_text(e).s);
+	table_add(t, "%s", show_sqnr(e).s);
 	table_add(t, "%.8f", heft_error_cosine(e));
 }
 
@@ -238,32 +238,32 @@ static void print_text(const struct options *o, const struct heft_diff *d)
 
 static void print_json(const struct options *o, const struct heft_diff *d, const struct list *args)
 {
-	struct json_writer w;
+	struct emitter w;
 
-	json_report(&w, "diff");
-	json_text(&w, "a", args->v[0]);
-	json_text(&w, "b", args->v[1]);
-	json_number(&w, "unmatched", d->n_unmatched);
-	json_number(&w, "shapes_differ", d->n_shapes_differ);
-	json_flag(&w, "passed", !count_broken(o, d) &&
+	emit_report(&w, "diff");
+	emit_text(&w, "a", args->v[0]);
+	emit_text(&w, "b", args->v[1]);
+	emit_number(&w, "unmatched", d->n_unmatched);
+	emit_number(&w, "shapes_differ", d->n_shapes_differ);
+	emit_flag(&w, "passed", !count_broken(o, d) &&
 		  (o->ignore_unmatched || (!d->n_unmatched && !d->n_shapes_differ)));
-	error_json(&w, "total", &d->total);
-	json_open(&w, "tensors", '[');
+	emit_error(&w, "total", &d->total);
+	emit_open(&w, "tensors", '[');
 	for (size_t i = 0; i < d->n_items; i++) {
 		const struct heft_diff_item *it = &d->item[i];
-		json_open(&w, NULL, '{');
-		json_text(&w, "name", it->name);
-		json_text(&w, "name_a", it->name_a);
-		json_text(&w, "name_b", it->name_b);
-		json_text(&w, "type_a", it->enc_a ? heft_encoding_name(it->enc_a) : NULL);
-		json_text(&w, "type_b", it->enc_b ? heft_encoding_name(it->enc_b) : NULL);
-		json_flag(&w, "shapes_differ", it->shapes_differ);
+		emit_open(&w, NULL, '{');
+		emit_text(&w, "name", it->name);
+		emit_text(&w, "name_a", it->name_a);
+		emit_text(&w, "name_b", it->name_b);
+		emit_text(&w, "type_a", it->enc_a ? heft_encoding_name(it->enc_a) : NULL);
+		emit_text(&w, "type_b", it->enc_b ? heft_encoding_name(it->enc_b) : NULL);
+		emit_flag(&w, "shapes_differ", it->shapes_differ);
 		if (compared(it))
-			error_json(&w, "error", &it->error);
-		json_close(&w, '}');
+			emit_error(&w, "error", &it->error);
+		emit_close(&w, '}');
 	}
-	json_close(&w, ']');
-	json_report_end(&w);
+	emit_close(&w, ']');
+	emit_report_end(&w);
 }
 
 /* ---- the tool ---- */

@@ -62,7 +62,7 @@ static bool digits(const char **s, uint64_t *out)
 	return *s != start;
 }
 
-bool size_parse(const char *s, uint64_t *out)
+bool opt_size(const char *s, uint64_t *out)
 {
 	uint64_t whole, part = 0, unit, scale = 1;
 
@@ -118,7 +118,7 @@ static int set_list(const struct opt *o, const char *s, void *field)
 
 static int set_size(const struct opt *o, const char *s, void *field)
 {
-	if (!size_parse(s, field))
+	if (!opt_size(s, field))
 		return misuse("'%s' is not a size for --%s, write it like 4G, 512M, 1.5G or 2GiB", s, o->name);
 	return -1;
 }

@@ -83,18 +83,18 @@ static double seconds_left(const struct progress *p, const struct heft_progress 
 
 static void step_json(struct progress *p, const struct heft_progress *now)
 {
-	struct json_writer w = { .f = stderr, .line = true };
+	struct emitter w = { .f = stderr, .line = true };
 
-	json_open(&w, NULL, '{');
-	json_number(&w, "schema", HEFT_SCHEMA);
-	json_text(&w, "event", "progress");
-	json_number(&w, "done", now->done);
-	json_number(&w, "total", now->total);
-	json_real(&w, "seconds", now->seconds);
-	json_real(&w, "bytes_per_second", round(p->rate));
-	json_real(&w, "seconds_left", round(seconds_left(p, now)));
-	json_text(&w, "tensor", now->tensor);
-	json_close(&w, '}');
+	emit_open(&w, NULL, '{');
+	emit_number(&w, "schema", HEFT_SCHEMA);
+	emit_text(&w, "event", "progress");
+	emit_number(&w, "done", now->done);
+	emit_number(&w, "total", now->total);
+	emit_real(&w, "seconds", now->seconds);
+	emit_real(&w, "bytes_per_second", round(p->rate));
+	emit_real(&w, "seconds_left", round(seconds_left(p, now)));
+	emit_text(&w, "tensor", now->tensor);
+	emit_close(&w, '}');
 	putc('\n', stderr);
 	fflush(stderr);
 }

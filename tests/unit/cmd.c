@@ -4,7 +4,7 @@
  */
 #include "tests/tap.h"
 
-#include "src/cmd/json.c"
+#include "src/cmd/emit.c"
 #include "src/cmd/opt.c"
 #include "src/cmd/out.c"
 #include "src/cmd/say.c"
@@ -51,7 +51,7 @@ static void test_sizes(void)
 
 	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
 		uint64_t n = 0;
-		bool good = size_parse(t[i].text, &n);
+		bool good = opt_size(t[i].text, &n);
 		ok(good == t[i].good && (!good || n == t[i].n), "size '%s'", t[i].text);
 	}
 }
@@ -108,19 +108,19 @@ static void write_safe(FILE *f)
 
 static void write_json(FILE *f)
 {
-	struct json_writer w = { .f = f, .line = true };
+	struct emitter w = { .f = f, .line = true };
 
-	json_open(&w, NULL, '{');
-	json_bytes(&w, "s\"", (struct heft_str){ "\n\\\xff\xe2\x80\xae\xf3\xa0\x80\x81\xc3\xa9", 12 });
-	json_real(&w, "third", 1.0 / 3);
-	json_real(&w, "tenth", 0.1);
-	json_real(&w, "inf", INFINITY);
-	json_real(&w, "nan", NAN);
-	json_open(&w, "empty", '[');
-	json_close(&w, ']');
-	json_integer(&w, "min", INT64_MIN);
-	json_text(&w, "null", NULL);
-	json_close(&w, '}');
+	emit_open(&w, NULL, '{');
+	emit_bytes(&w, "s\"", (struct heft_str){ "\n\\\xff\xe2\x80\xae\xf3\xa0\x80\x81\xc3\xa9", 12 });
+	emit_real(&w, "third", 1.0 / 3);
+	emit_real(&w, "tenth", 0.1);
+	emit_real(&w, "inf", INFINITY);
+	emit_real(&w, "nan", NAN);
+	emit_open(&w, "empty", '[');
+	emit_close(&w, ']');
+	emit_integer(&w, "min", INT64_MIN);
+	emit_text(&w, "null", NULL);
+	emit_close(&w, '}');
 }
 
 static void write_table(FILE *f)
