@@ -230,7 +230,8 @@ static void print_view(const struct view *v)
 	if (v->o->tensors)
 		print_tensors(v);
 	label("metadata");
-	printf("%zu keys%s\n", v->facts.n_kv, v->o->metadata ? "" : " (--metadata lists them)");
+	printf("%zu key%s%s\n", v->facts.n_kv, v->facts.n_kv == 1 ? "" : "s",
+	       v->o->metadata ? "" : " (--metadata lists them)");
 	if (v->o->metadata)
 		print_metadata(v);
 }

@@ -266,7 +266,8 @@ void report_summary(const struct heft_plan *p, const struct heft_summary *s, FIL
 		print_fallbacks(o, f);
 	}
 	print_drops(p, f, LISTED);
-	fprintf(f, "read %s, wrote %s in %.1f s", human_bytes(s->bytes_in).s, human_bytes(s->bytes_out).s, s->seconds);
+	fprintf(f, "read %s, wrote %s in %.*f s", human_bytes(s->bytes_in).s, human_bytes(s->bytes_out).s,
+		s->seconds < 10 ? 2 : 0, s->seconds);
 	if (rate > 0)
 		fprintf(f, ", %s/s", human_bytes((uint64_t)rate).s);
 	putc('\n', f);

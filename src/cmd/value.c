@@ -182,10 +182,10 @@ struct text show_relative(const struct heft_error *e)
 	struct text t;
 	double x = heft_error_relative(e);
 
-	if (x == 0)
-		snprintf(t.s, sizeof t.s, "0");
+	if (x > 0 && x < 0.00001)
+		snprintf(t.s, sizeof t.s, "<0.001%%");
 	else
-		snprintf(t.s, sizeof t.s, x >= 0.0001 && x < 10 ? "%.3f%%" : "%.2e%%", x * 100);
+		snprintf(t.s, sizeof t.s, "%.3f%%", x * 100);
 	return t;
 }
 
