@@ -12,7 +12,8 @@ struct options {
 };
 
 static const struct opt rows[] = {
-	{ OPT_STRING, 0, "arch", "FILE", "file", "a family file to read and list with the built-in ones (default: none)",
+	{ OPT_STRING, 0, "arch", "FILE", "file",
+	  "a family file to read and list with the built-in ones (default: none)",
 	  offsetof(struct options, arch) },
 	{ OPT_FLAG, 0, "json", NULL, NULL, "print the table as JSON", offsetof(struct options, json) },
 	{ OPT_END, 0, NULL, NULL, NULL, NULL, 0 },
@@ -48,22 +49,22 @@ static void print_text(const struct heft_family *f, size_t n)
 
 static void print_json(const struct heft_family *f, size_t n)
 {
-	struct json_writer w;
+	struct emitter w;
 
-	json_report(&w, "arch");
-	json_open(&w, "families", '[');
+	emit_report(&w, "arch");
+	emit_open(&w, "families", '[');
 	for (size_t i = 0; i < n; i++) {
-		json_open(&w, NULL, '{');
-		json_text(&w, "name", f[i].name);
-		json_text(&w, "origin", f[i].origin);
-		json_open(&w, "from", '[');
+		emit_open(&w, NULL, '{');
+		emit_text(&w, "name", f[i].name);
+		emit_text(&w, "origin", f[i].origin);
+		emit_open(&w, "from", '[');
 		for (size_t k = 0; f[i].from && f[i].from[k]; k++)
-			json_text(&w, NULL, f[i].from[k]);
-		json_close(&w, ']');
-		json_close(&w, '}');
+			emit_text(&w, NULL, f[i].from[k]);
+		emit_close(&w, ']');
+		emit_close(&w, '}');
 	}
-	json_close(&w, ']');
-	json_report_end(&w);
+	emit_close(&w, ']');
+	emit_report_end(&w);
 }
 
 static int run(void *options, const struct list *args)

@@ -117,33 +117,33 @@ static void print_text(const char *path, const struct findings *f, size_t errors
 		print_finding(&f->v[i]);
 	}
 	safe_puts(stdout, path);
-	printf(": %s%zu error%s%s, %zu warning%s\n", style(stdout, errors ? RED : GREEN), errors, errors == 1 ? "" : "s",
-	       style(stdout, PLAIN), f->n - errors, f->n - errors == 1 ? "" : "s");
+	printf(": %s%zu error%s%s, %zu warning%s\n", style(stdout, errors ? RED : GREEN), errors,
+	       errors == 1 ? "" : "s", style(stdout, PLAIN), f->n - errors, f->n - errors == 1 ? "" : "s");
 }
 
 static void print_json(const char *path, const struct findings *f, size_t errors)
 {
-	struct json_writer w;
+	struct emitter w;
 
-	json_report(&w, "check");
-	json_text(&w, "path", path);
-	json_number(&w, "errors", errors);
-	json_number(&w, "warnings", f->n - errors);
-	json_open(&w, "problems", '[');
+	emit_report(&w, "check");
+	emit_text(&w, "path", path);
+	emit_number(&w, "errors", errors);
+	emit_number(&w, "warnings", f->n - errors);
+	emit_open(&w, "problems", '[');
 	for (size_t i = 0; i < f->n; i++) {
 		char code[16];
 		snprintf(code, sizeof code, "E%d", f->v[i].code);
-		json_open(&w, NULL, '{');
-		json_text(&w, "code", code);
-		json_text(&w, "severity", f->v[i].warning ? "warning" : "error");
-		json_text(&w, "file", f->v[i].file);
-		json_text(&w, "tensor", f->v[i].tensor);
-		json_text(&w, "text", f->v[i].text);
-		json_text(&w, "hint", f->v[i].hint);
-		json_close(&w, '}');
+		emit_open(&w, NULL, '{');
+		emit_text(&w, "code", code);
+		emit_text(&w, "severity", f->v[i].warning ? "warning" : "error");
+		emit_text(&w, "file", f->v[i].file);
+		emit_text(&w, "tensor", f->v[i].tensor);
+		emit_text(&w, "text", f->v[i].text);
+		emit_text(&w, "hint", f->v[i].hint);
+		emit_close(&w, '}');
 	}
-	json_close(&w, ']');
-	json_report_end(&w);
+	emit_close(&w, ']');
+	emit_report_end(&w);
 }
 
 /* Progress and problems share one ctx in heft_check_options. */
@@ -202,8 +202,8 @@ const struct tool tool_check = {
 	.name = "check",
 	.about = "list everything that is wrong with a download, at once",
 	.usage = "SRC [--deep] [--json] [OPTION]...",
-	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, or one part of a split "
-		   "set. Exit status 0: no errors, warnings perhaps; 1: errors.",
+	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, or one part of "
+		   "a split set. Exit status 0: no errors, warnings perhaps; 1: errors.",
 	.operand = "file|dir",
 	.min_args = 1,
 	.max_args = 1,

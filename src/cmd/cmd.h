@@ -3,8 +3,8 @@
  * `const struct tool tool_NAME`, a row in src/cmd/list.h and a page man/heft-NAME.1.
  *
  * main.c parses, runs the tool, checks standard output and exits; a tool's run() gets its options filled in and returns
- * one of the three exit statuses. Standard output is data only; messages go to standard error through fail(), misuse()
- * and warn(), progress through progress.c.
+ * one of the three exit statuses. Standard output is data only; messages go to standard error through fail() and
+ * misuse(), progress through progress.c.
  */
 #ifndef CMD_H
 #define CMD_H
@@ -19,9 +19,9 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 enum opt_kind { OPT_END, OPT_FLAG, OPT_STRING, OPT_LIST, OPT_SIZE, OPT_COUNT, OPT_REAL };
 
 /*
- * One option: parsing, --help and shell completion all read this row. What `complete` names is also what a value may be,
- * where it is a closed set: "type" (types and recipes), "format" (containers that heft writes) or words "a|b|c". Open
- * sets are "file" and "dir"; "none|file" offers the word and takes any path.
+ * One option: parsing, --help and shell completion all read this row. What `complete` names is also what a value may
+ * be, where it is a closed set: "type" (types and recipes), "format" (containers that heft writes) or words "a|b|c".
+ * Open sets are "file" and "dir"; "none|file" offers the word and takes any path.
  */
 struct opt {
 	enum opt_kind kind;
@@ -57,7 +57,7 @@ struct tool {
 
 extern const struct tool *const tools[]; /* main.c: in the order of list.h, NULL-terminated */
 
-/* Fills options and operands. Returns -1 to go on, else the exit status: --help was printed, or a message about misuse. */
+/* Fills options and operands. Returns -1 to go on, else the exit status: --help was printed, or misuse was told. */
 int opt_parse(const struct tool *t, int argc, char **argv, void *options, struct list *args);
 void opt_release(const struct tool *t, void *options, struct list *args);
 void opt_help(const struct tool *t);
@@ -71,10 +71,10 @@ bool word_at(const char *complete, size_t i, struct word *w);
 bool word_open(const char *complete); /* a path is allowed, so that any value is */
 bool word_known(const char *complete, const char *value); /* any case */
 bool word_nearest(const char *complete, const char *value, struct word *w);
-/* Nearest so far: *best holds the smallest distance, first SIZE_MAX. Returns true where candidate is nearer and near. */
+/* Nearest so far: *best holds the smallest distance, first SIZE_MAX. True where candidate is nearer and near. */
 bool word_nearer(const char *typed, const char *candidate, size_t *best);
 
-bool size_parse(const char *s, uint64_t *out); /* "4G" "512M" "2GiB" "1.5G" "100" */
+bool opt_size(const char *s, uint64_t *out); /* "4G" "512M" "2GiB" "1.5G" "100" */
 
 /* ---- messages (say.c) ------------------------------------------------------------------------------------------ */
 
@@ -82,15 +82,13 @@ void say_name(const char *tool);                    /* "convert": messages begin
 int fail(const struct heft_err *err);               /* the error with its code; returns EXIT_FAILED */
 __attribute__((format(printf, 1, 2)))
 int misuse(const char *fmt, ...);                   /* returns EXIT_USAGE and points to --help */
-__attribute__((format(printf, 1, 2)))
-void warn(const char *fmt, ...);
 void *need(void *p);                                /* p, or the end of the program: memory is exhausted */
 
 /* ---- output (out.c, table.c) ----------------------------------------------------------------------------------- */
 
 enum style { PLAIN, BOLD, DIM, RED, GREEN, YELLOW };
 const char *style(FILE *f, enum style s);           /* "" unless f is a terminal that wants colours */
-int out_finish(int status);                         /* flushes and closes standard output; a full disk makes it EXIT_FAILED */
+int out_finish(int status);                         /* closes standard output; a full disk makes it EXIT_FAILED */
 
 struct text { /* short results by value: human_bytes(n).s */
 	char s[48];
@@ -105,9 +103,9 @@ struct text human_dims(const uint64_t *dim, int rank); /* "4096 x 14336", outerm
 size_t safe_put(FILE *f, const char *s, size_t n);
 size_t safe_puts(FILE *f, const char *s);
 /* Bytes of the UTF-8 character at s (n > 0), its number in *c; 0 where the bytes are not one. */
-size_t utf8_char(const char *s, size_t n, uint32_t *c);
+size_t safe_decode(const char *s, size_t n, uint32_t *c);
 /* Characters that steer a terminal or turn the reading direction, so that a name would show as another. */
-bool utf8_steers(uint32_t c);
+bool safe_steers(uint32_t c);
 /* Bytes of the character at s; 0 where they are not one that is safe to print. */
 size_t safe_char(const char *s, size_t n);
 
@@ -123,35 +121,35 @@ __attribute__((format(printf, 2, 3)))
 void table_add(struct table *t, const char *fmt, ...); /* one cell */
 void table_print(struct table *t, FILE *f, int indent); /* prints and releases; the head is dim */
 
-/* ---- JSON (json.c) --------------------------------------------------------------------------------------------- */
+/* ---- JSON (emit.c) --------------------------------------------------------------------------------------------- */
 
 /* A small writer. key is NULL inside arrays. Values that JSON cannot hold (infinity, NaN) become null. */
-struct json_writer {
+struct emitter {
 	FILE *f;
 	int depth;
 	bool comma;
 	bool line;    /* everything on one line */
 };
-void json_open(struct json_writer *w, const char *key, char bracket); /* '{' or '[' */
-void json_close(struct json_writer *w, char bracket);
-void json_text(struct json_writer *w, const char *key, const char *s); /* NULL: null */
-void json_bytes(struct json_writer *w, const char *key, struct heft_str s);
-void json_number(struct json_writer *w, const char *key, uint64_t n);
-void json_integer(struct json_writer *w, const char *key, int64_t n);
-void json_real(struct json_writer *w, const char *key, double x);
-void json_flag(struct json_writer *w, const char *key, bool b);
-void json_dims(struct json_writer *w, const char *key, const uint64_t *dim, int rank);
-void json_report(struct json_writer *w, const char *tool); /* opens a report on standard output: {"schema":1,"tool":... */
-void json_report_end(struct json_writer *w);
+void emit_open(struct emitter *w, const char *key, char bracket); /* '{' or '[' */
+void emit_close(struct emitter *w, char bracket);
+void emit_text(struct emitter *w, const char *key, const char *s); /* NULL: null */
+void emit_bytes(struct emitter *w, const char *key, struct heft_str s);
+void emit_number(struct emitter *w, const char *key, uint64_t n);
+void emit_integer(struct emitter *w, const char *key, int64_t n);
+void emit_real(struct emitter *w, const char *key, double x);
+void emit_flag(struct emitter *w, const char *key, bool b);
+void emit_dims(struct emitter *w, const char *key, const uint64_t *dim, int rank);
+void emit_report(struct emitter *w, const char *tool); /* opens {"schema": 1, "tool": ... on standard output */
+void emit_report_end(struct emitter *w);
 
 /* ---- values and errors (value.c) ------------------------------------------------------------------------------- */
 
-const char *value_type(const struct heft_value *v);   /* "u32", "string" */
-void value_print(FILE *f, const struct heft_value *v, size_t limit); /* at most limit elements and ~limit * 10 bytes of text */
-void value_json(struct json_writer *w, const struct heft_kv *kv, size_t n, bool full);
-void error_json(struct json_writer *w, const char *key, const struct heft_error *e);
-struct text error_relative_text(const struct heft_error *e);
-struct text error_sqnr_text(const struct heft_error *e);
+const char *show_type(const struct heft_value *v);   /* "u32", "string" */
+void show_value(FILE *f, const struct heft_value *v, size_t limit); /* limit elements, limit * 10 bytes of a text */
+void emit_metadata(struct emitter *w, const struct heft_kv *kv, size_t n, bool full);
+void emit_error(struct emitter *w, const char *key, const struct heft_error *e);
+struct text show_relative(const struct heft_error *e);
+struct text show_sqnr(const struct heft_error *e);
 
 /* ---- progress (progress.c) ------------------------------------------------------------------------------------- */
 
@@ -166,6 +164,7 @@ struct progress {
 void progress_begin(struct progress *p, const char *mode, bool quiet);
 void progress_step(void *ctx, const struct heft_progress *now);       /* for heft_run_options.progress */
 void progress_end(struct progress *p);                                /* wipes the line */
-const volatile int *stop_on_signals(void); /* SIGINT, SIGTERM and SIGHUP set it from now on; a second one kills */
+void quit_on_signals(void); /* SIGINT, SIGTERM and SIGHUP end the program with a line and EXIT_FAILED from now on */
+const volatile int *stop_on_signals(void); /* now they set it; a second one kills */
 
 #endif

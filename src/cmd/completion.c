@@ -73,7 +73,8 @@ static void bash_value(const struct tool *t, const struct opt *o)
 	printf("\t%s,--%s", t->name, o->name);
 	if (o->letter)
 		printf(" | %s,-%c", t->name, o->letter);
-	printf(")\n\t\tCOMPREPLY=($(compgen%s -W '", has(o->complete, "dir") ? " -d" : has(o->complete, "file") ? " -f" : "");
+	printf(")\n\t\tCOMPREPLY=($(compgen%s -W '",
+	       has(o->complete, "dir") ? " -d" : has(o->complete, "file") ? " -f" : "");
 	put_words(o->complete, " ");
 	printf("' -- \"$cur\"))\n\t\treturn ;;\n");
 }

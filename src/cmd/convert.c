@@ -25,7 +25,8 @@ static const struct opt rows[] = {
 	  "type or recipe to write; auto is the 16-bit type of the source, keep leaves each tensor its own; "
 	  "'heft types' lists them (default: auto)",
 	  FIELD(type) },
-	{ OPT_STRING, 0, "to", "FORMAT", "format", "container to write: gguf or safetensors (default: gguf)", FIELD(to) },
+	{ OPT_STRING, 0, "to", "FORMAT", "format", "container to write: gguf or safetensors (default: gguf)",
+	  FIELD(to) },
 	{ OPT_STRING, 0, "via", "TYPE", "auto|bf16|f16|f32",
 	  "type that values are rounded to before they are quantized, as the 16-bit file of a two-step conversion "
 	  "does (default: auto, the source's own 16-bit type)",
@@ -33,13 +34,15 @@ static const struct opt rows[] = {
 	{ OPT_LIST, 0, "tensor-type", "PATTERN=TYPE", NULL,
 	  "type for the tensors whose name matches; may be repeated, the first match decides (default: none)",
 	  FIELD(tensor_type) },
-	{ OPT_SIZE, 0, "split-size", "SIZE", NULL, "begin a new file before this one grows past SIZE (default: one file)",
+	{ OPT_SIZE, 0, "split-size", "SIZE", NULL,
+	  "begin a new file before this one grows past SIZE (default: one file)",
 	  FIELD(split_size) },
 	{ OPT_COUNT, 0, "split-tensors", "N", NULL, "begin a new file after N tensors (default: one file)",
 	  FIELD(split_tensors) },
 	{ OPT_COUNT, 'j', "threads", "N", NULL, "threads (default: the processors that this process may use)",
 	  FIELD(threads) },
-	{ OPT_FLAG, 'n', "dry-run", NULL, NULL, "print the whole plan and the exact size, write nothing", FIELD(dry_run) },
+	{ OPT_FLAG, 'n', "dry-run", NULL, NULL, "print the whole plan and the exact size, write nothing",
+	  FIELD(dry_run) },
 	{ OPT_FLAG, 'f', "force", NULL, NULL, "replace OUT where it exists (default: refuse)", FIELD(force) },
 	{ OPT_FLAG, 0, "strict", NULL, NULL,
 	  "fail where a tensor does not fit the asked type (default: the nearest type that fits, and say so)",
@@ -56,8 +59,10 @@ static const struct opt rows[] = {
 	  FIELD(metadata) },
 	{ OPT_STRING, 0, "model-name", "NAME", NULL, "name of the model in the file (default: from SRC)",
 	  FIELD(model_name) },
-	{ OPT_FLAG, 0, "vocab-only", NULL, NULL, "write the metadata and the tokenizer, no tensors", FIELD(vocab_only) },
-	{ OPT_SIZE, 0, "spool", "SIZE", NULL, "memory that tensors may wait in for their turn on a pipe (default: 256MiB)",
+	{ OPT_FLAG, 0, "vocab-only", NULL, NULL, "write the metadata and the tokenizer, no tensors",
+	  FIELD(vocab_only) },
+	{ OPT_SIZE, 0, "spool", "SIZE", NULL,
+	  "memory that tensors may wait in for their turn on a pipe (default: 256MiB)",
 	  FIELD(spool) },
 	{ OPT_STRING, 0, "progress", "HOW", "auto|json|none",
 	  "auto: a line on a terminal; json: one object per line on standard error; none (default: auto)",
@@ -215,6 +220,7 @@ static int run(void *options, const struct list *args)
 
 	if (status >= 0)
 		return status;
+	quit_on_signals();
 	if (heft_open(&m, args->v[0], &open, &err))
 		return fail(&err);
 	status = convert(o, m);
@@ -227,11 +233,11 @@ const struct tool tool_convert = {
 	.about = "write a checkpoint as the file that a runtime loads, quantized, in one pass",
 	.usage = "SRC [-o OUT] [-t TYPE] [--to gguf|safetensors] [--tensor-type PATTERN=TYPE]... [--split-size SIZE] "
 		 "[--split-tensors N] [-j N] [-n] [-f] [OPTION]...",
-	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, one part of a split "
-		   "set, or - for a stream. It is read once and never changed. OUT appears under its name only when it is "
-		   "complete: a failed or killed run leaves nothing there.\n\n"
-		   "SIZE is a number with K, M, G or T (powers of 1000) or Ki, Mi, Gi, Ti (powers of 1024), as in 4G, 1.5G, "
-		   "2GiB.\n\n"
+	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, one part of a "
+		   "split set, or - for a stream. It is read once and never changed. OUT appears under its name only "
+		   "when it is complete: a failed or killed run leaves nothing there.\n\n"
+		   "SIZE is a number with K, M, G or T (powers of 1000) or Ki, Mi, Gi, Ti (powers of 1024), as in 4G, "
+		   "1.5G, 2GiB.\n\n"
 		   "heft convert ~/models/Llama-3.1-8B -t q4_k_m -o llama.gguf",
 	.operand = "file|dir",
 	.min_args = 1,

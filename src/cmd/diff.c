@@ -18,18 +18,21 @@ struct options {
 #define FIELD(name) offsetof(struct options, name)
 
 static const struct opt rows[] = {
-	{ OPT_REAL, 0, "max-rmse", "X", NULL, "fail where a tensor's root mean square error is above X", FIELD(max_rmse) },
+	{ OPT_REAL, 0, "max-rmse", "X", NULL, "fail where a tensor's root mean square error is above X",
+	  FIELD(max_rmse) },
 	{ OPT_REAL, 0, "max-relative", "X", NULL,
 	  "fail where a tensor's relative error, rms(a-b) / rms(a), is above X", FIELD(max_relative) },
 	{ OPT_REAL, 0, "max-abs", "X", NULL, "fail where any two values differ by more than X; 0 asks for equality",
 	  FIELD(max_abs) },
 	{ OPT_REAL, 0, "min-sqnr", "DB", NULL, "fail where a tensor's signal to error ratio is below DB decibels",
 	  FIELD(min_sqnr) },
-	{ OPT_REAL, 0, "min-cosine", "X", NULL, "fail where a tensor's cosine similarity is below X", FIELD(min_cosine) },
+	{ OPT_REAL, 0, "min-cosine", "X", NULL, "fail where a tensor's cosine similarity is below X",
+	  FIELD(min_cosine) },
 	{ OPT_FLAG, 0, "ignore-unmatched", NULL, NULL,
 	  "do not fail where a tensor of one has no counterpart in the other, or another shape (default: fail)",
 	  FIELD(ignore_unmatched) },
-	{ OPT_COUNT, 0, "top", "N", NULL, "print the N tensors that differ most; 0 prints all (default: 10)", FIELD(top) },
+	{ OPT_COUNT, 0, "top", "N", NULL, "print the N tensors that differ most; 0 prints all (default: 10)",
+	  FIELD(top) },
 	{ OPT_STRING, 0, "arch", "FILE", "none|file",
 	  "family file for both; none matches tensors by their own names (default: by configuration)", FIELD(arch) },
 	{ OPT_COUNT, 'j', "threads", "N", NULL, "threads (default: the processors that this process may use)",
@@ -141,8 +144,8 @@ static int judge_unmatched(const struct options *o, const struct heft_diff *d)
 	if (o->ignore_unmatched || (!d->n_unmatched && !d->n_shapes_differ))
 		return EXIT_DONE;
 	snprintf(err.text, sizeof err.text,
-		 "%zu tensor%s without counterpart, %zu with another shape; --ignore-unmatched tolerates them", d->n_unmatched,
-		 d->n_unmatched == 1 ? "" : "s", d->n_shapes_differ);
+		 "%zu tensor%s without counterpart, %zu with another shape; --ignore-unmatched tolerates them",
+		 d->n_unmatched, d->n_unmatched == 1 ? "" : "s", d->n_shapes_differ);
 	return fail(&err);
 }
 
@@ -184,9 +187,9 @@ static const struct heft_diff_item **ranked(const struct heft_diff *d)
 static void add_numbers(struct table *t, const struct heft_error *e)
 {
 	table_add(t, "%.4g", heft_error_rmse(e));
-	table_add(t, "%s", error_relative_text(e).s);
+	table_add(t, "%s", show_relative(e).s);
 	table_add(t, "%.4g", e->max_err);
-	table_add(t, "%s", error_sqnr_text(e).s);
+	table_add(t, "%s", show_sqnr(e).s);
 	table_add(t, "%.8f", heft_error_cosine(e));
 }
 
@@ -197,7 +200,10 @@ static void add_row(struct table *t, const struct heft_diff_item *it)
 	table_add(t, "%s", it->enc_b ? heft_encoding_name(it->enc_b) : "-");
 	if (compared(it)) {
 		add_numbers(t, &it->error);
-		table_add(t, it->error.nonfinite ? "%" PRIu64 " NaN or infinite" : "", it->error.nonfinite);
+		if (it->error.nonfinite)
+			table_add(t, "%" PRIu64 " NaN or infinite", it->error.nonfinite);
+		else
+			table_add(t, "%s", "");
 		return;
 	}
 	for (int i = 0; i < 5; i++)
@@ -232,32 +238,32 @@ static void print_text(const struct options *o, const struct heft_diff *d)
 
 static void print_json(const struct options *o, const struct heft_diff *d, const struct list *args)
 {
-	struct json_writer w;
+	struct emitter w;
 
-	json_report(&w, "diff");
-	json_text(&w, "a", args->v[0]);
-	json_text(&w, "b", args->v[1]);
-	json_number(&w, "unmatched", d->n_unmatched);
-	json_number(&w, "shapes_differ", d->n_shapes_differ);
-	json_flag(&w, "passed", !count_broken(o, d) &&
+	emit_report(&w, "diff");
+	emit_text(&w, "a", args->v[0]);
+	emit_text(&w, "b", args->v[1]);
+	emit_number(&w, "unmatched", d->n_unmatched);
+	emit_number(&w, "shapes_differ", d->n_shapes_differ);
+	emit_flag(&w, "passed", !count_broken(o, d) &&
 		  (o->ignore_unmatched || (!d->n_unmatched && !d->n_shapes_differ)));
-	error_json(&w, "total", &d->total);
-	json_open(&w, "tensors", '[');
+	emit_error(&w, "total", &d->total);
+	emit_open(&w, "tensors", '[');
 	for (size_t i = 0; i < d->n_items; i++) {
 		const struct heft_diff_item *it = &d->item[i];
-		json_open(&w, NULL, '{');
-		json_text(&w, "name", it->name);
-		json_text(&w, "name_a", it->name_a);
-		json_text(&w, "name_b", it->name_b);
-		json_text(&w, "type_a", it->enc_a ? heft_encoding_name(it->enc_a) : NULL);
-		json_text(&w, "type_b", it->enc_b ? heft_encoding_name(it->enc_b) : NULL);
-		json_flag(&w, "shapes_differ", it->shapes_differ);
+		emit_open(&w, NULL, '{');
+		emit_text(&w, "name", it->name);
+		emit_text(&w, "name_a", it->name_a);
+		emit_text(&w, "name_b", it->name_b);
+		emit_text(&w, "type_a", it->enc_a ? heft_encoding_name(it->enc_a) : NULL);
+		emit_text(&w, "type_b", it->enc_b ? heft_encoding_name(it->enc_b) : NULL);
+		emit_flag(&w, "shapes_differ", it->shapes_differ);
 		if (compared(it))
-			error_json(&w, "error", &it->error);
-		json_close(&w, '}');
+			emit_error(&w, "error", &it->error);
+		emit_close(&w, '}');
 	}
-	json_close(&w, ']');
-	json_report_end(&w);
+	emit_close(&w, ']');
+	emit_report_end(&w);
 }
 
 /* ---- the tool ---- */
@@ -318,10 +324,11 @@ static void defaults(void *options)
 const struct tool tool_diff = {
 	.name = "diff",
 	.about = "measure how far the numbers of two checkpoints are apart",
-	.usage = "A B [--max-rmse X] [--max-relative X] [--max-abs X] [--min-sqnr DB] [--min-cosine X] [--json] [OPTION]...",
-	.details = "A and B may be of any formats and types; tensors are matched through their families' names. Errors are "
-		   "those of B measured against A. Exit status 0: within all limits that were given; 1: outside one, or a "
-		   "tensor without counterpart. Without limits the numbers are only printed.",
+	.usage = "A B [--max-rmse X] [--max-relative X] [--max-abs X] [--min-sqnr DB] [--min-cosine X] [--json] "
+		 "[OPTION]...",
+	.details = "A and B may be of any formats and types; tensors are matched through their families' names. Errors "
+		   "are those of B measured against A. Exit status 0: within all limits that were given; 1: outside "
+		   "one, or a tensor without counterpart. Without limits the numbers are only printed.",
 	.operand = "file|dir",
 	.min_args = 2,
 	.max_args = 2,

@@ -38,21 +38,21 @@ static void print_text(void)
 
 static void print_json(void)
 {
-	struct json_writer w;
+	struct emitter w;
 
-	json_report(&w, "errors");
-	json_open(&w, "errors", '[');
+	emit_report(&w, "errors");
+	emit_open(&w, "errors", '[');
 	for (int i = 0; i < CODES; i++) {
 		char code[16];
 		snprintf(code, sizeof code, "E%d", codes[i].code);
-		json_open(&w, NULL, '{');
-		json_text(&w, "code", code);
-		json_text(&w, "name", codes[i].name);
-		json_text(&w, "text", heft_code_text(codes[i].code));
-		json_close(&w, '}');
+		emit_open(&w, NULL, '{');
+		emit_text(&w, "code", code);
+		emit_text(&w, "name", codes[i].name);
+		emit_text(&w, "text", heft_code_text(codes[i].code));
+		emit_close(&w, '}');
 	}
-	json_close(&w, ']');
-	json_report_end(&w);
+	emit_close(&w, ']');
+	emit_report_end(&w);
 }
 
 static int run(void *options, const struct list *args)

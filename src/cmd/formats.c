@@ -30,21 +30,21 @@ static void print_text(const struct heft_format_info *f, size_t n)
 
 static void print_json(const struct heft_format_info *f, size_t n)
 {
-	struct json_writer w;
+	struct emitter w;
 
-	json_report(&w, "formats");
-	json_open(&w, "formats", '[');
+	emit_report(&w, "formats");
+	emit_open(&w, "formats", '[');
 	for (size_t i = 0; i < n; i++) {
-		json_open(&w, NULL, '{');
-		json_text(&w, "name", f[i].name);
-		json_text(&w, "extension", f[i].extension);
-		json_flag(&w, "reads", f[i].reads);
-		json_flag(&w, "writes", f[i].writes);
-		json_text(&w, "about", f[i].about);
-		json_close(&w, '}');
+		emit_open(&w, NULL, '{');
+		emit_text(&w, "name", f[i].name);
+		emit_text(&w, "extension", f[i].extension);
+		emit_flag(&w, "reads", f[i].reads);
+		emit_flag(&w, "writes", f[i].writes);
+		emit_text(&w, "about", f[i].about);
+		emit_close(&w, '}');
 	}
-	json_close(&w, ']');
-	json_report_end(&w);
+	emit_close(&w, ']');
+	emit_report_end(&w);
 }
 
 static int run(void *options, const struct list *args)

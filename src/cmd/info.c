@@ -121,8 +121,8 @@ static void print_family(const struct view *v)
 	if (!f->layers)
 		return;
 	label("shape");
-	printf("%" PRIu64 " layers, width %" PRIu64 ", feed-forward %" PRIu64 ", %" PRIu64 " heads", f->layers, f->embedding,
-	       f->feed_forward, f->heads);
+	printf("%" PRIu64 " layers, width %" PRIu64 ", feed-forward %" PRIu64 ", %" PRIu64 " heads", f->layers,
+	       f->embedding, f->feed_forward, f->heads);
 	if (f->kv_heads && f->kv_heads != f->heads)
 		printf(" (%" PRIu64 " for keys and values)", f->kv_heads);
 	putchar('\n');
@@ -209,8 +209,8 @@ static void print_metadata(const struct view *v)
 		const struct heft_value *x = &f->kv[i].value;
 		fputs("  ", stdout);
 		safe_puts(stdout, f->kv[i].key);
-		printf("%s %s%s%s = ", style(stdout, DIM), value_type(x), x->array ? "[]" : "", style(stdout, PLAIN));
-		value_print(stdout, x, v->o->full ? SIZE_MAX : 8);
+		printf("%s %s%s%s = ", style(stdout, DIM), show_type(x), x->array ? "[]" : "", style(stdout, PLAIN));
+		show_value(stdout, x, v->o->full ? SIZE_MAX : 8);
 		putchar('\n');
 	}
 }
@@ -230,30 +230,31 @@ static void print_view(const struct view *v)
 	if (v->o->tensors)
 		print_tensors(v);
 	label("metadata");
-	printf("%zu keys%s\n", v->facts.n_kv, v->o->metadata ? "" : " (--metadata lists them)");
+	printf("%zu key%s%s\n", v->facts.n_kv, v->facts.n_kv == 1 ? "" : "s",
+	       v->o->metadata ? "" : " (--metadata lists them)");
 	if (v->o->metadata)
 		print_metadata(v);
 }
 
 /* ---- JSON ---- */
 
-static void json_files(struct json_writer *w, const struct heft_model *m)
+static void json_files(struct emitter *w, const struct heft_model *m)
 {
-	json_open(w, "files", '[');
+	emit_open(w, "files", '[');
 	for (size_t i = 0; i < m->n_files; i++) {
-		json_open(w, NULL, '{');
-		json_text(w, "path", m->file[i].path);
-		json_text(w, "format", m->file[i].format);
+		emit_open(w, NULL, '{');
+		emit_text(w, "path", m->file[i].path);
+		emit_text(w, "format", m->file[i].format);
 		if (m->file[i].size == UINT64_MAX)
-			json_text(w, "size", NULL);
+			emit_text(w, "size", NULL);
 		else
-			json_number(w, "size", m->file[i].size);
-		json_close(w, '}');
+			emit_number(w, "size", m->file[i].size);
+		emit_close(w, '}');
 	}
-	json_close(w, ']');
+	emit_close(w, ']');
 }
 
-static void json_facts(struct json_writer *w, const struct heft_facts *f)
+static void json_facts(struct emitter *w, const struct heft_facts *f)
 {
 	const struct {
 		const char *key;
@@ -272,69 +273,69 @@ static void json_facts(struct json_writer *w, const struct heft_facts *f)
 		{ "vocabulary", f->vocabulary },
 	};
 
-	json_text(w, "name", f->name);
-	json_text(w, "family", f->family);
-	json_text(w, "license", f->license);
-	json_text(w, "tokenizer", f->tokenizer);
-	json_text(w, "pre_tokenizer", f->pre_tokenizer);
-	json_text(w, "chat_template", f->chat_template);
+	emit_text(w, "name", f->name);
+	emit_text(w, "family", f->family);
+	emit_text(w, "license", f->license);
+	emit_text(w, "tokenizer", f->tokenizer);
+	emit_text(w, "pre_tokenizer", f->pre_tokenizer);
+	emit_text(w, "chat_template", f->chat_template);
 	for (size_t i = 0; i < sizeof count / sizeof *count; i++)
-		json_number(w, count[i].key, count[i].n);
+		emit_number(w, count[i].key, count[i].n);
 }
 
-static void json_types(struct json_writer *w, const struct view *v)
+static void json_types(struct emitter *w, const struct view *v)
 {
-	json_open(w, "types", '[');
+	emit_open(w, "types", '[');
 	for (size_t i = 0; i < v->n_types; i++) {
-		json_open(w, NULL, '{');
-		json_text(w, "type", heft_encoding_name(v->type[i].enc));
-		json_number(w, "tensors", v->type[i].tensors);
-		json_number(w, "weights", v->type[i].weights);
-		json_number(w, "size", v->type[i].bytes);
-		json_close(w, '}');
+		emit_open(w, NULL, '{');
+		emit_text(w, "type", heft_encoding_name(v->type[i].enc));
+		emit_number(w, "tensors", v->type[i].tensors);
+		emit_number(w, "weights", v->type[i].weights);
+		emit_number(w, "size", v->type[i].bytes);
+		emit_close(w, '}');
 	}
-	json_close(w, ']');
+	emit_close(w, ']');
 }
 
-static void json_tensors(struct json_writer *w, const struct heft_model *m)
+static void json_tensors(struct emitter *w, const struct heft_model *m)
 {
-	json_open(w, "tensors", '[');
+	emit_open(w, "tensors", '[');
 	for (size_t i = 0; i < m->n_tensors; i++) {
 		const struct heft_tensor *t = &m->tensor[i];
-		json_open(w, NULL, '{');
-		json_text(w, "name", t->name);
-		json_text(w, "type", heft_encoding_name(t->enc));
-		json_dims(w, "shape", t->dim, t->rank);
-		json_number(w, "size", tensor_bytes(t));
-		json_open(w, "planes", '[');
+		emit_open(w, NULL, '{');
+		emit_text(w, "name", t->name);
+		emit_text(w, "type", heft_encoding_name(t->enc));
+		emit_dims(w, "shape", t->dim, t->rank);
+		emit_number(w, "size", tensor_bytes(t));
+		emit_open(w, "planes", '[');
 		for (int k = 0; k < t->n_planes; k++) {
-			json_open(w, NULL, '{');
-			json_number(w, "file", t->plane[k].file);
-			json_number(w, "offset", t->plane[k].offset);
-			json_number(w, "size", t->plane[k].size);
-			json_close(w, '}');
+			emit_open(w, NULL, '{');
+			emit_number(w, "file", t->plane[k].file);
+			emit_number(w, "offset", t->plane[k].offset);
+			emit_number(w, "size", t->plane[k].size);
+			emit_close(w, '}');
 		}
-		json_close(w, ']');
-		json_close(w, '}');
+		emit_close(w, ']');
+		emit_close(w, '}');
 	}
-	json_close(w, ']');
+	emit_close(w, ']');
 }
 
 static void json_view(const struct view *v)
 {
-	struct json_writer w;
+	struct emitter w;
 
-	json_report(&w, "info");
-	json_text(&w, "path", v->m->path);
-	json_text(&w, "format", v->m->format);
+	emit_report(&w, "info");
+	emit_text(&w, "path", v->m->path);
+	emit_text(&w, "format", v->m->format);
 	json_facts(&w, &v->facts);
-	json_text(&w, "family_error", v->no_family.code ? v->no_family.text : NULL);
-	json_number(&w, "size", v->bytes);
+	emit_text(&w, "family_error", v->no_family.code ? v->no_family.text : NULL);
+	emit_number(&w, "size", v->bytes);
 	json_files(&w, v->m);
 	json_types(&w, v);
-	value_json(&w, v->facts.kv, v->facts.n_kv, v->o->full);
+	emit_metadata(&w, v->facts.kv, v->facts.n_kv, v->o->full);
 	json_tensors(&w, v->m);
-	json_report_end(&w);
+	emit_report_end(&w);
 }
 
 static int run(void *options, const struct list *args)
@@ -359,8 +360,9 @@ const struct tool tool_info = {
 	.name = "info",
 	.about = "say what a checkpoint is: family, parameters, types, licence, tensors, metadata",
 	.usage = "SRC [--tensors] [--metadata] [--full] [--json] [OPTION]...",
-	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, one part of a split set, "
-		   "or - for a stream. Only headers and configuration are read, so that this takes no time on any size.",
+	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, one part of a "
+		   "split set, or - for a stream. Only headers and configuration are read, so that this takes no time "
+		   "on any size.",
 	.operand = "file|dir",
 	.min_args = 1,
 	.max_args = 1,

@@ -3,7 +3,7 @@
  *
  * It takes --name VALUE, --name=VALUE, -n VALUE, -nVALUE and -abc for three flags; options and operands in any order;
  * "--" ends the options, "-" is an operand. It refuses shortened names: a script that says --split today must not mean
- * something else once another --split-... exists. Of an option that is given twice the last counts, unless it is a list.
+ * something else once another --split-... exists. Of an option given twice the last counts, unless it is a list.
  */
 #include <errno.h>
 #include <math.h>
@@ -62,7 +62,7 @@ static bool digits(const char **s, uint64_t *out)
 	return *s != start;
 }
 
-bool size_parse(const char *s, uint64_t *out)
+bool opt_size(const char *s, uint64_t *out)
 {
 	uint64_t whole, part = 0, unit, scale = 1;
 
@@ -118,7 +118,7 @@ static int set_list(const struct opt *o, const char *s, void *field)
 
 static int set_size(const struct opt *o, const char *s, void *field)
 {
-	if (!size_parse(s, field))
+	if (!opt_size(s, field))
 		return misuse("'%s' is not a size for --%s, write it like 4G, 512M, 1.5G or 2GiB", s, o->name);
 	return -1;
 }

@@ -66,7 +66,8 @@ struct text human_time(double seconds)
 	uint64_t s = seconds > 0 && seconds < 1e9 ? (uint64_t)(seconds + 0.5) : 0;
 
 	if (s >= 3600)
-		snprintf(t.s, sizeof t.s, "%u:%02u:%02u", (unsigned)(s / 3600), (unsigned)(s / 60 % 60), (unsigned)(s % 60));
+		snprintf(t.s, sizeof t.s, "%u:%02u:%02u", (unsigned)(s / 3600), (unsigned)(s / 60 % 60),
+			 (unsigned)(s % 60));
 	else
 		snprintf(t.s, sizeof t.s, "%u:%02u", (unsigned)(s / 60), (unsigned)(s % 60));
 	return t;
@@ -84,7 +85,7 @@ struct text human_dims(const uint64_t *dim, int rank)
 
 /* ---- text from files ---- */
 
-size_t utf8_char(const char *text, size_t n, uint32_t *c)
+size_t safe_decode(const char *text, size_t n, uint32_t *c)
 {
 	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	const unsigned char *s = (const unsigned char *)text;
@@ -101,7 +102,7 @@ size_t utf8_char(const char *text, size_t n, uint32_t *c)
 	return *c < smallest[len] || *c > 0x10ffff || (*c >= 0xd800 && *c < 0xe000) ? 0 : len;
 }
 
-bool utf8_steers(uint32_t c)
+bool safe_steers(uint32_t c)
 {
 	static const uint32_t range[][2] = {
 		{ 0, 0x1f },          { 0x7f, 0x9f },       { 0x061c, 0x061c }, { 0x200b, 0x200f },
@@ -118,9 +119,9 @@ bool utf8_steers(uint32_t c)
 size_t safe_char(const char *s, size_t n)
 {
 	uint32_t c;
-	size_t len = n ? utf8_char(s, n, &c) : 0;
+	size_t len = n ? safe_decode(s, n, &c) : 0;
 
-	return len && !utf8_steers(c) ? len : 0;
+	return len && !safe_steers(c) ? len : 0;
 }
 
 size_t safe_put(FILE *f, const char *s, size_t n)

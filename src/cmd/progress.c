@@ -18,15 +18,35 @@ static void on_signal(int number)
 	stop = number;
 }
 
-const volatile int *stop_on_signals(void)
+/* Before the run there is nothing to put in order, and the library may wait for a stream. */
+static void on_early_signal(int number)
+{
+	static const char text[] = "heft: a signal stopped the run [E107]\n";
+
+	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+		_exit(EXIT_FAILED);
+	_exit(EXIT_FAILED);
+}
+
+static void handle(void (*handler)(int number))
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction old, act = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction old, act = { .sa_handler = handler, .sa_flags = (int)SA_RESETHAND };
 
 	sigemptyset(&act.sa_mask);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		if (!sigaction(numbers[i], NULL, &old) && old.sa_handler != SIG_IGN) /* nohup stays nohup */
 			sigaction(numbers[i], &act, NULL);
+}
+
+void quit_on_signals(void)
+{
+	handle(on_early_signal);
+}
+
+const volatile int *stop_on_signals(void)
+{
+	handle(on_signal);
 	return &stop;
 }
 
@@ -63,18 +83,18 @@ static double seconds_left(const struct progress *p, const struct heft_progress 
 
 static void step_json(struct progress *p, const struct heft_progress *now)
 {
-	struct json_writer w = { .f = stderr, .line = true };
+	struct emitter w = { .f = stderr, .line = true };
 
-	json_open(&w, NULL, '{');
-	json_number(&w, "schema", HEFT_SCHEMA);
-	json_text(&w, "event", "progress");
-	json_number(&w, "done", now->done);
-	json_number(&w, "total", now->total);
-	json_real(&w, "seconds", now->seconds);
-	json_real(&w, "bytes_per_second", round(p->rate));
-	json_real(&w, "seconds_left", round(seconds_left(p, now)));
-	json_text(&w, "tensor", now->tensor);
-	json_close(&w, '}');
+	emit_open(&w, NULL, '{');
+	emit_number(&w, "schema", HEFT_SCHEMA);
+	emit_text(&w, "event", "progress");
+	emit_number(&w, "done", now->done);
+	emit_number(&w, "total", now->total);
+	emit_real(&w, "seconds", now->seconds);
+	emit_real(&w, "bytes_per_second", round(p->rate));
+	emit_real(&w, "seconds_left", round(seconds_left(p, now)));
+	emit_text(&w, "tensor", now->tensor);
+	emit_close(&w, '}');
 	putc('\n', stderr);
 	fflush(stderr);
 }

@@ -1,6 +1,6 @@
 /*
- * report.c owns the words and numbers of `heft convert`: every tensor of a plan, and after a run the sizes, the error of
- * each type, the worst tensors, what fell back and what was left out.
+ * report.c owns the words and numbers of `heft convert`: every tensor of a plan, and after a run the sizes, the error
+ * of each type, the worst tensors, what fell back and what was left out.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -105,8 +105,8 @@ int report_plan(const struct heft_plan *p, FILE *f)
 				o->n_fallbacks == 1 ? "s" : "", style(f, PLAIN));
 	}
 	print_drops(p, f, SIZE_MAX);
-	fprintf(f, "reads %s (%" PRIu64 " bytes) of weights; nothing was written\n", human_bytes(heft_plan_bytes_in(p)).s,
-		heft_plan_bytes_in(p));
+	fprintf(f, "reads %s (%" PRIu64 " bytes) of weights; nothing was written\n",
+		human_bytes(heft_plan_bytes_in(p)).s, heft_plan_bytes_in(p));
 	return EXIT_DONE;
 }
 
@@ -145,7 +145,9 @@ static struct type_sum *sum_types(const struct heft_output *o, const struct heft
 
 static void print_types(const struct heft_output *o, const struct heft_error *e, FILE *f)
 {
-	static const char *const head[] = { "type", "tensors", "weights", "size", "relative error", "SQNR", "max error" };
+	static const char *const head[] = {
+		"type", "tensors", "weights", "size", "relative error", "SQNR", "max error",
+	};
 	size_t n;
 	struct type_sum *sum = sum_types(o, e, &n);
 	struct table t;
@@ -158,8 +160,8 @@ static void print_types(const struct heft_output *o, const struct heft_error *e,
 		table_add(&t, "%s", human_bytes(sum[i].bytes).s);
 		if (!e)
 			continue;
-		table_add(&t, "%s", error_relative_text(&sum[i].error).s);
-		table_add(&t, "%s", error_sqnr_text(&sum[i].error).s);
+		table_add(&t, "%s", show_relative(&sum[i].error).s);
+		table_add(&t, "%s", show_sqnr(&sum[i].error).s);
 		table_add(&t, "%.3g", sum[i].error.max_err);
 	}
 	table_print(&t, f, 2);
@@ -200,8 +202,8 @@ static void print_worst(const struct heft_output *o, const struct heft_error *e,
 		const struct heft_error *x = &e[worst[i]];
 		table_add(&t, "%s", o->item[worst[i]].name);
 		table_add(&t, "%s", heft_encoding_name(o->item[worst[i]].to));
-		table_add(&t, "%s", error_relative_text(x).s);
-		table_add(&t, "%s", error_sqnr_text(x).s);
+		table_add(&t, "%s", show_relative(x).s);
+		table_add(&t, "%s", show_sqnr(x).s);
 		table_add(&t, "%.3g", x->max_err);
 	}
 	table_print(&t, f, 2);
@@ -264,7 +266,8 @@ void report_summary(const struct heft_plan *p, const struct heft_summary *s, FIL
 		print_fallbacks(o, f);
 	}
 	print_drops(p, f, LISTED);
-	fprintf(f, "read %s, wrote %s in %.1f s", human_bytes(s->bytes_in).s, human_bytes(s->bytes_out).s, s->seconds);
+	fprintf(f, "read %s, wrote %s in %.*f s", human_bytes(s->bytes_in).s, human_bytes(s->bytes_out).s,
+		s->seconds < 10 ? 2 : 0, s->seconds);
 	if (rate > 0)
 		fprintf(f, ", %s/s", human_bytes((uint64_t)rate).s);
 	putc('\n', f);
@@ -272,99 +275,99 @@ void report_summary(const struct heft_plan *p, const struct heft_summary *s, FIL
 
 /* ---- JSON ---- */
 
-static void json_item(struct json_writer *w, const struct heft_item *it, const struct heft_error *e)
+static void json_item(struct emitter *w, const struct heft_item *it, const struct heft_error *e)
 {
-	json_open(w, NULL, '{');
-	json_text(w, "name", it->name);
-	json_dims(w, "shape", it->dim, it->rank);
-	json_text(w, "from", it->from ? heft_encoding_name(it->from) : NULL);
-	json_text(w, "type", heft_encoding_name(it->to));
-	json_number(w, "part", it->part);
-	json_number(w, "offset", it->offset);
-	json_number(w, "size", it->size);
-	json_text(w, "operation", it->operation);
-	json_text(w, "why", it->why);
-	json_flag(w, "fallback", it->fallback);
-	json_flag(w, "lossless", it->lossless);
-	json_open(w, "inputs", '[');
+	emit_open(w, NULL, '{');
+	emit_text(w, "name", it->name);
+	emit_dims(w, "shape", it->dim, it->rank);
+	emit_text(w, "from", it->from ? heft_encoding_name(it->from) : NULL);
+	emit_text(w, "type", heft_encoding_name(it->to));
+	emit_number(w, "part", it->part);
+	emit_number(w, "offset", it->offset);
+	emit_number(w, "size", it->size);
+	emit_text(w, "operation", it->operation);
+	emit_text(w, "why", it->why);
+	emit_flag(w, "fallback", it->fallback);
+	emit_flag(w, "lossless", it->lossless);
+	emit_open(w, "inputs", '[');
 	for (size_t i = 0; i < it->n_sources; i++)
-		json_text(w, NULL, it->source[i]);
-	json_close(w, ']');
+		emit_text(w, NULL, it->source[i]);
+	emit_close(w, ']');
 	if (e)
-		error_json(w, "error", e);
-	json_close(w, '}');
+		emit_error(w, "error", e);
+	emit_close(w, '}');
 }
 
-static void json_types(struct json_writer *w, const struct heft_output *o, const struct heft_error *e)
+static void json_types(struct emitter *w, const struct heft_output *o, const struct heft_error *e)
 {
 	size_t n;
 	struct type_sum *sum = sum_types(o, e, &n);
 
-	json_open(w, "types", '[');
+	emit_open(w, "types", '[');
 	for (size_t i = 0; i < n; i++) {
-		json_open(w, NULL, '{');
-		json_text(w, "type", heft_encoding_name(sum[i].enc));
-		json_number(w, "tensors", sum[i].tensors);
-		json_number(w, "weights", sum[i].weights);
-		json_number(w, "size", sum[i].bytes);
+		emit_open(w, NULL, '{');
+		emit_text(w, "type", heft_encoding_name(sum[i].enc));
+		emit_number(w, "tensors", sum[i].tensors);
+		emit_number(w, "weights", sum[i].weights);
+		emit_number(w, "size", sum[i].bytes);
 		if (e)
-			error_json(w, "error", &sum[i].error);
-		json_close(w, '}');
+			emit_error(w, "error", &sum[i].error);
+		emit_close(w, '}');
 	}
-	json_close(w, ']');
+	emit_close(w, ']');
 	free(sum);
 }
 
-static void json_output(struct json_writer *w, const struct heft_output *o, const struct heft_error *e)
+static void json_output(struct emitter *w, const struct heft_output *o, const struct heft_error *e)
 {
-	json_open(w, NULL, '{');
-	json_text(w, "path", o->path);
-	json_text(w, "type", o->type);
-	json_number(w, "size", o->size);
-	json_number(w, "parts", o->n_parts);
-	json_real(w, "bits_per_weight", o->bits_per_weight);
-	json_number(w, "fallbacks", o->n_fallbacks);
+	emit_open(w, NULL, '{');
+	emit_text(w, "path", o->path);
+	emit_text(w, "type", o->type);
+	emit_number(w, "size", o->size);
+	emit_number(w, "parts", o->n_parts);
+	emit_real(w, "bits_per_weight", o->bits_per_weight);
+	emit_number(w, "fallbacks", o->n_fallbacks);
 	json_types(w, o, e);
-	value_json(w, o->kv, o->n_kv, false);
-	json_open(w, "tensors", '[');
+	emit_metadata(w, o->kv, o->n_kv, false);
+	emit_open(w, "tensors", '[');
 	for (size_t i = 0; i < o->n_items; i++)
 		json_item(w, &o->item[i], e ? &e[i] : NULL);
-	json_close(w, ']');
-	json_close(w, '}');
+	emit_close(w, ']');
+	emit_close(w, '}');
 }
 
-static void json_drops(struct json_writer *w, const struct heft_plan *p)
+static void json_drops(struct emitter *w, const struct heft_plan *p)
 {
 	const struct heft_drop *drop;
 	size_t n = heft_plan_drops(p, &drop);
 
-	json_open(w, "left_out", '[');
+	emit_open(w, "left_out", '[');
 	for (size_t i = 0; i < n; i++) {
-		json_open(w, NULL, '{');
-		json_text(w, "name", drop[i].name);
-		json_text(w, "why", drop[i].why);
-		json_close(w, '}');
+		emit_open(w, NULL, '{');
+		emit_text(w, "name", drop[i].name);
+		emit_text(w, "why", drop[i].why);
+		emit_close(w, '}');
 	}
-	json_close(w, ']');
+	emit_close(w, ']');
 }
 
 int report_json(const struct heft_plan *p, const struct heft_summary *s, const char *source)
 {
-	struct json_writer w;
+	struct emitter w;
 
-	json_report(&w, "convert");
-	json_text(&w, "source", source);
-	json_flag(&w, "dry_run", !s);
-	json_number(&w, "bytes_in", s ? s->bytes_in : heft_plan_bytes_in(p));
+	emit_report(&w, "convert");
+	emit_text(&w, "source", source);
+	emit_flag(&w, "dry_run", !s);
+	emit_number(&w, "bytes_in", s ? s->bytes_in : heft_plan_bytes_in(p));
 	if (s) {
-		json_number(&w, "bytes_out", s->bytes_out);
-		json_real(&w, "seconds", s->seconds);
+		emit_number(&w, "bytes_out", s->bytes_out);
+		emit_real(&w, "seconds", s->seconds);
 	}
-	json_open(&w, "outputs", '[');
+	emit_open(&w, "outputs", '[');
 	for (size_t i = 0; i < heft_plan_outputs(p); i++)
 		json_output(&w, heft_plan_output(p, i), errors_of(s, i));
-	json_close(&w, ']');
+	emit_close(&w, ']');
 	json_drops(&w, p);
-	json_report_end(&w);
+	emit_report_end(&w);
 	return EXIT_DONE;
 }

@@ -6,8 +6,9 @@
 
 #include "cmd.h"
 
-int report_plan(const struct heft_plan *p, FILE *f);                               /* EXIT_DONE */
-int report_json(const struct heft_plan *p, const struct heft_summary *s, const char *source); /* s NULL: a plan; EXIT_DONE */
+/* Both return EXIT_DONE; the JSON is that of a plan where s is NULL. */
+int report_plan(const struct heft_plan *p, FILE *f);
+int report_json(const struct heft_plan *p, const struct heft_summary *s, const char *source);
 void report_summary(const struct heft_plan *p, const struct heft_summary *s, FILE *f);
 
 #endif

@@ -19,16 +19,6 @@ static void prefix(const char *word)
 	fprintf(stderr, "heft%s%s: %s", *tool_name ? " " : "", tool_name, word);
 }
 
-static void say(const char *word, const char *fmt, va_list ap)
-{
-	char text[2048];
-
-	vsnprintf(text, sizeof text, fmt, ap);
-	prefix(word);
-	safe_puts(stderr, text);
-	putc('\n', stderr);
-}
-
 int fail(const struct heft_err *err)
 {
 	prefix("");
@@ -41,22 +31,16 @@ int fail(const struct heft_err *err)
 
 int misuse(const char *fmt, ...)
 {
+	char text[2048];
 	va_list ap;
 
 	va_start(ap, fmt);
-	say("", fmt, ap);
+	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "run 'heft %s%s--help' for the options\n", tool_name, *tool_name ? " " : "");
+	prefix("");
+	safe_puts(stderr, text);
+	fprintf(stderr, "\nrun 'heft %s%s--help' for the options\n", tool_name, *tool_name ? " " : "");
 	return EXIT_USAGE;
-}
-
-void warn(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	say("warning: ", fmt, ap);
-	va_end(ap);
 }
 
 void *need(void *p)

@@ -49,30 +49,30 @@ static void print_json(void)
 	const struct heft_encoding *e;
 	const struct heft_recipe_info *r;
 	size_t n = heft_recipes(&r);
-	struct json_writer w;
+	struct emitter w;
 
-	json_report(&w, "types");
-	json_open(&w, "types", '[');
+	emit_report(&w, "types");
+	emit_open(&w, "types", '[');
 	for (size_t i = 0; (e = heft_encoding_at(i)); i++) {
-		json_open(&w, NULL, '{');
-		json_text(&w, "name", heft_encoding_name(e));
-		json_real(&w, "bits_per_weight", heft_encoding_bits(e));
-		json_number(&w, "block", heft_encoding_block(e));
-		json_flag(&w, "lossy", heft_encoding_lossy(e));
-		json_flag(&w, "writes", heft_encoding_can_encode(e));
-		json_text(&w, "about", heft_encoding_about(e));
-		json_close(&w, '}');
+		emit_open(&w, NULL, '{');
+		emit_text(&w, "name", heft_encoding_name(e));
+		emit_real(&w, "bits_per_weight", heft_encoding_bits(e));
+		emit_number(&w, "block", heft_encoding_block(e));
+		emit_flag(&w, "lossy", heft_encoding_lossy(e));
+		emit_flag(&w, "writes", heft_encoding_can_encode(e));
+		emit_text(&w, "about", heft_encoding_about(e));
+		emit_close(&w, '}');
 	}
-	json_close(&w, ']');
-	json_open(&w, "recipes", '[');
+	emit_close(&w, ']');
+	emit_open(&w, "recipes", '[');
 	for (size_t i = 0; i < n; i++) {
-		json_open(&w, NULL, '{');
-		json_text(&w, "name", r[i].name);
-		json_text(&w, "about", r[i].about);
-		json_close(&w, '}');
+		emit_open(&w, NULL, '{');
+		emit_text(&w, "name", r[i].name);
+		emit_text(&w, "about", r[i].about);
+		emit_close(&w, '}');
 	}
-	json_close(&w, ']');
-	json_report_end(&w);
+	emit_close(&w, ']');
+	emit_report_end(&w);
 }
 
 static int run(void *options, const struct list *args)

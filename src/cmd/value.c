@@ -19,7 +19,7 @@ static const struct {
 	[HEFT_U64] = { "u64", 8 },   [HEFT_I64] = { "i64", 8 }, [HEFT_F64] = { "f64", 8 },
 };
 
-const char *value_type(const struct heft_value *v)
+const char *show_type(const struct heft_value *v)
 {
 	return v->type < sizeof vtypes / sizeof *vtypes && vtypes[v->type].name ? vtypes[v->type].name : "?";
 }
@@ -95,7 +95,7 @@ static void print_scalar(FILE *f, const struct heft_value *v, size_t limit)
 	}
 }
 
-void value_print(FILE *f, const struct heft_value *v, size_t limit)
+void show_value(FILE *f, const struct heft_value *v, size_t limit)
 {
 	if (!v->array) {
 		print_scalar(f, v, limit > SIZE_MAX / 10 ? limit : limit * 10);
@@ -112,84 +112,84 @@ void value_print(FILE *f, const struct heft_value *v, size_t limit)
 	putc(']', f);
 }
 
-static void json_scalar(struct json_writer *w, const char *key, const struct heft_value *v)
+static void json_scalar(struct emitter *w, const char *key, const struct heft_value *v)
 {
 	switch (v->type) {
 	case HEFT_U8: case HEFT_U16: case HEFT_U32: case HEFT_U64:
-		json_number(w, key, v->u);
+		emit_number(w, key, v->u);
 		break;
 	case HEFT_I8: case HEFT_I16: case HEFT_I32: case HEFT_I64:
-		json_integer(w, key, v->i);
+		emit_integer(w, key, v->i);
 		break;
 	case HEFT_F32: case HEFT_F64:
-		json_real(w, key, v->f);
+		emit_real(w, key, v->f);
 		break;
 	case HEFT_BOOL:
-		json_flag(w, key, v->b);
+		emit_flag(w, key, v->b);
 		break;
 	case HEFT_STRING:
-		json_bytes(w, key, v->s);
+		emit_bytes(w, key, v->s);
 		break;
 	case HEFT_ARRAY:
 		break;
 	}
 }
 
-static void json_value(struct json_writer *w, const struct heft_value *v, bool full)
+static void json_value(struct emitter *w, const struct heft_value *v, bool full)
 {
 	if (!v->array) {
 		json_scalar(w, "value", v);
 		return;
 	}
-	json_number(w, "count", v->count);
-	json_open(w, "value", '[');
+	emit_number(w, "count", v->count);
+	emit_open(w, "value", '[');
 	for (uint64_t i = 0; i < v->count && (full || i < SHORT_ARRAY); i++) {
 		struct heft_value e = element(v, i);
 		json_scalar(w, NULL, &e);
 	}
-	json_close(w, ']');
+	emit_close(w, ']');
 }
 
-void value_json(struct json_writer *w, const struct heft_kv *kv, size_t n, bool full)
+void emit_metadata(struct emitter *w, const struct heft_kv *kv, size_t n, bool full)
 {
-	json_open(w, "metadata", '[');
+	emit_open(w, "metadata", '[');
 	for (size_t i = 0; i < n; i++) {
-		json_open(w, NULL, '{');
-		json_text(w, "key", kv[i].key);
-		json_text(w, "type", value_type(&kv[i].value));
-		json_flag(w, "array", kv[i].value.array);
+		emit_open(w, NULL, '{');
+		emit_text(w, "key", kv[i].key);
+		emit_text(w, "type", show_type(&kv[i].value));
+		emit_flag(w, "array", kv[i].value.array);
 		json_value(w, &kv[i].value, full);
-		json_close(w, '}');
+		emit_close(w, '}');
 	}
-	json_close(w, ']');
+	emit_close(w, ']');
 }
 
-void error_json(struct json_writer *w, const char *key, const struct heft_error *e)
+void emit_error(struct emitter *w, const char *key, const struct heft_error *e)
 {
-	json_open(w, key, '{');
-	json_number(w, "count", e->count);
-	json_real(w, "rmse", heft_error_rmse(e));
-	json_real(w, "relative", heft_error_relative(e));
-	json_real(w, "max", e->max_err);
-	json_real(w, "sqnr_db", heft_error_sqnr(e));
-	json_real(w, "cosine", heft_error_cosine(e));
-	json_number(w, "nonfinite", e->nonfinite);
-	json_close(w, '}');
+	emit_open(w, key, '{');
+	emit_number(w, "count", e->count);
+	emit_real(w, "rmse", heft_error_rmse(e));
+	emit_real(w, "relative", heft_error_relative(e));
+	emit_real(w, "max", e->max_err);
+	emit_real(w, "sqnr_db", heft_error_sqnr(e));
+	emit_real(w, "cosine", heft_error_cosine(e));
+	emit_number(w, "nonfinite", e->nonfinite);
+	emit_close(w, '}');
 }
 
-struct text error_relative_text(const struct heft_error *e)
+struct text show_relative(const struct heft_error *e)
 {
 	struct text t;
 	double x = heft_error_relative(e);
 
-	if (x == 0)
-		snprintf(t.s, sizeof t.s, "0");
+	if (x > 0 && x < 0.00001)
+		snprintf(t.s, sizeof t.s, "<0.001%%");
 	else
-		snprintf(t.s, sizeof t.s, x >= 0.0001 && x < 10 ? "%.3f%%" : "%.2e%%", x * 100);
+		snprintf(t.s, sizeof t.s, "%.3f%%", x * 100);
 	return t;
 }
 
-struct text error_sqnr_text(const struct heft_error *e)
+struct text show_sqnr(const struct heft_error *e)
 {
 	struct text t;
 	double x = heft_error_sqnr(e);

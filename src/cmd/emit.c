@@ -1,6 +1,6 @@
 /*
- * json.c owns the JSON that the tools write: UTF-8 out whatever comes in, one entry per line near the top so that reports
- * can be compared line by line, no number that JSON cannot hold.
+ * emit.c owns the JSON that the tools write: UTF-8 out whatever comes in, one entry per line near the top so that
+ * reports can be compared line by line, no number that JSON cannot hold.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -15,13 +15,13 @@ enum { DEEP = 3 }; /* from this depth on, everything stays on the line */
 static size_t put_char(FILE *f, const char *s, size_t n)
 {
 	uint32_t c;
-	size_t len = utf8_char(s, n, &c);
+	size_t len = safe_decode(s, n, &c);
 
 	if (!len)
 		fputs("\\ufffd", f);
 	else if (c == '"' || c == '\\')
 		fprintf(f, "\\%c", (int)c);
-	else if (!utf8_steers(c))
+	else if (!safe_steers(c))
 		fwrite(s, 1, len, f);
 	else if (c < 0x10000)
 		fprintf(f, "\\u%04" PRIx32, c);
@@ -41,7 +41,7 @@ static void put_string(FILE *f, const char *s, size_t n)
 	putc('"', f);
 }
 
-static void new_line(struct json_writer *w)
+static void new_line(struct emitter *w)
 {
 	if (w->line || w->depth >= DEEP)
 		return;
@@ -51,7 +51,7 @@ static void new_line(struct json_writer *w)
 }
 
 /* What stands before a value: comma, line, key. */
-static void begin(struct json_writer *w, const char *key)
+static void begin(struct emitter *w, const char *key)
 {
 	if (w->comma)
 		fputs(w->line || w->depth >= DEEP ? ", " : ",", w->f);
@@ -64,7 +64,7 @@ static void begin(struct json_writer *w, const char *key)
 	w->comma = true;
 }
 
-void json_open(struct json_writer *w, const char *key, char bracket)
+void emit_open(struct emitter *w, const char *key, char bracket)
 {
 	begin(w, key);
 	putc(bracket, w->f);
@@ -72,7 +72,7 @@ void json_open(struct json_writer *w, const char *key, char bracket)
 	w->comma = false;
 }
 
-void json_close(struct json_writer *w, char bracket)
+void emit_close(struct emitter *w, char bracket)
 {
 	bool empty = !w->comma;
 
@@ -83,41 +83,41 @@ void json_close(struct json_writer *w, char bracket)
 	w->comma = true;
 }
 
-void json_bytes(struct json_writer *w, const char *key, struct heft_str s)
+void emit_bytes(struct emitter *w, const char *key, struct heft_str s)
 {
 	begin(w, key);
 	put_string(w->f, s.p, s.n);
 }
 
-void json_text(struct json_writer *w, const char *key, const char *s)
+void emit_text(struct emitter *w, const char *key, const char *s)
 {
 	if (s) {
-		json_bytes(w, key, (struct heft_str){ s, strlen(s) });
+		emit_bytes(w, key, (struct heft_str){ s, strlen(s) });
 		return;
 	}
 	begin(w, key);
 	fputs("null", w->f);
 }
 
-void json_number(struct json_writer *w, const char *key, uint64_t n)
+void emit_number(struct emitter *w, const char *key, uint64_t n)
 {
 	begin(w, key);
 	fprintf(w->f, "%" PRIu64, n);
 }
 
-void json_integer(struct json_writer *w, const char *key, int64_t n)
+void emit_integer(struct emitter *w, const char *key, int64_t n)
 {
 	begin(w, key);
 	fprintf(w->f, "%" PRId64, n);
 }
 
 /* The shortest decimal that reads back as the same number. */
-void json_real(struct json_writer *w, const char *key, double x)
+void emit_real(struct emitter *w, const char *key, double x)
 {
 	char text[40];
 
 	if (!isfinite(x)) {
-		json_text(w, key, NULL);
+		emit_text(w, key, NULL);
 		return;
 	}
 	for (int digits = 6; digits <= 17; digits++) {
@@ -129,31 +129,31 @@ void json_real(struct json_writer *w, const char *key, double x)
 	fputs(text, w->f);
 }
 
-void json_flag(struct json_writer *w, const char *key, bool b)
+void emit_flag(struct emitter *w, const char *key, bool b)
 {
 	begin(w, key);
 	fputs(b ? "true" : "false", w->f);
 }
 
-void json_dims(struct json_writer *w, const char *key, const uint64_t *dim, int rank)
+void emit_dims(struct emitter *w, const char *key, const uint64_t *dim, int rank)
 {
-	json_open(w, key, '[');
+	emit_open(w, key, '[');
 	for (int i = 0; i < rank; i++)
-		json_number(w, NULL, dim[i]);
-	json_close(w, ']');
+		emit_number(w, NULL, dim[i]);
+	emit_close(w, ']');
 }
 
-void json_report(struct json_writer *w, const char *tool)
+void emit_report(struct emitter *w, const char *tool)
 {
-	*w = (struct json_writer){ .f = stdout };
-	json_open(w, NULL, '{');
-	json_number(w, "schema", HEFT_SCHEMA);
-	json_text(w, "heft", HEFT_VERSION);
-	json_text(w, "tool", tool);
+	*w = (struct emitter){ .f = stdout };
+	emit_open(w, NULL, '{');
+	emit_number(w, "schema", HEFT_SCHEMA);
+	emit_text(w, "heft", HEFT_VERSION);
+	emit_text(w, "tool", tool);
 }
 
-void json_report_end(struct json_writer *w)
+void emit_report_end(struct emitter *w)
 {
-	json_close(w, '}');
+	emit_close(w, '}');
 	putc('\n', w->f);
 }
