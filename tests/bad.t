@@ -19,6 +19,16 @@ refused() {
 lone() { # LABEL PATTERN: the lone file $dir/x.safetensors, carried as it is
 	refused "$1" "$2" "$dir/x.safetensors" --arch none --to safetensors -t keep
 }
+usage() { # LABEL PATTERN ARGS...: a mistake in the options: status 2, nothing written
+	local label=$1 pattern=$2 rc
+	shift 2
+	rm -rf "$dir/out"
+	mkdir "$dir/out"
+	"$heft" convert "$@" >/dev/null 2>"$dir/stderr"
+	rc=$?
+	[ $rc = 2 ] && grep -Eqi -- "$pattern" "$dir/stderr" && [ -z "$(ls -A "$dir/out")" ]
+	ok $? "$label" || { echo "# exit status $rc"; shown "$dir/stderr"; }
+}
 A='"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}'
 
 headers() {
@@ -107,7 +117,7 @@ checkpoints() {
 	refused "hole in the experts" 'experts' "$dir/m"
 	rm -rf "$dir/m"; mkdir "$dir/m"; refused "empty folder" '.' "$dir/m"
 	refused "no such path" 'nowhere' "$dir/nowhere"
-	refused "no such type" 'q9_z' "$kjv" -t q9_z
+	usage "no such type" 'q9_z' "$kjv" -t q9_z -o "$dir/out/x"
 	refused "pattern that matches nothing" 'nothing' "$kjv" -t q4_k_m --tensor-type nothing_like_it=q8_0
 	rm -rf "$dir/m"; model "$dir/m" llama-narrow; refused "--strict makes a fallback an error" 'q4_k' "$dir/m" -t q4_k_m --strict
 }
@@ -130,8 +140,10 @@ outputs() {
 	"$heft" convert "$kjv" -t q8_0 -o "$dir/there" >/dev/null 2>"$dir/stderr"
 	[ $? = 1 ] && [ "$(cat "$dir/there")" = keep ]
 	ok $? "output exists and -f was not said" || shown "$dir/stderr"
-	refused "output folder does not exist" 'nowhere' "$kjv" -t q8_0 -o "$dir/nowhere/x.gguf"
-	refused "two outputs of one name" '.' "$kjv" -t q8_0 -o "$dir/out/y" -t q4_0 -o "$dir/out/y" -t f16
+	"$heft" convert "$kjv" -t q8_0 -o "$dir/nowhere/x.gguf" >/dev/null 2>"$dir/stderr"
+	[ $? = 1 ] && [ "$(wc -l <"$dir/stderr")" -eq 1 ] && grep -q nowhere "$dir/stderr"
+	ok $? "output folder does not exist" || shown "$dir/stderr"
+	usage "two outputs of one name" 'two outputs' "$kjv" -t q8_0 -o "$dir/out/y" -t q4_0 -o "$dir/out/y"
 	if [ -e /dev/full ]; then
 		"$heft" convert "$kjv" -t q8_0 -o - >/dev/full 2>"$dir/stderr"
 		[ $? = 1 ] && [ "$(wc -l <"$dir/stderr")" -eq 1 ]
