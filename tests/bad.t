@@ -114,7 +114,7 @@ checkpoints() {
 	fresh; head -c 1000 "$kjv/tokenizer.model" >"$dir/m/tokenizer.model"; refused "truncated tokenizer" 'tokenizer' "$dir/m"
 	rm -rf "$dir/m"; model "$dir/m" mixtral-narrow; f=$dir/m/model.safetensors
 	LC_ALL=C sed 's/layers.1.block_sparse_moe.experts.2.w1/layers.1.block_sparse_moe.experts.9.w1/' "$f" >"$dir/i" && mv "$dir/i" "$f"
-	refused "hole in the experts" 'experts' "$dir/m"
+	refused "hole in the experts" 'exp(ert)?s' "$dir/m"
 	rm -rf "$dir/m"; mkdir "$dir/m"; refused "empty folder" '.' "$dir/m"
 	refused "no such path" 'nowhere' "$dir/nowhere"
 	usage "no such type" 'q9_z' "$kjv" -t q9_z -o "$dir/out/x"
@@ -170,7 +170,8 @@ killed() {
 	local pid rc i=0
 	rm -rf "$dir/out"
 	mkdir "$dir/out"
-	"$heft" convert "$dir/big" -t q4_k_m -o "$dir/out/x.gguf" >/dev/null 2>"$dir/stderr" &
+	# a shell starts background commands with SIGINT ignored, and heft leaves what is ignored so
+	perl -e '$SIG{$_} = "DEFAULT" for qw(INT HUP TERM); exec @ARGV' "$heft" convert "$dir/big" -t q4_k_m -o "$dir/out/x.gguf" >/dev/null 2>"$dir/stderr" &
 	pid=$!
 	while [ -z "$(ls -A "$dir/out")" ] && [ $i -lt 100 ] && kill -0 $pid 2>/dev/null; do
 		sleep 0.05
