@@ -56,7 +56,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 TEXTS := $(sort $(wildcard src/arch/*.arch src/recipe/*.recipe))
 
 .PHONY: all demo check test bench fuzz fuzz-targets install uninstall clean deps deps-test units helpers
-all: heft $(BUILD)/libheft.a $(BUILD)/libheft.$(SHARED_EXT)
+all: $(if $(filter build,$(BUILD)),heft,$(BUILD)/heft) $(BUILD)/libheft.a $(BUILD)/libheft.$(SHARED_EXT) # other builds leave ./heft alone
 
 heft: $(BUILD)/heft
 	cp $(BUILD)/heft $@
@@ -95,10 +95,12 @@ $(BUILD)/tests/helper/%: tests/helper/%.c $(BUILD)/libheft.a
 
 # Make reads the compiler's flags from pkg-config while it runs, so what is missing is installed before the second make begins.
 check: deps-test
+	$(MAKE) all
 	$(MAKE) test
 
-test: all units
-	BUILD=$(BUILD) HEFT=$(CURDIR)/heft CC="$(CC)" $(PROVE) $(PROVE_FLAGS) $(UNIT) tests/*.t
+# with $(BUILD)'s own program, so that other builds (SANITIZE=, CC=) leave ./heft alone
+test: $(BUILD)/heft $(BUILD)/libheft.$(SHARED_EXT) units
+	BUILD=$(BUILD) HEFT=$(abspath $(BUILD)/heft) CC="$(CC)" $(PROVE) $(PROVE_FLAGS) $(UNIT) tests/*.t
 
 demo: deps
 	$(MAKE) all

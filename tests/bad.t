@@ -19,6 +19,16 @@ refused() {
 lone() { # LABEL PATTERN: the lone file $dir/x.safetensors, carried as it is
 	refused "$1" "$2" "$dir/x.safetensors" --arch none --to safetensors -t keep
 }
+usage() { # LABEL PATTERN ARGS...: a mistake in the options: status 2, nothing written
+	local label=$1 pattern=$2 rc
+	shift 2
+	rm -rf "$dir/out"
+	mkdir "$dir/out"
+	"$heft" convert "$@" >/dev/null 2>"$dir/stderr"
+	rc=$?
+	[ $rc = 2 ] && grep -Eqi -- "$pattern" "$dir/stderr" && [ -z "$(ls -A "$dir/out")" ]
+	ok $? "$label" || { echo "# exit status $rc"; shown "$dir/stderr"; }
+}
 A='"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}'
 
 headers() {
@@ -47,7 +57,6 @@ headers() {
 	safetensors "$x" '{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}' 8; lone "negative dimension" 'a'
 	safetensors "$x" '{"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1,2],"data_offsets":[0,8]}}' 8; lone "too many dimensions" 'a'
 	safetensors "$x" "$(printf '{"\377\376":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}')" 8; lone "name is not UTF-8" '.'
-	safetensors "$x" "{$A}" 16; lone "bytes behind the data" 'x.safetensors'
 	printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0000000000000000000000000000000000000000000000000000000000000000\nsize 1000\n' >"$x"
 	lone "Git LFS pointer" 'lfs'
 	printf '<!DOCTYPE html><html><body>404</body></html>' >"$x"; lone "HTML instead of a model" '.'
@@ -65,12 +74,6 @@ gguf() {
 	head -c 200000 "$dir/good.gguf" >"$dir/x.gguf"; refused "GGUF cut in the data" 'x.gguf' "$dir/x.gguf" -t f16 --allow-requantize
 	head -c 3000 "$dir/good.gguf" >"$dir/x.gguf"; refused "GGUF cut in the header" 'x.gguf' "$dir/x.gguf" -t f16 --allow-requantize
 	refused "requantizing without being told to" 'allow-requantize' "$dir/good.gguf" -t q4_0
-	for f in testdata/*/bad-*.gguf; do
-		[ -e "$f" ] && refused "$f" '.' "$f" -t f16 --allow-requantize
-	done
-	for f in testdata/*/bad-*.safetensors; do
-		[ -e "$f" ] && refused "$f" '.' "$f" --arch none --to safetensors -t keep
-	done
 }
 
 fresh() { # a sharded checkpoint to spoil
@@ -85,8 +88,8 @@ without() { # KEY: config.json loses a line
 checkpoints() {
 	local index=$dir/m/model.safetensors.index.json
 	fresh; rm "$dir/m/model-00002-of-00003.safetensors"; refused "missing shard" 'model-00002-of-00003' "$dir/m"
-	fresh; cp "$dir/m/model-00002-of-00003.safetensors" "$dir/m/model-00004-of-00003.safetensors"
-	refused "extra shard" 'model-00004-of-00003' "$dir/m"
+	fresh; cp "$dir/m/model-00002-of-00003.safetensors" "$dir/m/model-00002-of-00004.safetensors"
+	refused "extra shard" 'model-00002-of-00004' "$dir/m"
 	fresh; sed 's|model-00002-of-00003|../m/model-00002-of-00003|' "$index" >"$dir/i" && mv "$dir/i" "$index"
 	refused "index names ../x" '\.\./m' "$dir/m"
 	fresh; sed 's|model-00002-of-00003|/etc/model|' "$index" >"$dir/i" && mv "$dir/i" "$index"
@@ -111,10 +114,10 @@ checkpoints() {
 	fresh; head -c 1000 "$kjv/tokenizer.model" >"$dir/m/tokenizer.model"; refused "truncated tokenizer" 'tokenizer' "$dir/m"
 	rm -rf "$dir/m"; model "$dir/m" mixtral-narrow; f=$dir/m/model.safetensors
 	LC_ALL=C sed 's/layers.1.block_sparse_moe.experts.2.w1/layers.1.block_sparse_moe.experts.9.w1/' "$f" >"$dir/i" && mv "$dir/i" "$f"
-	refused "hole in the experts" 'experts' "$dir/m"
+	refused "hole in the experts" 'exp(ert)?s' "$dir/m"
 	rm -rf "$dir/m"; mkdir "$dir/m"; refused "empty folder" '.' "$dir/m"
 	refused "no such path" 'nowhere' "$dir/nowhere"
-	refused "no such type" 'q9_z' "$kjv" -t q9_z
+	usage "no such type" 'q9_z' "$kjv" -t q9_z -o "$dir/out/x"
 	refused "pattern that matches nothing" 'nothing' "$kjv" -t q4_k_m --tensor-type nothing_like_it=q8_0
 	rm -rf "$dir/m"; model "$dir/m" llama-narrow; refused "--strict makes a fallback an error" 'q4_k' "$dir/m" -t q4_k_m --strict
 }
@@ -137,8 +140,10 @@ outputs() {
 	"$heft" convert "$kjv" -t q8_0 -o "$dir/there" >/dev/null 2>"$dir/stderr"
 	[ $? = 1 ] && [ "$(cat "$dir/there")" = keep ]
 	ok $? "output exists and -f was not said" || shown "$dir/stderr"
-	refused "output folder does not exist" 'nowhere' "$kjv" -t q8_0 -o "$dir/nowhere/x.gguf"
-	refused "two outputs of one name" '.' "$kjv" -t q8_0 -o "$dir/out/y" -t q4_0 -o "$dir/out/y" -t f16
+	"$heft" convert "$kjv" -t q8_0 -o "$dir/nowhere/x.gguf" >/dev/null 2>"$dir/stderr"
+	[ $? = 1 ] && [ "$(wc -l <"$dir/stderr")" -eq 1 ] && grep -q nowhere "$dir/stderr"
+	ok $? "output folder does not exist" || shown "$dir/stderr"
+	usage "two outputs of one name" 'two outputs' "$kjv" -t q8_0 -o "$dir/out/y" -t q4_0 -o "$dir/out/y"
 	if [ -e /dev/full ]; then
 		"$heft" convert "$kjv" -t q8_0 -o - >/dev/full 2>"$dir/stderr"
 		[ $? = 1 ] && [ "$(wc -l <"$dir/stderr")" -eq 1 ]
@@ -165,7 +170,8 @@ killed() {
 	local pid rc i=0
 	rm -rf "$dir/out"
 	mkdir "$dir/out"
-	"$heft" convert "$dir/big" -t q4_k_m -o "$dir/out/x.gguf" >/dev/null 2>"$dir/stderr" &
+	# a shell starts background commands with SIGINT ignored, and heft leaves what is ignored so
+	perl -e '$SIG{$_} = "DEFAULT" for qw(INT HUP TERM); exec @ARGV' "$heft" convert "$dir/big" -t q4_k_m -o "$dir/out/x.gguf" >/dev/null 2>"$dir/stderr" &
 	pid=$!
 	while [ -z "$(ls -A "$dir/out")" ] && [ $i -lt 100 ] && kill -0 $pid 2>/dev/null; do
 		sleep 0.05

@@ -4,6 +4,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 heft=${HEFT:-$PWD/heft} build=${BUILD:-build}
 mkmodel=$build/tests/helper/mkmodel
 kjv=testdata/kjv-llama
+[ -x "$heft" ] && [ -x "$mkmodel" ] || { echo "Bail out! $heft or $mkmodel is missing: run make all units"; exit 1; }
 dir=$(mktemp -d "${TMPDIR:-/tmp}/heft-test.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
 tap_n=0 tap_failed=0

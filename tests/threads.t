@@ -5,6 +5,7 @@
 model "$dir/moe" mixtral-narrow shards=3
 for src in "$kjv" "$dir/moe"; do
 	for t in q4_k_m q2_k q6_k q5_1 q8_0 f16; do
+		rm -f "$dir"/*.gguf
 		for j in 1 2 7; do
 			"$heft" convert "$src" -t $t -j $j -f -o "$dir/$j.gguf" >/dev/null 2>"$dir/stderr" || shown "$dir/stderr"
 		done

@@ -80,6 +80,12 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void sort(struct lines *l)
+{
+	if (l->n)
+		qsort(l->v, l->n, sizeof(*l->v), by_text);
+}
+
 static int tensor_hash(const struct heft_model *m, const struct heft_tensor *t, uint64_t *out, struct heft_err *err)
 {
 	static unsigned char buf[1 << 16];
@@ -102,7 +108,7 @@ static void kv_lines(const struct heft_model *m, struct lines *l)
 		if (counts(m->kv[i].key))
 			line(l, "%s %s%d x%" PRIu64 " %016" PRIx64, m->kv[i].key, m->kv[i].value.array ? "array of " : "", (int)m->kv[i].value.type,
 			     m->kv[i].value.count, hash_value(&m->kv[i].value));
-	qsort(l->v, l->n, sizeof(*l->v), by_text);
+	sort(l);
 }
 
 static int tensor_lines(const struct heft_model *m, struct lines *l, struct heft_err *err)
@@ -117,7 +123,7 @@ static int tensor_lines(const struct heft_model *m, struct lines *l, struct heft
 			snprintf(dims + strlen(dims), sizeof(dims) - strlen(dims), "%s%" PRIu64, d ? "x" : "", t->dim[d]);
 		line(l, "%s %s %s %016" PRIx64, t->name, heft_encoding_name(t->enc), dims, h);
 	}
-	qsort(l->v, l->n, sizeof(*l->v), by_text);
+	sort(l);
 	return 0;
 }
 

@@ -358,8 +358,9 @@ static void write_header(FILE *f, struct model *m, int shard, uint64_t *end)
 		fprintf(h, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[%llu", t->name, t->dtype, (unsigned long long)t->dim[0]);
 		if (t->rank == 2)
 			fprintf(h, ",%llu", (unsigned long long)t->dim[1]);
-		fprintf(h, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)offset, (unsigned long long)(offset + t->bytes));
+		fprintf(h, "],\"data_offsets\":[%llu,", (unsigned long long)offset);
 		offset += t->bytes;
+		fprintf(h, "%llu]}", (unsigned long long)offset);
 	}
 	fprintf(h, "}");
 	while (fflush(h) == 0 && n % 8)

@@ -21,7 +21,9 @@ fi
 # compare LIST: "label TAB reference TAB ours" lines in, TAP out. Our files are removed; LIST is emptied.
 compare() {
 	"$oracle" python3 "$here/compare.py" --batch "$1" || true
-	cut -f3 "$1" | while read -r f; do rm -f "$f" "${f%-00001-of-*}"-0*-of-*.gguf; done
+	cut -f3 "$1" | while read -r f; do
+		[ -z "$f" ] || rm -f "$f" "${f%-00001-of-*}"-0*-of-*.gguf
+	done
 	: >"$1"
 }
 
