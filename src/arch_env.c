@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
-enum { CONFIG_LIMIT = 16 << 20, BUDGET = 4 << 20, BUDGET_PER_TENSOR = 4096 };
+enum { CONFIG_LIMIT = 16 << 20, README_LIMIT = 256 << 10, BUDGET = 4 << 20, BUDGET_PER_TENSOR = 4096 };
 
 /* Where models that are more than a language model keep that part's configuration. */
 const struct json *arch_text_config(const struct json *config)
@@ -52,12 +53,12 @@ static int find_default(struct arch_run *r, int symbol, bool null, const struct 
 	*out = NULL;
 	for (size_t i = 0; i < rows->n && !*out && !is_raw(r->arch); i++) {
 		const struct row *d = rows->row[i];
-		struct value v = value_bool(true);
+		struct value v = v_bool(true);
 		if (d->symbol != symbol || (null && !d->also_null))
 			continue;
 		if (d->when && expr_eval_outside(&r->env, d->when, &v))
 			return -1;
-		if (value_truth(&v))
+		if (v_truth(&v))
 			*out = d;
 	}
 	return 0;
@@ -89,7 +90,7 @@ static int named(struct arch_run *r, const char *name, struct value *out, bool *
 	if (slot)
 		return r->env.lookup(&r->env, (int)slot->value.i, out, has);
 	const struct json *j = config_get(r, name);
-	*out = value_json(j, r->env.arena);
+	*out = v_json(j, r->env.arena);
 	*has = j != NULL;
 	return 0;
 }
@@ -101,8 +102,8 @@ static int first_named(struct arch_run *r, const char *const *names, struct valu
 		if (named(r, *names, out, &has))
 			return -1;
 	if (!has)
-		*out = value_null();
-	*out = value_load(*out, r->env.arena);
+		*out = v_null();
+	*out = v_load(*out, r->env.arena);
 	return 0;
 }
 
@@ -139,7 +140,7 @@ static const char *const local_thetas[] = { "local_rope_theta", "rope_local_thet
 static int complete_rope(struct arch_run *r, struct object *o, const struct value *from)
 {
 	struct value v;
-	const struct value *type = value_member(from, "type", 4);
+	const struct value *type = v_member(from, "type", 4);
 	if (first_named(r, local_thetas, &v))
 		return -1;
 	if (v.kind != V_NULL) {
@@ -147,11 +148,11 @@ static int complete_rope(struct arch_run *r, struct object *o, const struct valu
 		put(&local, "rope_theta", v);
 		put(o, "sliding_attention", close_object(&local, r->env.arena));
 	}
-	if (type && !value_member(from, "rope_type", 9))
-		put(o, "rope_type", value_load(*type, r->env.arena));
+	if (type && !v_member(from, "rope_type", 9))
+		put(o, "rope_type", v_load(*type, r->env.arena));
 	for (size_t i = 0; i < sizeof(rope_members) / sizeof(rope_members[0]); i++) {
 		const char *key = rope_members[i].key;
-		if (value_member(from, key, strlen(key)))
+		if (v_member(from, key, strlen(key)))
 			continue;
 		if (first_named(r, rope_members[i].names, &v))
 			return -1;
@@ -169,11 +170,11 @@ static int rope_value(struct arch_run *r, struct value *out)
 		return -1;
 	if (from.kind == V_OBJECT)
 		for (size_t i = 0; i < from.object.n && i < 48; i++)
-			put(&o, from.object.item[i].key.p, value_load(from.object.item[i].value, r->env.arena));
-	const struct value *full = value_member(&from, "full_attention", 14);
-	if (!full && !value_member(&from, "sliding_attention", 17) && complete_rope(r, &o, &from))
+			put(&o, from.object.item[i].key.p, v_load(from.object.item[i].value, r->env.arena));
+	const struct value *full = v_member(&from, "full_attention", 14);
+	if (!full && !v_member(&from, "sliding_attention", 17) && complete_rope(r, &o, &from))
 		return -1;
-	put(&o, "full", full ? value_load(*full, r->env.arena) : close_object(&o, r->env.arena));
+	put(&o, "full", full ? v_load(*full, r->env.arena) : close_object(&o, r->env.arena));
 	*out = close_object(&o, r->env.arena);
 	return 0;
 }
@@ -188,7 +189,7 @@ static bool plain_path(const char *p)
 /* A JSON file of the model's directory; null where there is none. */
 static int read_json(struct arch_run *r, const char *name, struct value *out)
 {
-	*out = value_null();
+	*out = v_null();
 	if (!r->in->dir)
 		return 0;
 	if (!plain_path(name))
@@ -223,7 +224,7 @@ static int pooling_of(struct arch_run *r, const struct json *j, struct value *ou
 	for (int pass = 0; pass < 2; pass++)
 		for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 			if (pass ? mode && !strcmp(mode, modes[i].mode) : json_true(j, modes[i].flag)) {
-				*out = value_int(modes[i].type);
+				*out = v_int(modes[i].type);
 				return 0;
 			}
 	return env_fail(&r->env, "the pooling of this model is not mean, cls or last token");
@@ -235,7 +236,7 @@ static int pooling_value(struct arch_run *r, struct value *out)
 	struct value modules, file;
 	if (read_json(r, "modules.json", &modules))
 		return -1;
-	*out = value_null();
+	*out = v_null();
 	for (const struct json *m = modules.kind == V_JSON ? json_first(modules.json) : NULL; m; m = json_next(m)) {
 		const char *type = json_cstr(json_get(m, "type")), *path = json_cstr(json_get(m, "path"));
 		size_t n = type ? strlen(type) : 0;
@@ -251,7 +252,7 @@ static int pooling_value(struct arch_run *r, struct value *out)
 	if (pooling && strcmp(pooling, "last_token"))
 		return env_fail(&r->env, "pooling '%s' is not known", pooling);
 	if (pooling)
-		*out = value_int(3);
+		*out = v_int(3);
 	return 0;
 }
 
@@ -264,6 +265,16 @@ static const struct row *find_let(const struct arch *a, int symbol)
 		if (rows->row[i]->symbol == symbol)
 			return rows->row[i];
 	return NULL;
+}
+
+static const char *directory_name(const struct arch_run *r)
+{
+	char *dir = arena_strdup(r->env.arena, r->in->dir ? r->in->dir : "");
+	size_t n = strlen(dir);
+	while (n > 1 && dir[n - 1] == '/')
+		dir[--n] = 0;
+	const char *slash = strrchr(dir, '/');
+	return slash && slash[1] ? slash + 1 : dir;
 }
 
 static int work_out(struct arch_run *r, int symbol, struct value *out, bool *has)
@@ -282,6 +293,10 @@ static int work_out(struct arch_run *r, int symbol, struct value *out, bool *has
 		return rope_value(r, out);
 	if (symbol == sym->pooling)
 		return pooling_value(r, out);
+	if (symbol == sym->directory) {
+		*out = v_str(directory_name(r));
+		return 0;
+	}
 	if (symbol == sym->layers && layers->n)
 		return expr_eval_outside(&r->env, layers->row[0]->expr, out);
 	return config_value(r, symbol, out, has);
@@ -304,7 +319,7 @@ static int lookup(struct env *e, int symbol, struct value *out, bool *has)
 			l->state = 0;
 			return -1;
 		}
-		l->value = value_load(l->value, e->arena);
+		l->value = v_load(l->value, e->arena);
 		l->state = 2;
 	}
 	*out = l->value;
@@ -325,7 +340,25 @@ static int fn_file(struct env *e, const struct value *v, int n, struct value *ou
 		return env_fail(e, "file() takes a name in quotes");
 	if (read_json(run_of(e), v->s.p, out))
 		return -1;
-	*out = value_load(*out, e->arena);
+	*out = v_load(*out, e->arena);
+	return 0;
+}
+
+/* Does a text file of the model's directory hold these words, in any case? */
+static int fn_mentions(struct env *e, const struct value *v, int n, struct value *out)
+{
+	const char *dir = run_of(e)->in->dir;
+	if (v[0].kind != V_STR || v[1].kind != V_STR || !plain_path(v[0].s.p))
+		return env_fail(e, "mentions() takes a file's name and a text");
+	*out = v_bool(false);
+	FILE *f = dir ? fopen(arena_printf(e->arena, "%s/%s", dir, v[0].s.p), "rb") : NULL;
+	if (!f)
+		return 0;
+	char *text = arena_alloc(e->arena, README_LIMIT + 1);
+	size_t size = fread(text, 1, README_LIMIT, f);
+	fclose(f);
+	for (size_t i = 0; i + v[1].s.n <= size && !out->b; i++)
+		out->b = !strncasecmp(text + i, v[1].s.p, v[1].s.n);
 	return 0;
 }
 
@@ -349,7 +382,7 @@ static int fn_tensors_count(struct env *e, const struct value *v, int n, struct 
 		e->n_bind = bound;
 	}
 	e->bind_base = base;
-	*out = value_int(count);
+	*out = v_int(count);
 	return rc < 0 ? -1 : 0;
 }
 
@@ -366,7 +399,7 @@ static int fn_tensors_shape(struct env *e, const struct value *v, int n, struct 
 			continue;
 		struct value *dim = arena_array(e->arena, (size_t)t->rank, sizeof(*dim));
 		for (int k = 0; k < t->rank; k++)
-			dim[k] = value_int((int64_t)t->dim[k]);
+			dim[k] = v_int((int64_t)t->dim[k]);
 		*out = (struct value){ .kind = V_LIST, .list = { dim, (size_t)t->rank } };
 	}
 	return 0;
@@ -376,7 +409,7 @@ static int fn_vocab_count(struct env *e, const struct value *v, int n, struct va
 {
 	const struct arch_input *in = run_of(e)->in;
 	int64_t count = in->vocab_count ? in->vocab_count(in->vocab) : -1;
-	*out = count < 0 ? value_null() : value_int(count);
+	*out = count < 0 ? v_null() : v_int(count);
 	return 0;
 }
 
@@ -386,18 +419,18 @@ static int fn_vocab_id(struct env *e, const struct value *v, int n, struct value
 	if (v->kind != V_STR)
 		return env_fail(e, "vocab.id() takes a text in quotes");
 	int64_t id = in->vocab_id ? in->vocab_id(in->vocab, v->s.p) : -1;
-	*out = id < 0 ? value_null() : value_int(id);
+	*out = id < 0 ? v_null() : v_int(id);
 	return 0;
 }
 
 static double number_or(const struct value *object, const char *key, double otherwise, struct arena *a)
 {
-	const struct value *m = value_member(object, key, strlen(key));
+	const struct value *m = v_member(object, key, strlen(key));
 	double d;
 	if (!m)
 		return otherwise;
-	struct value v = value_load(*m, a);
-	return value_as_num(&v, &d) ? d : otherwise;
+	struct value v = v_load(*m, a);
+	return v_as_num(&v, &d) ? d : otherwise;
 }
 
 /* Llama 3's factors, one per pair of rotated dimensions. All in float, in the order of operations that the reference's tensors have: a
@@ -405,7 +438,7 @@ static double number_or(const struct value *object, const char *key, double othe
 static int fn_llama3_factors(struct env *e, const struct value *v, int n, struct value *out)
 {
 	int64_t dim;
-	if (v[0].kind != V_OBJECT || !value_as_int(&v[1], &dim) || dim < 1 || dim > 1 << 16)
+	if (v[0].kind != V_OBJECT || !v_as_int(&v[1], &dim) || dim < 1 || dim > 1 << 16)
 		return env_fail(e, "llama3_factors() takes rope parameters and a number of dimensions");
 	float theta = (float)number_or(v, "rope_theta", 10000, e->arena), factor = (float)number_or(v, "factor", 8, e->arena);
 	double low = number_or(v, "low_freq_factor", 1, e->arena), high = number_or(v, "high_freq_factor", 4, e->arena);
@@ -421,7 +454,7 @@ static int fn_llama3_factors(struct env *e, const struct value *v, int n, struct
 		float wave = (1.0f / frequency) * (float)(2 * M_PI);
 		float smooth = ((1.0f / wave) * (float)old - (float)low) / span;
 		float f = wave < shortest ? 1.0f : wave > longest ? factor : 1.0f / ((1.0f - smooth) / factor + smooth);
-		item[j] = value_num((double)f);
+		item[j] = v_num((double)f);
 	}
 	*out = (struct value){ .kind = V_LIST, .list = { item, count } };
 	return 0;
@@ -429,6 +462,7 @@ static int fn_llama3_factors(struct env *e, const struct value *v, int n, struct
 
 const struct expr_fn arch_functions[] = {
 	{ "file", 1, 1, fn_file },
+	{ "mentions", 2, 2, fn_mentions },
 	{ "tensors.count", 1, 1, fn_tensors_count },
 	{ "tensors.shape", 1, 1, fn_tensors_shape },
 	{ "vocab.count", 0, 0, fn_vocab_count },

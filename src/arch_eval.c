@@ -89,7 +89,7 @@ static bool make_scalar(struct arch_run *r, enum key_type type, const struct val
 	double d;
 	switch (type) {
 	case KEY_F32:
-		if (!value_as_num(v, &d) || v->kind == V_BOOL)
+		if (!v_as_num(v, &d) || v->kind == V_BOOL)
 			return false;
 		*out = (struct heft_value){ .type = HEFT_F32, .count = 1, .f = (double)(float)d };
 		return true;
@@ -116,7 +116,7 @@ static bool put_element(struct arch_run *r, enum heft_vtype type, const struct v
 		((int32_t *)data)[i] = (int32_t)v->i;
 		return v->kind == V_INT && v->i >= INT32_MIN && v->i <= INT32_MAX;
 	case HEFT_F32:
-		if (!value_as_num(v, &d) || v->kind == V_BOOL)
+		if (!v_as_num(v, &d) || v->kind == V_BOOL)
 			return false;
 		((float *)data)[i] = (float)d;
 		return true;
@@ -137,7 +137,7 @@ static bool make_array(struct arch_run *r, enum heft_vtype type, const struct va
 	void *data = arena_array(r->arena, v->list.n, size);
 	*out = (struct heft_value){ .type = type, .array = true, .count = v->list.n, .data = data };
 	for (size_t i = 0; i < v->list.n; i++) {
-		struct value x = value_load(v->list.item[i], r->arena);
+		struct value x = v_load(v->list.item[i], r->arena);
 		if (!put_element(r, type, &x, data, i))
 			return false;
 	}
@@ -159,7 +159,7 @@ static enum key_type guess_type(struct arch_run *r, const struct value *v)
 					      [V_NUM] = KEY_F32_ARRAY, [V_STR] = KEY_STRING_ARRAY };
 	if (v->kind != V_LIST || !v->list.n)
 		return scalar[v->kind];
-	struct value x = value_load(v->list.item[0], r->arena);
+	struct value x = v_load(v->list.item[0], r->arena);
 	return x.kind <= V_STR ? list[x.kind] : KEY_UNKNOWN;
 }
 
@@ -201,7 +201,7 @@ static int add_key(struct arch_run *r, const struct row *row, struct map *seen)
 	kv->key = is_absolute(row->name) ? arena_strdup(r->arena, row->name) : arena_printf(r->arena, "%s.%s", out->name, row->name);
 	if (!make_value(r, row->name, &v, &kv->value, &want))
 		return heft_fail(r->err, HEFT_E_CONFIG, "%s: '%s' gives %s ('%.60s') for '%s', which is %s", config_name(r), row->expr->text,
-				 value_kind_name(v.kind), value_show(&v, r->arena), kv->key, want);
+				 v_kind_name(v.kind), v_show(&v, r->arena), kv->key, want);
 	out->n_kv++;
 	return 0;
 }
@@ -209,17 +209,13 @@ static int add_key(struct arch_run *r, const struct row *row, struct map *seen)
 static int add_keys(struct arch_run *r)
 {
 	const struct rows *rows = &r->arch->rows[ROW_KEY];
-	struct heft_err unheard, *heard = r->err;
 	struct map seen;
 	int rc = 0;
 	r->out->kv = arena_array(r->arena, rows->n, sizeof(*r->out->kv));
 	map_init(&seen);
-	if (r->in->metadata_only) /* what cannot be said is left out */
-		r->env.err = r->err = &unheard;
 	for (size_t i = 0; i < rows->n && !rc; i++)
 		rc = add_key(r, rows->row[i], &seen) && !r->in->metadata_only ? -1 : 0;
 	map_release(&seen);
-	r->env.err = r->err = heard;
 	return rc;
 }
 
@@ -233,7 +229,7 @@ static int add_choice(struct arch_run *r, const struct vocab_choice *c, struct a
 		if (expr_eval(&r->env, c->value[i], &v))
 			return -1;
 		option[2 * i] = arena_strdup(r->arena, c->option[i]);
-		option[2 * i + 1] = arena_strdup(r->arena, value_show(&v, r->arena));
+		option[2 * i + 1] = arena_strdup(r->arena, v_show(&v, r->arena));
 	}
 	*out = (struct arch_vocab){ arena_strdup(r->arena, c->strategy), c->n_options ? option : NULL };
 	return 0;
@@ -252,10 +248,19 @@ static int add_vocab(struct arch_run *r)
 	return 0;
 }
 
+/* By its own row, else what the configuration says. */
 static int vocab_size(struct arch_run *r)
 {
 	const struct rows *rows = &r->arch->rows[ROW_VOCAB_SIZE];
-	return rows->n ? expr_eval_int(&r->env, rows->row[0]->expr, &r->out->vocab_size) : 0;
+	struct value v;
+	bool has;
+	if (rows->n)
+		return expr_eval_int(&r->env, rows->row[0]->expr, &r->out->vocab_size);
+	if (r->env.lookup(&r->env, r->arch->sym.vocab_size, &v, &has))
+		return -1;
+	if (!v_as_int(&v, &r->out->vocab_size) || r->out->vocab_size < 0)
+		r->out->vocab_size = -1;
+	return 0;
 }
 
 static int add_token(struct arch_run *r, const struct row *row)
@@ -272,7 +277,7 @@ static int add_token(struct arch_run *r, const struct row *row)
 		return 0;
 	int64_t id = v.kind == V_INT ? v.i : v.kind == V_STR && r->in->vocab_id ? r->in->vocab_id(r->in->vocab, v.s.p) : -1;
 	if (id < 0)
-		return heft_fail(r->err, HEFT_E_TOKENIZER, "token '%s' for role %s is not in the vocabulary", value_show(&v, r->arena), row->name);
+		return heft_fail(r->err, HEFT_E_TOKENIZER, "token '%s' for role %s is not in the vocabulary", v_show(&v, r->arena), row->name);
 	out->token[out->n_tokens++] = (struct arch_token){ arena_strdup(r->arena, row->name), id };
 	return 0;
 }
@@ -289,13 +294,23 @@ static int add_tokens(struct arch_run *r)
 
 /* ---- all ---- */
 
+/* Keys and strategies only, and what cannot be said is left out. */
+static int evaluate_metadata(struct arch_run *r)
+{
+	struct heft_err unheard, *heard = r->err;
+	if (choose_name(r))
+		return -1;
+	r->env.err = r->err = &unheard;
+	add_keys(r);
+	vocab_size(r);
+	r->env.err = r->err = heard;
+	return add_vocab(r);
+}
+
 static int evaluate(struct arch_run *r)
 {
-	bool all = !r->in->metadata_only;
-	if (choose_name(r) || (all && (check_needs(r) || find_layers(r))) || add_keys(r))
+	if (choose_name(r) || check_needs(r) || find_layers(r) || add_keys(r))
 		return -1;
-	if (!all)
-		return add_vocab(r); /* the strategies only: ids would need the vocabulary */
 	return vocab_size(r) || add_vocab(r) || add_tokens(r) || arch_map(r) ? -1 : 0;
 }
 
@@ -306,7 +321,7 @@ int arch_eval(const struct arch *a, const struct arch_input *in, struct arch_res
 	struct arch_run *r = arena_alloc(arena, sizeof(*r));
 	int rc = arch_run_init(r, a, in, out, arena, sink, err ? err : &own);
 	if (!rc)
-		rc = evaluate(r);
+		rc = in->metadata_only ? evaluate_metadata(r) : evaluate(r);
 	arch_run_release(r);
 	if (!r->told)
 		return rc;

@@ -77,7 +77,7 @@ static int64_t captured(const struct env *e, int symbol)
 	int64_t v = -1;
 	for (int i = e->bind_base; i < e->n_bind; i++)
 		if (e->bind[i].symbol == symbol)
-			value_as_int(&e->bind[i].value, &v);
+			v_as_int(&e->bind[i].value, &v);
 	return v;
 }
 
@@ -138,7 +138,7 @@ static int apply_row(struct mapping *m, const struct row *row, int place, const 
 	m->whole[t - m->run->in->tensor] = true;
 	int bound = e->n_bind, rc = 0;
 	for (size_t i = 0; i < list.list.n && !rc; i++) {
-		rc = env_bind(e, repeat->symbol, value_load(list.list.item[i], e->arena)) || add_piece(m, row, place, t) ? -1 : 0;
+		rc = env_bind(e, repeat->symbol, v_load(list.list.item[i], e->arena)) || add_piece(m, row, place, t) ? -1 : 0;
 		e->n_bind = bound;
 	}
 	return rc;
@@ -236,7 +236,7 @@ static int bind_shape(struct env *e, int symbol, const struct shape *shape)
 {
 	struct value *dim = arena_array(e->arena, (size_t)shape->rank, sizeof(*dim));
 	for (int i = 0; i < shape->rank; i++)
-		dim[i] = value_int((int64_t)shape->dim[i]);
+		dim[i] = v_int((int64_t)shape->dim[i]);
 	return env_bind(e, symbol, (struct value){ .kind = V_LIST, .list = { dim, (size_t)shape->rank } });
 }
 
@@ -254,9 +254,9 @@ static int op_arguments(struct env *e, const struct op_row *row, int n_exprs, st
 			return env_fail(e, "too many arguments");
 		arg = arena_grow(e->arena, arg, &cap, n + count + 1, sizeof(*arg));
 		for (size_t k = 0; k < count; k++) {
-			struct value one = v.kind == V_LIST ? value_load(v.list.item[k], e->arena) : v;
+			struct value one = v.kind == V_LIST ? v_load(v.list.item[k], e->arena) : v;
 			if (one.kind != V_INT)
-				return env_fail(e, "%s where an operation takes integers: '%s'", value_kind_name(one.kind), row->arg[i]->text);
+				return env_fail(e, "%s where an operation takes integers: '%s'", v_kind_name(one.kind), row->arg[i]->text);
 			arg[n++] = one.i;
 		}
 	}
@@ -276,7 +276,7 @@ static int make_op(struct env *e, const struct op_row *row, struct op *op)
 		return 0;
 	if (expr_eval(e, row->arg[row->n_args - 1], &v))
 		return -1;
-	return value_as_num(&v, &op->x) ? 0 : env_fail(e, "an operation takes a number here, not %s", value_kind_name(v.kind));
+	return v_as_num(&v, &op->x) ? 0 : env_fail(e, "an operation takes a number here, not %s", v_kind_name(v.kind));
 }
 
 static int make_ops(struct arch_run *r, const struct op_row *row, int n, struct shape shape, struct op *op)
@@ -429,13 +429,13 @@ static int generate(struct mapping *m, const struct row *row)
 		return 0;
 	if (v.kind != V_LIST || !v.list.n)
 		return heft_fail(r->err, HEFT_E_CONFIG, "%s:%d: '%s' is made of a list, not of %s", row->file, row->line, row->name,
-				 value_kind_name(v.kind));
+				 v_kind_name(v.kind));
 	float *f = arena_array(r->arena, v.list.n, sizeof(*f));
 	for (size_t i = 0; i < v.list.n; i++) {
-		struct value x = value_load(v.list.item[i], r->arena);
+		struct value x = v_load(v.list.item[i], r->arena);
 		double d;
-		if (!value_as_num(&x, &d))
-			return heft_fail(r->err, HEFT_E_CONFIG, "%s:%d: '%s' holds %s", row->file, row->line, row->name, value_kind_name(x.kind));
+		if (!v_as_num(&x, &d))
+			return heft_fail(r->err, HEFT_E_CONFIG, "%s:%d: '%s' holds %s", row->file, row->line, row->name, v_kind_name(x.kind));
 		f[i] = (float)d;
 	}
 	map_put(&m->by_name, row->name, strlen(row->name), &found);
@@ -463,7 +463,7 @@ static int check_expected(struct mapping *m, const struct row *row)
 	bool each = mentions(row->right, m->symbol_l), holds;
 	int rc = 0;
 	for (int64_t l = 0; l < (each ? r->layers : 1) && !rc; l++) {
-		if (env_charge(e, 16) || env_bind(e, m->symbol_l, value_int(l)) || expr_eval_bool(e, row->when, &holds))
+		if (env_charge(e, 16) || env_bind(e, m->symbol_l, v_int(l)) || expr_eval_bool(e, row->when, &holds))
 			return -1;
 		const char *name = holds ? template_make(e, row->right) : NULL;
 		e->n_bind = e->bind_base;

@@ -170,7 +170,7 @@ static int bind_capture(struct env *e, int symbol, struct value v)
 {
 	for (int i = e->bind_base; i < e->n_bind; i++)
 		if (e->bind[i].symbol == symbol)
-			return value_equal(&e->bind[i].value, &v);
+			return v_equal(&e->bind[i].value, &v);
 	return env_bind(e, symbol, v) ? -1 : 1;
 }
 
@@ -196,7 +196,7 @@ static int match_from(struct match *m, int at, const char *name)
 	case PART_TEXT:
 		return strncmp(name, part->text.p, part->text.n) ? 0 : match_from(m, at + 1, name + part->text.n);
 	case PART_NUMBER:
-		rc = take_number(&name, &number) ? bind_capture(e, part->symbol, value_int(number)) : 0;
+		rc = take_number(&name, &number) ? bind_capture(e, part->symbol, v_int(number)) : 0;
 		return rc == 1 ? match_from(m, at + 1, name) : rc;
 	case PART_WORD:
 		for (int i = 0; i < part->n_words && !rc; i++) {
@@ -241,14 +241,14 @@ int pattern_match(struct env *e, const struct pattern *p, const char *name)
 
 static const char *show_hole(struct env *e, const struct part *part)
 {
-	struct value v = value_null();
+	struct value v = v_null();
 	const struct expr *outer = e->at;
 	if (expr_eval(e, part->expr, &v))
 		return NULL;
 	if (v.kind == V_STR || v.kind == V_INT)
-		return value_show(&v, e->arena);
+		return v_show(&v, e->arena);
 	e->at = part->expr;
-	env_fail(e, "%s in a tensor's name", value_kind_name(v.kind));
+	env_fail(e, "%s in a tensor's name", v_kind_name(v.kind));
 	e->at = outer;
 	return NULL;
 }
@@ -260,14 +260,14 @@ const char *template_make(struct env *e, const struct pattern *t)
 	for (int i = 0; i < t->n && good; i++) {
 		const struct part *part = &t->part[i];
 		const char *text = part->text.p;
-		struct value v = value_null();
+		struct value v = v_null();
 		if (part->kind == PART_EXPR) {
 			text = show_hole(e, part);
 		} else if (part->kind == PART_REPEAT) {
 			for (int k = e->bind_base; k < e->n_bind; k++)
 				if (e->bind[k].symbol == part->symbol)
 					v = e->bind[k].value;
-			text = value_show(&v, e->arena);
+			text = v_show(&v, e->arena);
 		}
 		good = text != NULL;
 		if (good)

@@ -239,7 +239,8 @@ static const struct arch *parse_family(struct arch_set *s, struct family *f, str
 	symbols_init(&a->symbols, arena);
 	a->sym = (struct arch_symbols){ symbols_add(&a->symbols, "e", 1), symbols_add(&a->symbols, "shape", 5),
 					symbols_add(&a->symbols, "rope", 4), symbols_add(&a->symbols, "pooling", 7),
-					symbols_add(&a->symbols, "layers", 6) };
+					symbols_add(&a->symbols, "layers", 6), symbols_add(&a->symbols, "vocab_size", 10),
+					symbols_add(&a->symbols, "directory", 9) };
 	if (parse_lineage(s, a, f, err)) {
 		symbols_release(&a->symbols);
 		arena_free(arena);

@@ -99,11 +99,11 @@ static int parse_number(struct scan *s, struct code *c)
 		if (errno)
 			return scan_fail(s, "a number is too large");
 		s->p = end;
-		return emit_constant(s, c, value_int(i));
+		return emit_constant(s, c, v_int(i));
 	}
 	double d = strtod(s->p, &end);
 	s->p = end;
-	return isfinite(d) ? emit_constant(s, c, value_num(d)) : scan_fail(s, "a number is too large");
+	return isfinite(d) ? emit_constant(s, c, v_num(d)) : scan_fail(s, "a number is too large");
 }
 
 static const struct expr_fn *find_function(const struct scan *s, const char *name, size_t n)
@@ -185,11 +185,11 @@ static int parse_name(struct scan *s, struct code *c, struct heft_str name)
 		if (strlen(*r) == name.n && !memcmp(*r, name.p, name.n))
 			return scan_fail(s, "expected a value before '%s'", *r);
 	if (name.n == 4 && !memcmp(name.p, "null", 4))
-		return emit_constant(s, c, value_null());
+		return emit_constant(s, c, v_null());
 	if (name.n == 4 && !memcmp(name.p, "true", 4))
-		return emit_constant(s, c, value_bool(true));
+		return emit_constant(s, c, v_bool(true));
 	if (name.n == 5 && !memcmp(name.p, "false", 5))
-		return emit_constant(s, c, value_bool(false));
+		return emit_constant(s, c, v_bool(false));
 	if ((f = dotted_function(s, &name)))
 		return parse_call(s, c, f);
 	if (*s->p != '(')
@@ -269,7 +269,7 @@ static int parse_tight(struct scan *s, struct code *c)
 			if (!scan_name(s, &name))
 				return scan_fail(s, "expected a name behind '.'");
 			char *key = arena_memdup(s->arena, name.p, name.n);
-			emit(s, c, X_MEMBER, constant(s, c, value_str(key)));
+			emit(s, c, X_MEMBER, constant(s, c, v_str(key)));
 		} else if (scan_mark(s, "[")) {
 			if (enter(s) || parse_any(s, c) || expect(s, "]"))
 				return -1;

@@ -41,21 +41,21 @@ struct member {
 	struct value value;
 };
 
-struct value value_null(void);
-struct value value_bool(bool b);
-struct value value_int(int64_t i);
-struct value value_num(double d);
-struct value value_str(const char *s); /* borrows */
-struct value value_json(const struct json *j, struct arena *a); /* one level is converted; NULL gives null */
-struct value value_load(struct value v, struct arena *a);       /* the same for a V_JSON, else v itself */
+struct value v_null(void);
+struct value v_bool(bool b);
+struct value v_int(int64_t i);
+struct value v_num(double d);
+struct value v_str(const char *s); /* borrows */
+struct value v_json(const struct json *j, struct arena *a); /* one level is converted; NULL gives null */
+struct value v_load(struct value v, struct arena *a);       /* the same for a V_JSON, else v itself */
 
-bool value_truth(const struct value *v);      /* Python's: null, false, 0, "", [] are false */
-bool value_as_int(const struct value *v, int64_t *out);
-bool value_as_num(const struct value *v, double *out); /* an integer or a double */
-bool value_equal(const struct value *a, const struct value *b); /* lists element by element, one level deep; objects never */
-const struct value *value_member(const struct value *object, const char *key, size_t n); /* NULL where there is none */
-const char *value_kind_name(enum value_kind k);
-const char *value_show(const struct value *v, struct arena *a); /* for messages and templates: 12, 0.5, text without quotes */
+bool v_truth(const struct value *v);      /* Python's: null, false, 0, "", [] are false */
+bool v_as_int(const struct value *v, int64_t *out);
+bool v_as_num(const struct value *v, double *out); /* an integer or a double */
+bool v_equal(const struct value *a, const struct value *b); /* lists element by element, one level deep; objects never */
+const struct value *v_member(const struct value *object, const char *key, size_t n); /* NULL where there is none */
+const char *v_kind_name(enum value_kind k);
+const char *v_show(const struct value *v, struct arena *a); /* for messages and templates: 12, 0.5, text without quotes */
 
 /* ---- text -------------------------------------------------------------------------------------------------------- */
 

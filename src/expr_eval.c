@@ -55,14 +55,14 @@ static int look_up(struct env *e, int symbol, struct value *out, bool *has)
 		*has = true;
 		return 0;
 	}
-	*out = value_null();
+	*out = v_null();
 	*has = false;
 	if (e->lookup(e, symbol, out, has))
 		return -1;
 	if (out->kind == V_JSON) {
 		if (env_charge(e, json_count(out->json)))
 			return -1;
-		*out = value_load(*out, e->arena);
+		*out = v_load(*out, e->arena);
 	}
 	return 0;
 }
@@ -76,17 +76,17 @@ static int power(struct env *e, int64_t base, int64_t exponent, struct value *ou
 {
 	int64_t r = 1;
 	if (exponent < 0) {
-		*out = value_num(pow((double)base, (double)exponent));
+		*out = v_num(pow((double)base, (double)exponent));
 		return 0;
 	}
 	if (base == 0 || base == 1 || base == -1) {
-		*out = value_int(exponent == 0 ? 1 : base == -1 && exponent % 2 == 0 ? 1 : base);
+		*out = v_int(exponent == 0 ? 1 : base == -1 && exponent % 2 == 0 ? 1 : base);
 		return 0;
 	}
 	for (; exponent > 0; exponent--) /* at most 63 rounds: |base| is 2 or more */
 		if (__builtin_mul_overflow(r, base, &r))
 			return env_fail(e, "an integer is too large");
-	*out = value_int(r);
+	*out = v_int(r);
 	return 0;
 }
 
@@ -106,7 +106,7 @@ static int integers(struct env *e, enum expr_binary op, int64_t a, int64_t b, st
 		if (!over)
 			r = op == B_FLOOR ? floor_div(a, b) : a - floor_div(a, b) * b;
 	}
-	*out = value_int(r);
+	*out = v_int(r);
 	return over ? env_fail(e, "an integer is too large") : 0;
 }
 
@@ -124,7 +124,7 @@ static int doubles(struct env *e, enum expr_binary op, double a, double b, struc
 	case B_MOD: r = a - floor(a / b) * b; break;
 	default: r = pow(a, b);
 	}
-	*out = value_num(r);
+	*out = v_num(r);
 	return 0;
 }
 
@@ -132,12 +132,12 @@ static int arithmetic(struct env *e, enum expr_binary op, const struct value *a,
 {
 	int64_t i, j;
 	double x, y;
-	if (op != B_DIV && value_as_int(a, &i) && value_as_int(b, &j))
+	if (op != B_DIV && v_as_int(a, &i) && v_as_int(b, &j))
 		return integers(e, op, i, j, out);
-	if (value_as_num(a, &x) && value_as_num(b, &y))
+	if (v_as_num(a, &x) && v_as_num(b, &y))
 		return doubles(e, op, x, y, out);
 	e->missing = a->kind == V_NULL || b->kind == V_NULL;
-	return env_fail(e, "%s where a number is needed", value_kind_name(a->kind >= V_INT && a->kind <= V_NUM ? b->kind : a->kind));
+	return env_fail(e, "%s where a number is needed", v_kind_name(a->kind >= V_INT && a->kind <= V_NUM ? b->kind : a->kind));
 }
 
 static int join(struct env *e, const struct value *a, const struct value *b, struct value *out)
@@ -152,7 +152,7 @@ static int join(struct env *e, const struct value *a, const struct value *b, str
 		return 0;
 	}
 	if (a->kind != V_LIST || b->kind != V_LIST)
-		return env_fail(e, "'++' joins lists or strings, not %s and %s", value_kind_name(a->kind), value_kind_name(b->kind));
+		return env_fail(e, "'++' joins lists or strings, not %s and %s", v_kind_name(a->kind), v_kind_name(b->kind));
 	size_t n = a->list.n + b->list.n;
 	if (env_charge(e, n))
 		return -1;
@@ -172,19 +172,19 @@ static int contains(struct env *e, const struct value *a, const struct value *b,
 		if (env_charge(e, b->list.n))
 			return -1;
 		for (size_t i = 0; i < b->list.n && !found; i++) {
-			struct value v = value_load(b->list.item[i], e->arena);
-			found = value_equal(a, &v);
+			struct value v = v_load(b->list.item[i], e->arena);
+			found = v_equal(a, &v);
 		}
 	} else if (b->kind == V_OBJECT && a->kind == V_STR) {
-		found = value_member(b, a->s.p, a->s.n);
+		found = v_member(b, a->s.p, a->s.n);
 	} else if (b->kind == V_STR && a->kind == V_STR) {
 		if (env_charge(e, b->s.n))
 			return -1;
 		found = !a->s.n || memmem(b->s.p, b->s.n, a->s.p, a->s.n);
 	} else {
-		return env_fail(e, "'in' looks in a list, a string or an object, not in %s", value_kind_name(b->kind));
+		return env_fail(e, "'in' looks in a list, a string or an object, not in %s", v_kind_name(b->kind));
 	}
-	*out = value_bool(found);
+	*out = v_bool(found);
 	return 0;
 }
 
@@ -194,32 +194,32 @@ static int order(struct env *e, enum expr_binary op, const struct value *a, cons
 	int sign;
 	if (a->kind == V_INT && b->kind == V_INT)
 		sign = a->i < b->i ? -1 : a->i > b->i;
-	else if (value_as_num(a, &x) && value_as_num(b, &y))
+	else if (v_as_num(a, &x) && v_as_num(b, &y))
 		sign = x < y ? -1 : x > y ? 1 : x == y ? 0 : 2; /* 2: a NaN, nothing holds */
 	else if (a->kind == V_STR && b->kind == V_STR)
 		sign = strcmp(a->s.p, b->s.p);
 	else {
 		e->missing = a->kind == V_NULL || b->kind == V_NULL;
-		return env_fail(e, "%s and %s have no order", value_kind_name(a->kind), value_kind_name(b->kind));
+		return env_fail(e, "%s and %s have no order", v_kind_name(a->kind), v_kind_name(b->kind));
 	}
 	if (sign == 2 && a->kind != V_STR)
-		*out = value_bool(false);
+		*out = v_bool(false);
 	else
-		*out = value_bool(op == B_LT ? sign < 0 : op == B_LE ? sign <= 0 : op == B_GT ? sign > 0 : sign >= 0);
+		*out = v_bool(op == B_LT ? sign < 0 : op == B_LE ? sign <= 0 : op == B_GT ? sign > 0 : sign >= 0);
 	return 0;
 }
 
 static int binary(struct env *e, enum expr_binary op)
 {
 	const struct value b = e->stack[--e->sp], a = e->stack[--e->sp];
-	struct value r = value_null();
+	struct value r = v_null();
 	int rc = 0;
 	if (a.kind == V_LIST && env_charge(e, a.list.n))
 		return -1;
 	switch (op) {
 	case B_IN: rc = contains(e, &a, &b, &r); break;
-	case B_EQ: r = value_bool(value_equal(&a, &b)); break;
-	case B_NE: r = value_bool(!value_equal(&a, &b)); break;
+	case B_EQ: r = v_bool(v_equal(&a, &b)); break;
+	case B_NE: r = v_bool(!v_equal(&a, &b)); break;
 	case B_LT: case B_LE: case B_GT: case B_GE: rc = order(e, op, &a, &b, &r); break;
 	case B_JOIN: rc = join(e, &a, &b, &r); break;
 	default: rc = arithmetic(e, op, &a, &b, &r);
@@ -235,7 +235,7 @@ static int negate(struct env *e)
 	else if (v->kind == V_INT && v->i != INT64_MIN)
 		v->i = -v->i;
 	else
-		return env_fail(e, "%s has no negative", value_kind_name(v->kind));
+		return env_fail(e, "%s has no negative", v_kind_name(v->kind));
 	return 0;
 }
 
@@ -244,22 +244,22 @@ static int pick(struct env *e, const struct value *from, const struct value *key
 {
 	int64_t i;
 	const struct value *v = NULL;
-	*out = value_null();
+	*out = v_null();
 	if (from->kind == V_OBJECT && key->kind == V_STR) {
 		if (env_charge(e, from->object.n))
 			return -1;
-		v = value_member(from, key->s.p, key->s.n);
-	} else if (from->kind == V_LIST && value_as_int(key, &i)) {
+		v = v_member(from, key->s.p, key->s.n);
+	} else if (from->kind == V_LIST && v_as_int(key, &i)) {
 		v = i >= 0 && (uint64_t)i < from->list.n ? &from->list.item[i] : NULL;
-	} else if (from->kind == V_STR && value_as_int(key, &i)) {
+	} else if (from->kind == V_STR && v_as_int(key, &i)) {
 		if (i >= 0 && (uint64_t)i < from->s.n)
-			*out = value_str(arena_memdup(e->arena, from->s.p + i, 1));
+			*out = v_str(arena_memdup(e->arena, from->s.p + i, 1));
 	}
 	if (!v)
 		return 0;
 	if (v->kind == V_JSON && env_charge(e, json_count(v->json)))
 		return -1;
-	*out = value_load(*v, e->arena);
+	*out = v_load(*v, e->arena);
 	return 0;
 }
 
@@ -288,7 +288,7 @@ static int loop_step(struct env *e, bool *more)
 		struct value v = frame[0].list.item[i];
 		if (v.kind == V_JSON && env_charge(e, json_count(v.json)))
 			return -1;
-		e->bind[e->n_bind - 1].value = value_load(v, e->arena);
+		e->bind[e->n_bind - 1].value = v_load(v, e->arena);
 	} else {
 		frame[0] = frame[1];
 		e->sp -= 2;
@@ -300,8 +300,8 @@ static int loop_step(struct env *e, bool *more)
 static int loop_begin(struct env *e, int symbol, bool *more)
 {
 	if (e->stack[e->sp - 1].kind != V_LIST)
-		return env_fail(e, "a loop runs over a list, not over %s", value_kind_name(e->stack[e->sp - 1].kind));
-	if (new_list(e, e->stack[e->sp - 1].list.n) || push(e, value_int(0)) || env_bind(e, symbol, value_null()))
+		return env_fail(e, "a loop runs over a list, not over %s", v_kind_name(e->stack[e->sp - 1].kind));
+	if (new_list(e, e->stack[e->sp - 1].list.n) || push(e, v_int(0)) || env_bind(e, symbol, v_null()))
 		return -1;
 	return loop_step(e, more);
 }
@@ -316,7 +316,7 @@ static int loop_next(struct env *e, bool *more)
 
 static int call(struct env *e, const struct expr_fn *f, int n)
 {
-	struct value r = value_null();
+	struct value r = v_null();
 	e->sp -= n;
 	if (f->call(e, &e->stack[e->sp], n, &r))
 		return -1;
@@ -339,13 +339,13 @@ static int step_jump(struct env *e, const struct insn *in, int *pc)
 			return -1;
 		break;
 	case X_IF_FALSE:
-		go = !value_truth(top);
+		go = !v_truth(top);
 		e->sp--;
 		break;
 	case X_OR:
 	case X_AND:
 	case X_COALESCE:
-		go = in->op == X_COALESCE ? top->kind != V_NULL : value_truth(top) == (in->op == X_OR);
+		go = in->op == X_COALESCE ? top->kind != V_NULL : v_truth(top) == (in->op == X_OR);
 		e->sp -= !go;
 		break;
 	case X_EACH:
@@ -373,9 +373,9 @@ static int step(struct env *e, const struct expr *x, const struct insn *in, int 
 	case X_NAME:
 		return look_up(e, in->a, &v, &has) ? -1 : push(e, v);
 	case X_HAS:
-		return look_up(e, in->a, &v, &has) ? -1 : push(e, value_bool(has));
+		return look_up(e, in->a, &v, &has) ? -1 : push(e, v_bool(has));
 	case X_NOT:
-		e->stack[e->sp - 1] = value_bool(!value_truth(&e->stack[e->sp - 1]));
+		e->stack[e->sp - 1] = v_bool(!v_truth(&e->stack[e->sp - 1]));
 		return 0;
 	case X_NEG:
 		return negate(e);
@@ -431,10 +431,10 @@ int expr_eval_outside(struct env *e, const struct expr *x, struct value *out)
 
 int expr_eval_bool(struct env *e, const struct expr *x, bool *out)
 {
-	struct value v = value_bool(true);
+	struct value v = v_bool(true);
 	if (x && expr_eval(e, x, &v))
 		return -1;
-	*out = value_truth(&v);
+	*out = v_truth(&v);
 	return 0;
 }
 
@@ -445,12 +445,12 @@ int expr_eval_int(struct env *e, const struct expr *x, int64_t *out)
 	if (expr_eval(e, x, &v))
 		return -1;
 	if (v.kind == V_NUM && v.d == floor(v.d) && fabs(v.d) < 9e15)
-		v = value_int((int64_t)v.d);
-	if (value_as_int(&v, out))
+		v = v_int((int64_t)v.d);
+	if (v_as_int(&v, out))
 		return 0;
 	e->at = x;
 	e->missing = v.kind == V_NULL;
-	env_fail(e, "%s where an integer is needed", value_kind_name(v.kind));
+	env_fail(e, "%s where an integer is needed", v_kind_name(v.kind));
 	e->at = outer;
 	return -1;
 }

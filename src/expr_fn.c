@@ -10,19 +10,19 @@
 static int wrong(struct env *e, const char *what, const struct value *v)
 {
 	e->missing = v->kind == V_NULL;
-	return env_fail(e, "%s, not %s", what, value_kind_name(v->kind));
+	return env_fail(e, "%s, not %s", what, v_kind_name(v->kind));
 }
 
 static int fn_int(struct env *e, const struct value *v, int n, struct value *out)
 {
 	int64_t i;
-	if (value_as_int(v, &i)) {
-		*out = value_int(i);
+	if (v_as_int(v, &i)) {
+		*out = v_int(i);
 		return 0;
 	}
 	if (v->kind != V_NUM || !(fabs(v->d) < 9.2e18))
 		return wrong(e, "int() takes a number", v);
-	*out = value_int((int64_t)v->d);
+	*out = v_int((int64_t)v->d);
 	return 0;
 }
 
@@ -30,7 +30,7 @@ static int fn_len(struct env *e, const struct value *v, int n, struct value *out
 {
 	if (v->kind != V_LIST && v->kind != V_STR && v->kind != V_OBJECT)
 		return wrong(e, "len() takes a list, a string or an object", v);
-	*out = value_int((int64_t)(v->kind == V_LIST ? v->list.n : v->kind == V_STR ? v->s.n : v->object.n));
+	*out = v_int((int64_t)(v->kind == V_LIST ? v->list.n : v->kind == V_STR ? v->s.n : v->object.n));
 	return 0;
 }
 
@@ -49,14 +49,14 @@ static int fn_range(struct env *e, const struct value *v, int n, struct value *o
 {
 	int64_t from = 0, to, count;
 	struct value *item;
-	if ((n == 2 && !value_as_int(&v[0], &from)) || !value_as_int(&v[n - 1], &to))
+	if ((n == 2 && !v_as_int(&v[0], &from)) || !v_as_int(&v[n - 1], &to))
 		return wrong(e, "range() takes integers", &v[n - 1]);
 	if (__builtin_sub_overflow(to, from, &count) || count < 0)
 		count = 0;
 	if (new_list(e, (uint64_t)count, out, &item))
 		return -1;
 	for (int64_t i = 0; i < count; i++)
-		item[i] = value_int(from + i);
+		item[i] = v_int(from + i);
 	return 0;
 }
 
@@ -64,7 +64,7 @@ static int fn_repeat(struct env *e, const struct value *v, int n, struct value *
 {
 	int64_t count;
 	struct value *item;
-	if (!value_as_int(&v[1], &count) || count < 0)
+	if (!v_as_int(&v[1], &count) || count < 0)
 		return wrong(e, "repeat() takes a value and how many times", &v[1]);
 	if (new_list(e, (uint64_t)count, out, &item))
 		return -1;
@@ -83,7 +83,7 @@ static int fn_take(struct env *e, const struct value *v, int n, struct value *ou
 	int64_t count;
 	if (list_argument(e, v))
 		return -1;
-	if (!value_as_int(&v[1], &count) || count < 0)
+	if (!v_as_int(&v[1], &count) || count < 0)
 		return wrong(e, "take() takes a list and how many", &v[1]);
 	*out = v[0];
 	if ((uint64_t)count < out->list.n)
@@ -96,7 +96,7 @@ static int fn_first(struct env *e, const struct value *v, int n, struct value *o
 	if (list_argument(e, v))
 		return -1;
 	if (v->list.n)
-		*out = value_load(v->list.item[0], e->arena);
+		*out = v_load(v->list.item[0], e->arena);
 	return 0;
 }
 
@@ -105,9 +105,9 @@ static int fn_index(struct env *e, const struct value *v, int n, struct value *o
 	if (list_argument(e, v))
 		return -1;
 	for (size_t i = 0; i < v->list.n; i++) {
-		struct value x = value_load(v->list.item[i], e->arena);
-		if (value_equal(&x, &v[1])) {
-			*out = value_int((int64_t)i);
+		struct value x = v_load(v->list.item[i], e->arena);
+		if (v_equal(&x, &v[1])) {
+			*out = v_int((int64_t)i);
 			break;
 		}
 	}
@@ -118,11 +118,11 @@ static int quantify(struct env *e, const struct value *v, bool stop_at, struct v
 {
 	if (list_argument(e, v))
 		return -1;
-	*out = value_bool(!stop_at);
+	*out = v_bool(!stop_at);
 	for (size_t i = 0; i < v->list.n; i++) {
-		struct value x = value_load(v->list.item[i], e->arena);
-		if (value_truth(&x) == stop_at)
-			*out = value_bool(stop_at);
+		struct value x = v_load(v->list.item[i], e->arena);
+		if (v_truth(&x) == stop_at)
+			*out = v_bool(stop_at);
 	}
 	return 0;
 }
@@ -149,8 +149,8 @@ static int extreme(struct env *e, const struct value *v, int n, int sign, struct
 			return -1;
 	}
 	for (size_t i = 0; i < count; i++) {
-		struct value x = value_load(v[i], e->arena);
-		if (!value_as_num(&x, &d))
+		struct value x = v_load(v[i], e->arena);
+		if (!v_as_num(&x, &d))
 			return wrong(e, "min() and max() take numbers", &x);
 		if (i && (d - best) * sign <= 0)
 			continue;
@@ -178,13 +178,13 @@ static int fn_sum(struct env *e, const struct value *v, int n, struct value *out
 	if (list_argument(e, v))
 		return -1;
 	for (size_t k = 0; k < v->list.n; k++) {
-		struct value x = value_load(v->list.item[k], e->arena);
-		if (!value_as_num(&x, &d))
+		struct value x = v_load(v->list.item[k], e->arena);
+		if (!v_as_num(&x, &d))
 			return wrong(e, "sum() takes numbers", &x);
 		real += d;
-		whole = whole && value_as_int(&x, &i) && !__builtin_add_overflow(total, i, &total);
+		whole = whole && v_as_int(&x, &i) && !__builtin_add_overflow(total, i, &total);
 	}
-	*out = whole ? value_int(total) : value_num(real);
+	*out = whole ? v_int(total) : v_num(real);
 	return 0;
 }
 
@@ -214,38 +214,38 @@ static int fn_sorted_values(struct env *e, const struct value *v, int n, struct 
 static int fn_ceil_to(struct env *e, const struct value *v, int n, struct value *out)
 {
 	int64_t a, m, up;
-	if (!value_as_int(&v[0], &a) || !value_as_int(&v[1], &m) || a < 0 || m <= 0)
-		return wrong(e, "ceil_to() takes a number and what it shall be a multiple of", value_as_int(&v[0], &a) ? &v[1] : &v[0]);
+	if (!v_as_int(&v[0], &a) || !v_as_int(&v[1], &m) || a < 0 || m <= 0)
+		return wrong(e, "ceil_to() takes a number and what it shall be a multiple of", v_as_int(&v[0], &a) ? &v[1] : &v[0]);
 	if (__builtin_add_overflow(a, m - 1, &up))
 		return env_fail(e, "an integer is too large");
-	*out = value_int(up - up % m);
+	*out = v_int(up - up % m);
 	return 0;
 }
 
 static int fn_sqrt(struct env *e, const struct value *v, int n, struct value *out)
 {
 	double d;
-	if (!value_as_num(v, &d) || !(d >= 0))
+	if (!v_as_num(v, &d) || !(d >= 0))
 		return wrong(e, "sqrt() takes a number that is not negative", v);
-	*out = value_num(sqrt(d));
+	*out = v_num(sqrt(d));
 	return 0;
 }
 
 static int fn_log(struct env *e, const struct value *v, int n, struct value *out)
 {
 	double d;
-	if (!value_as_num(v, &d) || !(d > 0))
+	if (!v_as_num(v, &d) || !(d > 0))
 		return wrong(e, "log() takes a positive number", v);
-	*out = value_num(log(d));
+	*out = v_num(log(d));
 	return 0;
 }
 
 static int fn_exp(struct env *e, const struct value *v, int n, struct value *out)
 {
 	double d;
-	if (!value_as_num(v, &d))
+	if (!v_as_num(v, &d))
 		return wrong(e, "exp() takes a number", v);
-	*out = value_num(exp(d));
+	*out = v_num(exp(d));
 	return 0;
 }
 
@@ -255,7 +255,7 @@ static int affix(struct env *e, const struct value *v, bool end, struct value *o
 	if (v[0].kind != V_STR || v[1].kind != V_STR)
 		return wrong(e, "the function takes strings", v[0].kind == V_STR ? &v[1] : &v[0]);
 	size_t n = v[0].s.n, m = v[1].s.n;
-	*out = value_bool(m <= n && !memcmp(v[0].s.p + (end ? n - m : 0), v[1].s.p, m));
+	*out = v_bool(m <= n && !memcmp(v[0].s.p + (end ? n - m : 0), v[1].s.p, m));
 	return 0;
 }
 
@@ -267,6 +267,19 @@ static int fn_starts_with(struct env *e, const struct value *v, int n, struct va
 static int fn_ends_with(struct env *e, const struct value *v, int n, struct value *out)
 {
 	return affix(e, v, true, out);
+}
+
+static int fn_lower(struct env *e, const struct value *v, int n, struct value *out)
+{
+	if (v->kind != V_STR)
+		return wrong(e, "lower() takes a string", v);
+	if (env_charge(e, v->s.n))
+		return -1;
+	char *s = arena_memdup(e->arena, v->s.p, v->s.n);
+	for (size_t i = 0; i < v->s.n; i++)
+		s[i] = (char)(s[i] >= 'A' && s[i] <= 'Z' ? s[i] - 'A' + 'a' : s[i]);
+	*out = (struct value){ .kind = V_STR, .s = { s, v->s.n } };
+	return 0;
 }
 
 const struct expr_fn expr_functions[] = {
@@ -287,6 +300,7 @@ const struct expr_fn expr_functions[] = {
 	{ "sqrt", 1, 1, fn_sqrt },
 	{ "log", 1, 1, fn_log },
 	{ "exp", 1, 1, fn_exp },
+	{ "lower", 1, 1, fn_lower },
 	{ "starts_with", 2, 2, fn_starts_with },
 	{ "ends_with", 2, 2, fn_ends_with },
 	{ NULL, 0, 0, NULL },

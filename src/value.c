@@ -7,27 +7,27 @@
 #include <math.h>
 #include <string.h>
 
-struct value value_null(void)
+struct value v_null(void)
 {
 	return (struct value){ .kind = V_NULL };
 }
 
-struct value value_bool(bool b)
+struct value v_bool(bool b)
 {
 	return (struct value){ .kind = V_BOOL, .b = b };
 }
 
-struct value value_int(int64_t i)
+struct value v_int(int64_t i)
 {
 	return (struct value){ .kind = V_INT, .i = i };
 }
 
-struct value value_num(double d)
+struct value v_num(double d)
 {
 	return (struct value){ .kind = V_NUM, .d = d };
 }
 
-struct value value_str(const char *s)
+struct value v_str(const char *s)
 {
 	return (struct value){ .kind = V_STR, .s = { s, strlen(s) } };
 }
@@ -57,14 +57,14 @@ static struct value load_number(const struct json *j)
 	int64_t i;
 	double d = 0;
 	if (!json_is_float(j) && json_int(j, &i))
-		return value_int(i);
+		return v_int(i);
 	json_num(j, &d);
-	return value_num(d);
+	return v_num(d);
 }
 
-struct value value_json(const struct json *j, struct arena *a)
+struct value v_json(const struct json *j, struct arena *a)
 {
-	struct value v = value_null();
+	struct value v = v_null();
 	switch (json_kind(j)) {
 	case JSON_NONE:
 	case JSON_NULL:
@@ -87,12 +87,12 @@ struct value value_json(const struct json *j, struct arena *a)
 	return v;
 }
 
-struct value value_load(struct value v, struct arena *a)
+struct value v_load(struct value v, struct arena *a)
 {
-	return v.kind == V_JSON ? value_json(v.json, a) : v;
+	return v.kind == V_JSON ? v_json(v.json, a) : v;
 }
 
-bool value_truth(const struct value *v)
+bool v_truth(const struct value *v)
 {
 	switch (v->kind) {
 	case V_NULL: return false;
@@ -107,7 +107,7 @@ bool value_truth(const struct value *v)
 	return true;
 }
 
-bool value_as_int(const struct value *v, int64_t *out)
+bool v_as_int(const struct value *v, int64_t *out)
 {
 	if (v->kind == V_INT)
 		*out = v->i;
@@ -118,12 +118,12 @@ bool value_as_int(const struct value *v, int64_t *out)
 	return true;
 }
 
-bool value_as_num(const struct value *v, double *out)
+bool v_as_num(const struct value *v, double *out)
 {
 	int64_t i;
 	if (v->kind == V_NUM)
 		*out = v->d;
-	else if (value_as_int(v, &i))
+	else if (v_as_int(v, &i))
 		*out = (double)i;
 	else
 		return false;
@@ -136,7 +136,7 @@ static struct value scalar_of(const struct value *v)
 	if (v->kind != V_JSON)
 		return *v;
 	enum json_kind k = json_kind(v->json);
-	return k == JSON_ARRAY || k == JSON_OBJECT ? *v : value_json(v->json, NULL);
+	return k == JSON_ARRAY || k == JSON_OBJECT ? *v : v_json(v->json, NULL);
 }
 
 static bool scalar_equal(const struct value *a, const struct value *b)
@@ -144,7 +144,7 @@ static bool scalar_equal(const struct value *a, const struct value *b)
 	double x, y;
 	if (a->kind == V_INT && b->kind == V_INT)
 		return a->i == b->i;
-	if (value_as_num(a, &x) && value_as_num(b, &y))
+	if (v_as_num(a, &x) && v_as_num(b, &y))
 		return x == y;
 	if (a->kind != b->kind)
 		return false;
@@ -153,7 +153,7 @@ static bool scalar_equal(const struct value *a, const struct value *b)
 	return a->kind == V_NULL;
 }
 
-bool value_equal(const struct value *a, const struct value *b)
+bool v_equal(const struct value *a, const struct value *b)
 {
 	if (a->kind != V_LIST || b->kind != V_LIST)
 		return scalar_equal(a, b);
@@ -167,7 +167,7 @@ bool value_equal(const struct value *a, const struct value *b)
 	return true;
 }
 
-const struct value *value_member(const struct value *object, const char *key, size_t n)
+const struct value *v_member(const struct value *object, const char *key, size_t n)
 {
 	if (object->kind != V_OBJECT)
 		return NULL;
@@ -179,20 +179,20 @@ const struct value *value_member(const struct value *object, const char *key, si
 	return NULL;
 }
 
-const char *value_kind_name(enum value_kind k)
+const char *v_kind_name(enum value_kind k)
 {
 	static const char *const name[] = { "null", "a boolean", "an integer", "a number", "a string", "a list", "an object",
 					    "a value" };
 	return name[k];
 }
 
-const char *value_show(const struct value *v, struct arena *a)
+const char *v_show(const struct value *v, struct arena *a)
 {
 	switch (v->kind) {
 	case V_BOOL: return v->b ? "true" : "false";
 	case V_INT: return arena_printf(a, "%" PRId64, v->i);
 	case V_NUM: return arena_printf(a, "%.17g", v->d);
 	case V_STR: return v->s.p;
-	default: return value_kind_name(v->kind);
+	default: return v_kind_name(v->kind);
 	}
 }
