@@ -293,6 +293,10 @@ static int work_out(struct arch_run *r, int symbol, struct value *out, bool *has
 		return rope_value(r, out);
 	if (symbol == sym->pooling)
 		return pooling_value(r, out);
+	if (symbol == sym->config) { /* all of it, a nested text_config apart */
+		*out = (struct value){ .kind = V_JSON, .json = r->config };
+		return 0;
+	}
 	if (symbol == sym->directory) {
 		*out = v_str(directory_name(r));
 		return 0;

@@ -46,7 +46,7 @@ struct pattern {
 
 /* Names with a meaning of their own. */
 struct arch_symbols {
-	int e, shape, rope, pooling, layers, vocab_size, directory;
+	int e, shape, rope, pooling, layers, vocab_size, directory, config;
 };
 
 int pattern_parse(struct scan *s, struct pattern *p);  /* takes a word of the row */

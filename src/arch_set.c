@@ -228,6 +228,11 @@ static int parse_lineage(struct arch_set *s, struct arch *a, const struct family
 	return 0;
 }
 
+static int symbol(struct arch *a, const char *name)
+{
+	return symbols_add(&a->symbols, name, strlen(name));
+}
+
 static const struct arch *parse_family(struct arch_set *s, struct family *f, struct heft_err *err)
 {
 	if (f->arch)
@@ -237,10 +242,10 @@ static const struct arch *parse_family(struct arch_set *s, struct family *f, str
 	a->arena = arena;
 	a->file = f->file;
 	symbols_init(&a->symbols, arena);
-	a->sym = (struct arch_symbols){ symbols_add(&a->symbols, "e", 1), symbols_add(&a->symbols, "shape", 5),
-					symbols_add(&a->symbols, "rope", 4), symbols_add(&a->symbols, "pooling", 7),
-					symbols_add(&a->symbols, "layers", 6), symbols_add(&a->symbols, "vocab_size", 10),
-					symbols_add(&a->symbols, "directory", 9) };
+	a->sym = (struct arch_symbols){ .e = symbol(a, "e"), .shape = symbol(a, "shape"), .rope = symbol(a, "rope"),
+					.pooling = symbol(a, "pooling"), .layers = symbol(a, "layers"),
+					.vocab_size = symbol(a, "vocab_size"), .directory = symbol(a, "directory"),
+					.config = symbol(a, "config") };
 	if (parse_lineage(s, a, f, err)) {
 		symbols_release(&a->symbols);
 		arena_free(arena);

@@ -365,7 +365,7 @@ static int step_jump(struct env *e, const struct insn *in, int *pc)
 
 static int step(struct env *e, const struct expr *x, const struct insn *in, int *pc)
 {
-	struct value v, key;
+	struct value v, key, r;
 	bool has;
 	switch ((enum expr_op)in->op) {
 	case X_CONST:
@@ -383,11 +383,11 @@ static int step(struct env *e, const struct expr *x, const struct insn *in, int 
 		return binary(e, (enum expr_binary)in->a);
 	case X_MEMBER:
 		v = e->stack[--e->sp];
-		return pick(e, &v, &x->konst[in->a], &key) ? -1 : push(e, key);
+		return pick(e, &v, &x->konst[in->a], &r) ? -1 : push(e, r);
 	case X_INDEX:
 		key = e->stack[--e->sp];
 		v = e->stack[--e->sp];
-		return pick(e, &v, &key, &v) ? -1 : push(e, v);
+		return pick(e, &v, &key, &r) ? -1 : push(e, r);
 	case X_CALL:
 		return call(e, x->fn[in->a], in->n);
 	case X_LIST:
