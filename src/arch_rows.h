@@ -1,0 +1,156 @@
+/*
+ * arch_rows.h - a family as it was parsed: rows with compiled expressions, patterns and templates. Inside of arch*.c only.
+ *
+ *   arch_pattern.c  names taken apart by patterns, made by templates
+ *   arch_parse.c    text -> rows
+ *   arch_set.c      which families there are; bases
+ *   arch_env.c      what names and functions mean for one model
+ *   arch_map.c      source tensors -> weights
+ *   arch_eval.c     keys, vocabulary, and the order of all this
+ */
+#ifndef ARCH_ROWS_H
+#define ARCH_ROWS_H
+
+#include "arch.h"
+#include "expr.h"
+
+/* ---- patterns and templates ------------------------------------------------------------------------------------- */
+
+enum { PATTERN_PARTS = 32, ALTERNATIVES = 32 };
+
+enum part_kind {
+	PART_TEXT,   /* literal */
+	PART_NUMBER, /* {l}: decimal digits, no sign, no leading zero */
+	PART_WORD,   /* {w:a|b|c} */
+	PART_ANY,    /* {*} */
+	PART_EXPR,   /* {l + 1}, in templates */
+	PART_REPEAT, /* {k in range(0, n)}, in templates */
+};
+
+struct part {
+	enum part_kind kind;
+	struct heft_str text;          /* PART_TEXT */
+	int symbol;                    /* bound or looked up; -1 none */
+	const struct heft_str *word;   /* PART_WORD */
+	int n_words;
+	const struct expr *expr;
+};
+
+struct pattern {
+	const char *text;  /* as written */
+	struct part part[PATTERN_PARTS];
+	int n;
+	bool from_start, to_end; /* pre only: ^ and $ */
+	bool literal;            /* pre only: quoted */
+};
+
+/* Names with a meaning of their own. */
+struct arch_symbols {
+	int e, shape, rope, pooling, layers, vocab_size, directory, config;
+};
+
+int pattern_parse(struct scan *s, struct pattern *p);  /* takes a word of the row */
+int template_parse(struct scan *s, struct pattern *p);
+bool pattern_has(const struct pattern *p, int symbol);
+/* Matches a whole name; binds captures in *e (they stay until the caller resets e->n_bind). 1 yes, 0 no, -1 error. */
+int pattern_match(struct env *e, const struct pattern *p, const char *name);
+/* The name that a template makes; the value of a PART_REPEAT must be bound already. NULL: error. */
+const char *template_make(struct env *e, const struct pattern *t);
+/* Applies a pre row: the new name, the same pointer where nothing matched, NULL: error. */
+const char *pattern_rewrite(struct env *e, const struct pattern *p, const struct pattern *to, const char *name);
+
+/* ---- rows --------------------------------------------------------------------------------------------------------- */
+
+struct op_row { /* an operation with its arguments still expressions */
+	enum op_kind kind;
+	bool join;                 /* join(axis): the combination, not an operation */
+	const struct expr *arg[8];
+	int n_args;
+	const struct op_row *sub;
+	int n_sub;
+};
+
+enum row_kind { ROW_ARCH, ROW_FROM, ROW_ABSTRACT, ROW_BASE, ROW_CONFIG, ROW_DEFAULT, ROW_LET, ROW_LAYERS, ROW_REQUIRE, ROW_NEED, ROW_KEY,
+		ROW_PRE, ROW_RULE /* skip and map, in one order */, ROW_EXPECT, ROW_GEN, ROW_TYPE, ROW_VOCAB, ROW_VOCAB_SIZE, ROW_TOKEN,
+		ROW_KINDS };
+
+struct vocab_choice {
+	const char *strategy;
+	const char **option;            /* names */
+	const struct expr **value;      /* of each */
+	int n_options;
+};
+
+struct row {
+	enum row_kind kind;
+	const char *file;
+	int line;
+	const char *name;               /* arch, from, base, key, gen, token: the name; need, skip: the text */
+	int symbol;                     /* default, let */
+	bool also_null;                 /* default NAME ?= E */
+	bool skip, partial;
+	const struct expr *expr, *when;
+	const struct pattern *left;     /* several of a map row are joined */
+	int n_left;
+	const struct row *twin;         /* the next map row of this file with the same left side */
+	const struct pattern *right;    /* of pre, map and expect */
+	const struct op_row *op;
+	int n_ops;
+	const struct heft_encoding *type;
+	const struct vocab_choice *vocab;
+	int n_vocab;
+};
+
+struct rows {
+	struct row **row;
+	size_t n, cap;
+};
+
+struct arch {
+	const char *file;
+	struct rows rows[ROW_KINDS]; /* own rows first, then those of the bases in order */
+	struct symbols symbols;
+	struct arch_symbols sym;
+	struct arena *arena;
+};
+
+extern const struct expr_fn arch_functions[]; /* tensors.count, vocab.id, file ... : arch_env.c */
+
+/* Parses one text and appends its rows. Returns 0 or -1. */
+int arch_parse(struct arch *a, const char *file, const char *text, size_t n, struct heft_err *err);
+
+/* ---- evaluation --------------------------------------------------------------------------------------------------- */
+
+/* One model against one family. */
+struct arch_run {
+	struct env env; /* first: functions get this pointer */
+	const struct arch *arch;
+	const struct arch_input *in;
+	const struct json *config, *text_config; /* the second is looked at first; NULL: none */
+	struct let {
+		uint8_t state; /* 0 not yet, 1 being evaluated, 2 done */
+		bool has;
+		struct value value;
+	} *name; /* by symbol */
+	struct json_doc **doc; /* read by file() */
+	size_t n_docs, cap_docs;
+	struct sink *sink;
+	struct heft_err *err;
+	struct heft_err first; /* of the findings that were told */
+	size_t told;
+	struct arena *arena;
+	struct arch_result *out;
+	int64_t layers;
+};
+
+int arch_run_init(struct arch_run *r, const struct arch *a, const struct arch_input *in, struct arch_result *out, struct arena *arena,
+		  struct sink *sink, struct heft_err *err);
+void arch_run_release(struct arch_run *r);
+/* Tells a finding: 0 go on, -1 stop. */
+int arch_tell(struct arch_run *r, enum heft_code code, const char *tensor, const char *hint, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+/* Maps all source tensors; fills out->weight and out->drop. */
+int arch_map(struct arch_run *r);
+const struct json *arch_text_config(const struct json *config); /* the nested configuration of a multimodal model's text part, or NULL */
+
+#endif

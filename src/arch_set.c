@@ -1,0 +1,319 @@
+/*
+ * arch_set.c - which families there are: the texts that are compiled in, and at most one file of the user's. A family is parsed when it is
+ * first asked for; before, only its first words are looked at.
+ */
+#include "arch_rows.h"
+
+#include "texts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+enum { FILE_LIMIT = 64 << 10, BASE_LEVELS = 16, NEAR_MATCHES = 3 };
+
+struct family { /* one text */
+	const char *file, *text;
+	size_t n;
+	const char *name;        /* of its arch or abstract row */
+	bool abstract;
+	const char **from;       /* NULL-terminated */
+	size_t n_from, cap_from;
+	struct arch *arch;       /* parsed */
+};
+
+struct arch_set {
+	struct arena *arena;
+	struct family *family;
+	size_t n, cap;
+	struct family *user; /* the user's file, or NULL */
+};
+
+/* ---- first words ---- */
+
+static const char *next_word(const char *p, const char *end, const char **word, size_t *n)
+{
+	while (p < end && (*p == ' ' || *p == '\t' || *p == '\r'))
+		p++;
+	*word = p;
+	while (p < end && *p != ' ' && *p != '\t' && *p != '\r' && *p != '#')
+		p++;
+	*n = (size_t)(p - *word);
+	return p;
+}
+
+static void note_class(struct arch_set *s, struct family *f, const char *word, size_t n)
+{
+	f->from = arena_grow(s->arena, f->from, &f->cap_from, f->n_from + 2, sizeof(*f->from));
+	f->from[f->n_from++] = arena_memdup(s->arena, word, n);
+	f->from[f->n_from] = NULL;
+}
+
+static void note_line(struct arch_set *s, struct family *f, const char *p, const char *end, bool *in_from)
+{
+	const char *word;
+	size_t n;
+	bool more = p < end && (*p == ' ' || *p == '\t');
+	if (!more) {
+		p = next_word(p, end, &word, &n);
+		*in_from = n == 4 && !memcmp(word, "from", 4);
+		bool abstract = n == 8 && !memcmp(word, "abstract", 8);
+		if (!f->name && (abstract || (n == 4 && !memcmp(word, "arch", 4)))) {
+			next_word(p, end, &word, &n);
+			f->name = arena_memdup(s->arena, word, n);
+			f->abstract = abstract;
+		}
+	}
+	while (*in_from) {
+		p = next_word(p, end, &word, &n);
+		if (!n)
+			break;
+		note_class(s, f, word, n);
+	}
+}
+
+static struct family *add_text(struct arch_set *s, const char *file, const char *text, size_t n)
+{
+	bool in_from = false;
+	if (s->n == s->cap)
+		s->family = arena_grow(s->arena, s->family, &s->cap, s->n + 1, sizeof(*s->family));
+	struct family *f = &s->family[s->n++];
+	*f = (struct family){ .file = file, .text = text, .n = n };
+	for (const char *p = text; p < text + n;) {
+		const char *end = memchr(p, '\n', (size_t)(text + n - p));
+		end = end ? end : text + n;
+		note_line(s, f, p, end, &in_from);
+		p = end + 1;
+	}
+	if (!f->from)
+		f->from = arena_alloc(s->arena, sizeof(*f->from));
+	return f;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct family *x = a, *y = b;
+	int c = strcmp(x->name ? x->name : "", y->name ? y->name : "");
+	return c ? c : strcmp(x->file, y->file);
+}
+
+static int add_user_file(struct arch_set *s, const char *path, struct heft_err *err)
+{
+	struct stat st;
+	FILE *f = fopen(path, "rb");
+	if (!f)
+		return heft_fail_errno(err, HEFT_E_OPEN, "cannot open '%s'", path);
+	char *text = arena_alloc(s->arena, FILE_LIMIT + 1);
+	bool regular = !fstat(fileno(f), &st) && !S_ISDIR(st.st_mode);
+	size_t n = regular ? fread(text, 1, FILE_LIMIT + 1, f) : 0;
+	bool failed = !regular || ferror(f);
+	fclose(f);
+	if (failed)
+		return heft_fail(err, HEFT_E_READ, "cannot read '%s'", path);
+	if (n > FILE_LIMIT)
+		return heft_fail(err, HEFT_E_ARCH_FILE, "'%s' has more than %d bytes", path, FILE_LIMIT);
+	const char *own = arena_strdup(s->arena, path);
+	s->user = add_text(s, own, text, n);
+	if (!s->user->name || s->user->abstract)
+		return heft_fail(err, HEFT_E_ARCH_FILE, "'%s' has no 'arch NAME' row", path);
+	return 0;
+}
+
+static void release(struct arch_set *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (!s->family[i].arch)
+			continue;
+		symbols_release(&s->family[i].arch->symbols);
+		arena_free(s->family[i].arch->arena);
+	}
+}
+
+void arch_set_close(struct arch_set *s)
+{
+	if (!s)
+		return;
+	release(s);
+	arena_free(s->arena);
+	free(s);
+}
+
+struct arch_set *arch_set_open(const char *arch_file, struct heft_err *err)
+{
+	struct arch_set *s = xmalloc(sizeof(*s));
+	*s = (struct arch_set){ .arena = arena_new() };
+	for (const struct text *t = texts; t->name; t++)
+		if (!strncmp(t->name, "arch/", 5))
+			add_text(s, t->name, t->text, strlen(t->text));
+	qsort(s->family, s->n, sizeof(*s->family), by_name);
+	if (arch_file && add_user_file(s, arch_file, err)) {
+		arch_set_close(s);
+		return NULL;
+	}
+	return s;
+}
+
+size_t arch_set_list(struct arch_set *s, struct heft_family *out, size_t cap)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct family *f = &s->family[i];
+		if (f->abstract || !f->name)
+			continue;
+		if (n < cap)
+			out[n] = (struct heft_family){ f->name, f->from, f == s->user ? f->file : "built in" };
+		n++;
+	}
+	return n;
+}
+
+/* ---- parsing ---- */
+
+static struct family *family_named(struct arch_set *s, const char *name, const struct family *not_this)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (&s->family[i] != not_this && s->family[i].name && !strcmp(s->family[i].name, name))
+			return &s->family[i];
+	return NULL;
+}
+
+/* Texts of a family: itself, then its bases, each behind the one that names it and once only. */
+struct lineage {
+	const struct family *text[64];
+	int level[64];
+	size_t n;
+};
+
+static bool in_lineage(const struct lineage *l, const struct family *f)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->text[i] == f)
+			return true;
+	return false;
+}
+
+static int add_bases(struct arch_set *s, struct arch *a, struct lineage *l, size_t of, size_t first_row, struct heft_err *err)
+{
+	const struct rows *bases = &a->rows[ROW_BASE];
+	for (size_t i = first_row; i < bases->n; i++) {
+		const struct row *r = bases->row[i];
+		const struct family *f = family_named(s, r->name, l->text[of]);
+		if (!f)
+			return heft_fail(err, HEFT_E_ARCH_FILE, "%s:%d: there is no family or fragment '%s'", r->file, r->line, r->name);
+		if (in_lineage(l, f))
+			continue;
+		if (l->level[of] == BASE_LEVELS || l->n == sizeof(l->text) / sizeof(l->text[0]))
+			return heft_fail(err, HEFT_E_ARCH_FILE, "%s:%d: more than %d levels of bases", r->file, r->line, BASE_LEVELS);
+		l->text[l->n] = f;
+		l->level[l->n++] = l->level[of] + 1;
+	}
+	return 0;
+}
+
+/* Of a base count neither its name nor the classes that it is for. */
+static int parse_lineage(struct arch_set *s, struct arch *a, const struct family *f, struct heft_err *err)
+{
+	struct lineage l = { { f }, { 0 }, 1 };
+	for (size_t i = 0; i < l.n; i++) {
+		size_t names = a->rows[ROW_ARCH].n, classes = a->rows[ROW_FROM].n, bases = a->rows[ROW_BASE].n;
+		if (arch_parse(a, l.text[i]->file, l.text[i]->text, l.text[i]->n, err) || add_bases(s, a, &l, i, bases, err))
+			return -1;
+		if (i) {
+			a->rows[ROW_ARCH].n = names;
+			a->rows[ROW_FROM].n = classes;
+		}
+	}
+	return 0;
+}
+
+static int symbol(struct arch *a, const char *name)
+{
+	return symbols_add(&a->symbols, name, strlen(name));
+}
+
+static const struct arch *parse_family(struct arch_set *s, struct family *f, struct heft_err *err)
+{
+	if (f->arch)
+		return f->arch;
+	struct arena *arena = arena_new();
+	struct arch *a = arena_alloc(arena, sizeof(*a));
+	a->arena = arena;
+	a->file = f->file;
+	symbols_init(&a->symbols, arena);
+	a->sym = (struct arch_symbols){ .e = symbol(a, "e"), .shape = symbol(a, "shape"), .rope = symbol(a, "rope"),
+					.pooling = symbol(a, "pooling"), .layers = symbol(a, "layers"),
+					.vocab_size = symbol(a, "vocab_size"), .directory = symbol(a, "directory"),
+					.config = symbol(a, "config") };
+	if (parse_lineage(s, a, f, err)) {
+		symbols_release(&a->symbols);
+		arena_free(arena);
+		return NULL;
+	}
+	f->arch = a;
+	return a;
+}
+
+static struct family *family_for(struct arch_set *s, const char *class_name)
+{
+	for (size_t i = 0; i < s->n; i++)
+		for (const char *const *c = s->family[i].from; !s->family[i].abstract && *c; c++)
+			if (!strcmp(*c, class_name))
+				return &s->family[i];
+	return NULL;
+}
+
+static size_t alike(const char *a, const char *b)
+{
+	size_t n = 0;
+	while (a[n] && b[n] && !strncasecmp(a + n, b + n, 1))
+		n++;
+	return n;
+}
+
+/* Up to three known classes that begin like the unknown one. */
+static const char *near_matches(struct arch_set *s, const char *class_name, struct arena *a)
+{
+	const char *text = "";
+	int found = 0;
+	for (size_t i = 0; i < s->n; i++)
+		for (const char *const *c = s->family[i].from; *c && found < NEAR_MATCHES; c++)
+			if (alike(*c, class_name) >= 4)
+				text = arena_printf(a, "%s%s%s", text, found++ ? ", " : "", *c);
+	return text;
+}
+
+const struct arch *arch_find(struct arch_set *s, const char *class_name, struct heft_err *err)
+{
+	struct family *f = s->user;
+	if (!f && !class_name) {
+		heft_fail(err, HEFT_E_FAMILY, "the configuration names no architecture: use --arch FILE, or --arch none");
+		return NULL;
+	}
+	if (!f)
+		f = family_for(s, class_name);
+	if (f)
+		return parse_family(s, f, err);
+	struct arena *a = arena_new();
+	const char *near = near_matches(s, class_name, a);
+	heft_fail(err, HEFT_E_FAMILY, "no family for architecture '%.100s'%s%s: see 'heft arch list'", class_name,
+		  *near ? "; known are " : "", near);
+	arena_free(a);
+	return NULL;
+}
+
+int heft_families(const char *arch_file, struct heft_family **out, size_t *n, struct heft_err *err)
+{
+	/* What is handed out lasts until the process ends: the set is kept. */
+	static struct arch_set *built_in;
+	if (!built_in && !(built_in = arch_set_open(NULL, err)))
+		return -1;
+	struct arch_set *s = arch_file ? arch_set_open(arch_file, err) : built_in;
+	if (!s)
+		return -1;
+	*n = arch_set_list(s, NULL, 0);
+	*out = xmalloc(*n * sizeof(**out));
+	arch_set_list(s, *out, *n);
+	return 0;
+}

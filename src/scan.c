@@ -1,0 +1,132 @@
+/*
+ * scan.c - the words of a family or recipe row: names, strings, punctuation. Knows nothing of their meaning.
+ */
+#include "expr.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Longest first, so that "+" is not found in "++". */
+static const char *const marks[] = { "->", "??", "?=", "++", "//", "**", "==", "!=", "<=", ">=", "?", ":", "|", "+", "-", "*", "/",
+				     "%", "<", ">", "(", ")", "[", "]", ",", ".", "=", "{", "}", NULL };
+
+static bool name_start(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool name_char(char c)
+{
+	return name_start(c) || (c >= '0' && c <= '9');
+}
+
+void symbols_init(struct symbols *s, struct arena *a)
+{
+	*s = (struct symbols){ .arena = a };
+	map_init(&s->map);
+}
+
+void symbols_release(struct symbols *s)
+{
+	map_release(&s->map);
+}
+
+int symbols_add(struct symbols *s, const char *name, size_t n)
+{
+	bool found;
+	const struct map_slot *known = map_find(&s->map, name, n);
+	if (known)
+		return (int)known->value.i;
+	char *own = arena_memdup(s->arena, name, n);
+	if (s->n == s->cap)
+		s->name = arena_grow(s->arena, s->name, &s->cap, s->n + 1, sizeof(*s->name));
+	s->name[s->n] = own;
+	map_put(&s->map, own, n, &found)->value.i = (int64_t)s->n;
+	return (int)s->n++;
+}
+
+int scan_fail(struct scan *s, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return heft_fail(s->err, s->code, "%s:%d: %s", s->file, s->line, text);
+}
+
+void scan_blank(struct scan *s)
+{
+	while (*s->p == ' ' || *s->p == '\t')
+		s->p++;
+}
+
+bool scan_end(struct scan *s)
+{
+	scan_blank(s);
+	return !*s->p;
+}
+
+static size_t name_length(const char *p)
+{
+	size_t n = 0;
+	if (name_start(p[0]))
+		while (name_char(p[n]))
+			n++;
+	return n;
+}
+
+bool scan_word(struct scan *s, const char *word)
+{
+	scan_blank(s);
+	size_t n = name_length(s->p);
+	if (!n || n != strlen(word) || memcmp(s->p, word, n))
+		return false;
+	s->p += n;
+	return true;
+}
+
+bool scan_name(struct scan *s, struct heft_str *out)
+{
+	scan_blank(s);
+	size_t n = name_length(s->p);
+	if (!n || n > EXPR_NAME_MAX)
+		return false;
+	*out = (struct heft_str){ s->p, n };
+	s->p += n;
+	return true;
+}
+
+bool scan_mark(struct scan *s, const char *mark)
+{
+	scan_blank(s);
+	for (const char *const *m = marks; *m; m++) {
+		size_t n = strlen(*m);
+		if (strncmp(s->p, *m, n))
+			continue;
+		if (strcmp(*m, mark))
+			return false;
+		s->p += n;
+		return true;
+	}
+	return false;
+}
+
+int scan_string(struct scan *s, struct heft_str *out)
+{
+	scan_blank(s);
+	if (*s->p != '"')
+		return 0;
+	char *text = arena_alloc(s->arena, strlen(s->p));
+	size_t n = 0;
+	for (s->p++; *s->p != '"'; s->p++) {
+		if (*s->p == '\\')
+			s->p++;
+		if (!*s->p)
+			return scan_fail(s, "a string does not end");
+		text[n++] = *s->p == 'n' && s->p[-1] == '\\' ? '\n' : *s->p;
+	}
+	s->p++;
+	*out = (struct heft_str){ text, n };
+	return 1;
+}
