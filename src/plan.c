@@ -22,7 +22,7 @@ struct build {
 	bool keeps_names;          /* the target has the source's own names */
 	bool from_gguf;
 	const char *auto_type;     /* what -t auto stands for */
-	const char *via;           /* what --via says, NULL for auto */
+	const char *via;           /* what --via says; NULL where it is not given: auto, but a float type goes there directly */
 };
 
 /* ---- what auto means ---- */
@@ -138,6 +138,20 @@ static bool is_exact(const struct weight *w, const struct heft_encoding *e)
 	return weight_moves_only(w);
 }
 
+static void set_file_type(const struct build *b, struct plan_output *o, uint32_t file_type)
+{
+	struct heft_kv *kv;
+	size_t n;
+
+	if (!b->from_gguf) {
+		kv_set(&o->kv, "general.file_type", value_u32(file_type));
+		return;
+	}
+	llamacpp_requantized(o->kv.v, o->kv.n, file_type, &kv, &n, b->plan->arena);
+	o->kv = (struct kv_list){ .arena = b->plan->arena };
+	kv_set_all(&o->kv, kv, n);
+}
+
 static int decide_types(struct build *b, struct plan_output *o, const char *type)
 {
 	struct heft_plan *p = b->plan;
@@ -159,8 +173,8 @@ static int decide_types(struct build *b, struct plan_output *o, const char *type
 		if (item[i].stored != item[i].type && !is_exact(p->weight[i].weight, item[i].stored))
 			o->via[i] = item[i].stored;
 	}
-	if (r && !b->keeps_names)
-		kv_set(&o->kv, "general.file_type", value_u32(recipe_file_type(r)));
+	if (r)
+		set_file_type(b, o, recipe_file_type(r));
 	return 0;
 }
 
@@ -342,15 +356,17 @@ static int check_words(struct build *b)
 {
 	const struct heft_job *j = b->job;
 
+	if (!quant_limit_known())
+		return heft_fail(b->err, HEFT_E_OPTION, "HEFT_CPU: scalar, avx2, avx512 or neon");
 	b->format = format_find(j->to ? j->to : "gguf");
 	if (!b->format || !b->format->layout)
 		return heft_fail(b->err, HEFT_E_OPTION, "--to '%s': heft writes gguf and safetensors", j->to);
 	if (j->via && !is_word(j->via, "auto") && !is_plain_float(j->via))
 		return heft_fail(b->err, HEFT_E_OPTION, "--via '%s': auto, bf16, f16 or f32", j->via);
-	b->via = is_word(j->via, "auto") ? NULL : j->via;
 	b->keeps_names = strcmp(b->format->name, "gguf") != 0;
 	b->from_gguf = !strcmp(b->plan->model->format, "gguf");
 	b->auto_type = auto_type(b->plan->model);
+	b->via = is_word(j->via, "auto") ? b->auto_type : j->via;
 	if (b->keeps_names && (j->n_tensor_types || j->vocab_only))
 		return heft_fail(b->err, HEFT_E_OPTION, "--tensor-type and --vocab-only go with --to gguf");
 	return 0;

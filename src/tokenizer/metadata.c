@@ -96,6 +96,26 @@ static void put_templates(struct out *o, const struct special *s, struct arena *
 	put_array(o, "tokenizer.chat_templates", HEFT_STRING, name, n);
 }
 
+/* The tokenizer may be closed before the metadata is written: texts and arrays move to the caller's arena. */
+static void own(struct heft_value *v, struct arena *a)
+{
+	struct heft_str *copy;
+
+	if (v->type == HEFT_STRING && !v->array) {
+		v->s.p = arena_memdup(a, v->s.p, v->s.n);
+	} else if (v->type == HEFT_STRING) {
+		copy = arena_array(a, v->count, sizeof(*copy));
+		for (uint64_t i = 0; i < v->count; i++) {
+			const struct heft_str *s = (const struct heft_str *)v->data + i;
+
+			copy[i] = (struct heft_str){ arena_memdup(a, s->p, s->n), s->n };
+		}
+		v->data = copy;
+	} else if (v->array) {
+		v->data = arena_memdup(a, v->data, v->count * sizeof(uint32_t));
+	}
+}
+
 int tokenizer_metadata(const struct tokenizer *t, struct heft_kv **kv, size_t *n, struct arena *a, struct heft_err *err)
 {
 	struct out o = { .kv = arena_array(a, MAX_KEYS, sizeof(*o.kv)) };
@@ -110,6 +130,8 @@ int tokenizer_metadata(const struct tokenizer *t, struct heft_kv **kv, size_t *n
 	if (put_special(&o, &t->special, err))
 		return -1;
 	put_templates(&o, &t->special, a);
+	for (size_t i = 0; i < o.n; i++)
+		own(&o.kv[i].value, a);
 	*kv = o.kv;
 	*n = o.n;
 	return 0;
