@@ -347,47 +347,6 @@ static int parse_row(struct arch *a, struct scan *s, bool *ours)
 	return scan_end(s) ? 0 : scan_fail(s, "'%.20s' is left over at the end of the row", s->p);
 }
 
-/* Blanks a comment out and carriage returns with it. */
-static void strip_line(char *line)
-{
-	bool quoted = false;
-	for (char *p = line; *p; p++) {
-		if (quoted && *p == '\\' && p[1])
-			p++;
-		else if (*p == '"')
-			quoted = !quoted;
-		else if (*p == '\r' || (*p == '#' && !quoted)) {
-			*p = 0;
-			return;
-		}
-	}
-}
-
-/* The next row: its lines joined in place. Returns where reading goes on, NULL at the end. */
-static char *next_row(char *text, int *line, char **row, int *row_line)
-{
-	*row = NULL;
-	while (*text) {
-		char *end = strchr(text, '\n'), *next = end ? end + 1 : text + strlen(text);
-		if (end)
-			*end = 0;
-		++*line;
-		strip_line(text);
-		bool empty = !text[strspn(text, " \t")], more = text[0] == ' ' || text[0] == '\t';
-		if (!empty && !*row) {
-			*row = text;
-			*row_line = *line;
-		} else if (!empty && more) {
-			memmove(*row + strlen(*row), text, strlen(text) + 1);
-		}
-		text = next;
-		bool goes_on = *next == ' ' || *next == '\t' || *next == '#';
-		if (*row && !goes_on)
-			return text;
-	}
-	return *row ? text : NULL;
-}
-
 static void link_twins(struct arch *a, size_t from)
 {
 	struct rows *rules = &a->rows[ROW_RULE];
@@ -415,7 +374,7 @@ int arch_parse(struct arch *a, const char *file, const char *text, size_t n, str
 	if (memchr(text, 0, n))
 		return heft_fail(err, HEFT_E_ARCH_FILE, "'%s' is not a text", file);
 	char *p = arena_memdup(a->arena, text, n);
-	while ((p = next_row(p, &line, &row, &s.line))) {
+	while ((p = scan_row(p, &line, &row, &s.line))) {
 		s.p = row;
 		if (++rows > ROW_LIMIT)
 			return scan_fail(&s, "more than %d rows", ROW_LIMIT);

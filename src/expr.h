@@ -84,6 +84,8 @@ void symbols_init(struct symbols *s, struct arena *a);
 void symbols_release(struct symbols *s); /* the map only: names lie in the arena */
 int symbols_add(struct symbols *s, const char *name, size_t n);
 
+/* The next row of a text: its lines joined in place, comments gone. Returns where reading goes on, NULL at the end. */
+char *scan_row(char *text, int *line, char **row, int *row_line);
 int scan_fail(struct scan *s, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* "FILE:LINE: ..." */
 void scan_blank(struct scan *s);                        /* skips blanks */
 bool scan_end(struct scan *s);                          /* nothing but blanks is left */

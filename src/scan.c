@@ -1,5 +1,5 @@
 /*
- * scan.c - the words of a family or recipe row: names, strings, punctuation. Knows nothing of their meaning.
+ * scan.c - the rows of a family or recipe, and their words: names, strings, punctuation. Knows nothing of their meaning.
  */
 #include "expr.h"
 
@@ -129,4 +129,44 @@ int scan_string(struct scan *s, struct heft_str *out)
 	s->p++;
 	*out = (struct heft_str){ text, n };
 	return 1;
+}
+
+/* Blanks a comment out and carriage returns with it. */
+static void strip_line(char *line)
+{
+	bool quoted = false;
+	for (char *p = line; *p; p++) {
+		if (quoted && *p == '\\' && p[1])
+			p++;
+		else if (*p == '"')
+			quoted = !quoted;
+		else if (*p == '\r' || (*p == '#' && !quoted)) {
+			*p = 0;
+			return;
+		}
+	}
+}
+
+char *scan_row(char *text, int *line, char **row, int *row_line)
+{
+	*row = NULL;
+	while (*text) {
+		char *end = strchr(text, '\n'), *next = end ? end + 1 : text + strlen(text);
+		if (end)
+			*end = 0;
+		++*line;
+		strip_line(text);
+		bool empty = !text[strspn(text, " \t")], more = text[0] == ' ' || text[0] == '\t';
+		if (!empty && !*row) {
+			*row = text;
+			*row_line = *line;
+		} else if (!empty && more) {
+			memmove(*row + strlen(*row), text, strlen(text) + 1);
+		}
+		text = next;
+		bool goes_on = *next == ' ' || *next == '\t' || *next == '#';
+		if (*row && !goes_on)
+			return text;
+	}
+	return *row ? text : NULL;
 }

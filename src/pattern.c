@@ -1,11 +1,11 @@
 /*
- * arch_pattern.c - patterns take tensor names apart, templates make them.
+ * pattern.c - patterns take tensor names apart, templates make them.
  *
  *   model.layers.{l}.mlp.{w:gate|up}_proj.{s}  ->  blk.{l}.ffn_{w}.{s}
  *
  * Numbers match greedily and are not tried again; words and {*} are tried in order, every try costs a step of the budget.
  */
-#include "arch_rows.h"
+#include "pattern.h"
 
 #include <inttypes.h>
 #include <string.h>

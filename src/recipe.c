@@ -1,0 +1,267 @@
+/*
+ * recipe.c - the encoding of each tensor: kept as it is, by a rule of the user's, or by the recipe; then a type that its rows can have.
+ *
+ * Some rows of recipes ask for a tensor's place among those of its kind (i of n). Places are counted in the reference's order, by layer and then
+ * by name, and leave out tensors that a rule of the user's decided.
+ */
+#include "recipe_rows.h"
+
+#include "target/target.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUDGET_PER_ITEM = 1 << 16 };
+
+/* Kinds that are counted. With experts, a feed-forward tensor's place is its layer. */
+static const struct kind {
+	const char *part; /* of the name */
+	bool by_layer;
+} kinds[] = { { "attn_v.weight", false }, { "ffn_down", true }, { "ffn_gate", true }, { "ffn_up", true } };
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+struct decision {
+	struct env env; /* first: lookup gets this pointer */
+	const struct recipe *recipe;
+	const struct recipe_facts *facts;
+	struct rules *rules;
+	const struct recipe_item *item;
+	int64_t counted[KINDS], values; /* values: tensors that hold attention values */
+	int64_t i, n;
+	bool tied, quantizes;
+};
+
+/* ---- names ---- */
+
+static struct value kv_value(const struct heft_value *v, struct arena *a)
+{
+	if (v->array && v->type == HEFT_I32) {
+		struct value *item = arena_array(a, v->count, sizeof(*item));
+		for (uint64_t i = 0; i < v->count; i++)
+			item[i] = v_int(((const int32_t *)v->data)[i]);
+		return (struct value){ .kind = V_LIST, .list = { item, v->count } };
+	}
+	if (v->array)
+		return v_null();
+	switch (v->type) {
+	case HEFT_U8: case HEFT_U16: case HEFT_U32: case HEFT_U64: return v_int((int64_t)v->u);
+	case HEFT_I8: case HEFT_I16: case HEFT_I32: case HEFT_I64: return v_int(v->i);
+	case HEFT_F32: case HEFT_F64: return v_num(v->f);
+	case HEFT_BOOL: return v_bool(v->b);
+	default: return v_null();
+	}
+}
+
+/* `block_count` is ARCH.block_count, `head_count` ARCH.attention.head_count. */
+static bool find_kv(const struct decision *d, const char *name, struct value *out)
+{
+	size_t n = d->facts->arch ? strlen(d->facts->arch) : 0;
+	for (size_t i = 0; n && i < d->facts->n_kv; i++) {
+		const char *key = d->facts->kv[i].key;
+		if (strncmp(key, d->facts->arch, n) || key[n] != '.')
+			continue;
+		key += n + 1;
+		if (!strncmp(key, "attention.", 10))
+			key += 10;
+		if (!strcmp(key, name)) {
+			*out = kv_value(&d->facts->kv[i].value, d->env.arena);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool find_fact(const struct decision *d, const char *name, struct value *out)
+{
+	const struct { const char *name; struct value value; } facts[] = {
+		{ "i", v_int(d->i) }, { "n", v_int(d->n) }, { "tied", v_bool(d->tied) }, { "name", v_str(d->item->name) },
+		{ "rank", v_int(d->item->shape.rank) }, { "arch", v_str(d->facts->arch ? d->facts->arch : "") },
+		{ "integers", v_bool(d->item->stored->class == QUANT_INTEGER) },
+	};
+	for (size_t k = 0; k < sizeof(facts) / sizeof(facts[0]); k++) {
+		if (strcmp(facts[k].name, name))
+			continue;
+		*out = facts[k].value;
+		return true;
+	}
+	return false;
+}
+
+static int lookup(struct env *e, int symbol, struct value *out, bool *has)
+{
+	struct decision *d = (struct decision *)e;
+	const char *name = d->recipe->symbols->name[symbol];
+	for (size_t k = 0; k < d->recipe->n_let; k++) {
+		if (d->recipe->let[k].symbol != symbol)
+			continue;
+		*has = true;
+		return expr_eval_outside(e, d->recipe->let[k].expr, out); /* anew for each tensor: it may ask for i */
+	}
+	*has = find_fact(d, name, out) || find_kv(d, name, out);
+	return 0;
+}
+
+/* ---- places ---- */
+
+static int layer_of(const char *name)
+{
+	int l = -1;
+	return sscanf(name, "blk.%d.", &l) == 1 ? l : -1;
+}
+
+static int64_t count_of(const struct decision *d, const char *key)
+{
+	struct value v;
+	int64_t n = 0;
+	return find_kv(d, key, &v) && v_as_int(&v, &n) ? n : 0;
+}
+
+static const struct kind *kind_of(const char *name)
+{
+	for (size_t k = 0; k < KINDS; k++)
+		if (strstr(name, kinds[k].part))
+			return &kinds[k];
+	return NULL;
+}
+
+static void take_place(struct decision *d, const struct kind *k)
+{
+	d->i = d->n = 0;
+	if (!k)
+		return;
+	int64_t *counted = &d->counted[k - kinds];
+	d->i = k->by_layer && count_of(d, "expert_count") > 1 ? layer_of(d->item->name) : *counted;
+	d->n = k->by_layer ? count_of(d, "block_count") : d->values;
+	++*counted;
+}
+
+static int by_layer(const void *a, const void *b)
+{
+	const struct recipe_item *x = *(const struct recipe_item *const *)a, *y = *(const struct recipe_item *const *)b;
+	int l = layer_of(x->name), m = layer_of(y->name);
+	return l != m ? (l < m ? -1 : 1) : strcmp(x->name, y->name);
+}
+
+/* ---- the decision ---- */
+
+static int row_holds(struct decision *d, const struct choice *c, bool *holds)
+{
+	struct env *e = &d->env;
+	int rc = pattern_match(e, c->pattern, d->item->name);
+	*holds = rc == 1;
+	if (rc == 1 && expr_eval_bool(e, c->when, holds))
+		rc = -1;
+	e->n_bind = 0;
+	return rc < 0 ? -1 : 0;
+}
+
+static int first_row(struct decision *d, const struct choice *rows, size_t n, const struct choice **out)
+{
+	*out = NULL;
+	for (size_t k = 0; k < n && !*out; k++) {
+		bool holds;
+		if (row_holds(d, &rows[k], &holds))
+			return -1;
+		if (holds)
+			*out = &rows[k];
+	}
+	return 0;
+}
+
+static uint64_t width(const struct recipe_item *item)
+{
+	return item->shape.rank ? item->shape.dim[item->shape.rank - 1] : 1;
+}
+
+/* A type that this row length can have: the recipe's fallback, else F16. */
+static int fall_back(struct decision *d, struct recipe_item *item, struct arena *a)
+{
+	const struct heft_encoding *asked = item->type;
+	uint64_t w = width(item);
+	if (w % asked->block == 0)
+		return 0;
+	for (size_t k = 0; k < d->recipe->n_fallback && item->type == asked; k++)
+		if (d->recipe->fallback[k].from == asked)
+			item->type = d->recipe->fallback[k].to;
+	if (item->type == asked || w % item->type->block)
+		item->type = quant_find("f16");
+	if (d->facts->strict)
+		return heft_fail(d->env.err, HEFT_E_FALLBACK, "tensor '%s': %s needs rows of a multiple of %u, they have %llu; it would become %s",
+				 item->name, asked->name, asked->block, (unsigned long long)w, item->type->name);
+	item->fallback = true;
+	item->why = arena_printf(a, "fallback: row %llu is no multiple of %u", (unsigned long long)w, asked->block);
+	return 0;
+}
+
+static int decide(struct decision *d, struct recipe_item *item, const char *recipe_why, struct arena *a)
+{
+	const struct choice *row;
+	const char *rule = NULL;
+	d->item = item;
+	d->i = d->n = 0;
+	item->fallback = false;
+	item->type = item->stored;
+	if (first_row(d, d->recipe->keep, d->recipe->n_keep, &row))
+		return -1;
+	if (row) {
+		item->why = row->why;
+		return 0;
+	}
+	const struct heft_encoding *chosen = rules_find(d->rules, item->name, &rule);
+	if (chosen) {
+		item->type = chosen;
+		item->why = arena_printf(a, "rule '%s'", rule);
+		return fall_back(d, item, a);
+	}
+	item->why = recipe_why;
+	if (!d->quantizes)
+		return 0;
+	take_place(d, kind_of(item->name));
+	if (first_row(d, d->recipe->choice, d->recipe->n_choice, &row))
+		return -1;
+	item->type = row ? row->type : d->recipe->type;
+	return fall_back(d, item, a);
+}
+
+static void survey(struct decision *d, const struct recipe_item *item, size_t n)
+{
+	static const char *const values[] = { "attn_v.weight", "attn_qkv.weight", "attn_kv_b.weight" };
+	d->tied = true;
+	for (size_t i = 0; i < n; i++) {
+		d->tied = d->tied && strcmp(item[i].name, "output.weight");
+		for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++)
+			if (strstr(item[i].name, values[k])) {
+				d->values++;
+				break;
+			}
+	}
+}
+
+int recipe_decide(const struct recipe *r, struct recipe_item *item, size_t n, const struct recipe_facts *f, struct arena *a,
+		  struct heft_err *err)
+{
+	struct decision *d = arena_alloc(a, sizeof(*d));
+	struct recipe_item **order = arena_array(a, n, sizeof(*order));
+	d->quantizes = r != NULL;
+	d->recipe = r ? r : recipe_find("f16"); /* no recipe: each keeps its own, but for the user's rules */
+	if (!d->recipe)
+		return heft_fail(err, HEFT_E_RECIPE, "the recipes cannot be read");
+	d->env = (struct env){ .arena = a, .symbols = d->recipe->symbols, .err = err, .lookup = lookup };
+	d->env.budget = ((uint64_t)n + 1) * BUDGET_PER_ITEM;
+	d->facts = f;
+	survey(d, item, n);
+	for (size_t i = 0; i < n; i++)
+		order[i] = &item[i];
+	qsort(order, n, sizeof(*order), by_layer);
+	if (!(d->rules = rules_open(f->rule, f->n_rules, err)))
+		return -1;
+	const char *why = r ? arena_printf(a, "recipe %s", r->name) : "kept";
+	int rc = 0;
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = decide(d, order[i], why, a);
+	if (!rc)
+		rc = rules_check_used(d->rules, err);
+	rules_close(d->rules);
+	return rc;
+}
