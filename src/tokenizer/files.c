@@ -37,7 +37,7 @@ bool file_exists(const char *dir, const char *name)
 	return there;
 }
 
-static int read_path(const char *path, size_t limit, struct heft_str *out, struct arena *a, struct heft_err *err)
+static int read_path(const char *path, size_t limit, size_t head, struct heft_str *out, struct arena *a, struct heft_err *err)
 {
 	size_t size = 0;
 	char *text;
@@ -49,6 +49,7 @@ static int read_path(const char *path, size_t limit, struct heft_str *out, struc
 	if (size > limit)
 		return heft_fail(err, HEFT_E_LIMIT, "'%s' has %zu bytes; a tokenizer file of more than %zu is not read", path, size,
 				 limit);
+	size = size < head ? size : head;
 	f = fopen(path, "rb");
 	if (!f)
 		return heft_fail_errno(err, HEFT_E_OPEN, "cannot open '%s'", path);
@@ -64,7 +65,16 @@ static int read_path(const char *path, size_t limit, struct heft_str *out, struc
 int file_read(const char *dir, const char *name, size_t limit, struct heft_str *out, struct arena *a, struct heft_err *err)
 {
 	char *path = path_of(dir, name);
-	int rc = read_path(path, limit, out, a, err);
+	int rc = read_path(path, limit, SIZE_MAX, out, a, err);
+
+	free(path);
+	return rc;
+}
+
+int file_head(const char *dir, const char *name, size_t n, struct heft_str *out, struct arena *a, struct heft_err *err)
+{
+	char *path = path_of(dir, name);
+	int rc = read_path(path, SIZE_MAX, n, out, a, err);
 
 	free(path);
 	return rc;
@@ -83,6 +93,32 @@ int file_json(const char *dir, const char *name, size_t limit, struct json_doc *
 	}
 	free(path);
 	return rc;
+}
+
+int64_t json_flatten(const struct json *j, const char *list, const struct json **out, size_t cap)
+{
+	const struct json *todo[64]; /* the next node of each list that is open */
+	size_t depth = 0, n = 0;
+
+	todo[depth++] = j;
+	while (depth) {
+		const struct json *node = todo[depth - 1], *inner = json_get(node, list);
+		if (!node) {
+			depth--;
+			continue;
+		}
+		todo[depth - 1] = depth > 1 ? json_next(node) : NULL;
+		if (json_kind(inner) == JSON_ARRAY) {
+			if (depth == sizeof(todo) / sizeof(*todo))
+				return -1;
+			todo[depth++] = json_first(inner);
+		} else if (json_kind(node) != JSON_NULL) {
+			if (n == cap)
+				return -1;
+			out[n++] = node;
+		}
+	}
+	return (int64_t)n;
 }
 
 void text_newlines(struct heft_str *s)

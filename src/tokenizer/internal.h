@@ -12,7 +12,7 @@
 
 #define TOKENIZER_FILE_LIMIT ((size_t)256 << 20)  /* tokenizer.json, tokenizer.model, vocab.json, merges.txt */
 #define CONFIG_FILE_LIMIT ((size_t)16 << 20)      /* the small ones */
-#define TOKENIZER_MAX_ROWS ((int64_t)1 << 24)     /* padded vocabulary */
+#define TOKENIZER_MAX_ROWS ((int64_t)1 << 22)     /* padded vocabulary */
 
 /* tokenizer.ggml.token_type; also the piece types of a SentencePiece model */
 enum token_type { TOKEN_NORMAL = 1, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER_DEFINED, TOKEN_UNUSED, TOKEN_BYTE };
@@ -54,7 +54,6 @@ struct tokenizer {
 	size_t n_merges;
 	struct special special;
 	int add_space_prefix;         /* -1: no key */
-	struct map by_text;           /* -> row */
 	struct encoder *encoder;
 };
 
@@ -68,8 +67,12 @@ struct files {
 bool file_exists(const char *dir, const char *name);
 /* Reads a whole regular file into the arena. */
 int file_read(const char *dir, const char *name, size_t limit, struct heft_str *out, struct arena *a, struct heft_err *err);
+/* Its first bytes alone. */
+int file_head(const char *dir, const char *name, size_t n, struct heft_str *out, struct arena *a, struct heft_err *err);
 /* *out NULL where there is no such file. */
 int file_json(const char *dir, const char *name, size_t limit, struct json_doc **out, struct heft_err *err);
+/* A tokenizer.json node, or the nodes in its list where it is a Sequence, sequences inside sequences unfolded: how many, or -1: more than cap. */
+int64_t json_flatten(const struct json *j, const char *list, const struct json **out, size_t cap);
 /* As Python's text mode reads a file: \r\n and \r become \n, in place. */
 void text_newlines(struct heft_str *s);
 
@@ -82,6 +85,19 @@ bool str_is(struct heft_str s, const char *z);
 
 /* spm.c */
 int spm_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+
+/* model.c */
+int bpe_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+int spm_hf_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+
+/* peek.c: what kind of tokenizer.json it is, without parsing it */
+struct peek {
+	char model[32];       /* model.type */
+	char decoder[32];     /* decoder.type */
+	bool byte_fallback;   /* model.byte_fallback */
+};
+void peek_text(struct peek *p, struct heft_str text);
+bool peek_file(struct peek *p, const char *dir, size_t limit);
 
 /* special.c, template.c */
 int special_read(struct special *s, const struct files *f, int64_t n_vocab, struct arena *a, struct heft_err *err);

@@ -201,34 +201,14 @@ static void flag(int *to, const struct json *value)
 		*to = -1; /* null */
 }
 
-#define TODO_MAX 256
-
-/* Puts a list on the stack so that its first is on top. */
-static size_t push_reversed(const struct json **todo, size_t n, const struct json *list)
-{
-	size_t from = n;
-
-	for (; list && n < TODO_MAX; list = json_next(list))
-		todo[n++] = list;
-	for (size_t i = from, j = n; i + 1 < j; i++, j--) {
-		const struct json *swap = todo[i];
-		todo[i] = todo[j - 1];
-		todo[j - 1] = swap;
-	}
-	return n;
-}
-
-/* One normalizer, or a sequence of them. Sequences inside sequences are followed with a list, not by recursion. */
 static void read_normalizers(struct special *s, const struct json *normalizer)
 {
-	const struct json *todo[TODO_MAX];
-	size_t n = 0;
+	const struct json *node[256];
+	int64_t n = json_flatten(normalizer, "normalizers", node, 256);
 	struct heft_str type;
 
-	todo[n++] = normalizer;
-	while (n) {
-		const struct json *j = todo[--n];
-		if (!json_str(json_get(j, "type"), &type))
+	for (int64_t i = 0; i < n; i++) {
+		if (!json_str(json_get(node[i], "type"), &type))
 			continue;
 		if (str_is(type, "Lowercase")) {
 			s->lowercase = 1;
@@ -237,10 +217,8 @@ static void read_normalizers(struct special *s, const struct json *normalizer)
 		} else if (str_is(type, "StripAccents")) {
 			s->strip_accents = 1;
 		} else if (str_is(type, "BertNormalizer")) {
-			flag(&s->lowercase, json_get(j, "lowercase"));
-			flag(&s->strip_accents, json_get(j, "strip_accents"));
-		} else if (str_is(type, "Sequence")) {
-			n = push_reversed(todo, n, json_first(json_get(j, "normalizers")));
+			flag(&s->lowercase, json_get(node[i], "lowercase"));
+			flag(&s->strip_accents, json_get(node[i], "strip_accents"));
 		}
 	}
 }

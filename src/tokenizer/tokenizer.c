@@ -2,7 +2,7 @@
  * tokenizer.c - opening and closing a tokenizer: which strategy reads which files. Refuses strategies that it does not know and directories
  * without their files.
  */
-#include "internal.h"
+#include "encoder.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +19,22 @@ static bool has_spm(const char *dir)
 	return file_exists(dir, "tokenizer.model");
 }
 
+static bool has_spm_hf(const char *dir)
+{
+	struct peek p;
+
+	return peek_file(&p, dir, TOKENIZER_FILE_LIMIT) && !strcmp(p.model, "BPE") && p.byte_fallback && !strcmp(p.decoder, "Sequence");
+}
+
+static bool has_bpe(const char *dir)
+{
+	return file_exists(dir, "tokenizer.json") || (file_exists(dir, "vocab.json") && file_exists(dir, "merges.txt"));
+}
+
 static const struct strategy strategies[] = {
 	{ .name = "spm", .has = has_spm, .open = spm_open, .n_vocab = true },
+	{ .name = "spm_hf", .has = has_spm_hf, .open = spm_hf_open, .n_vocab = true },
+	{ .name = "bpe", .has = has_bpe, .open = bpe_open },
 };
 
 static const struct strategy *strategy_find(const char *name)
@@ -66,17 +80,6 @@ static int read_space_prefix(struct tokenizer *t, const struct files *f, const s
 	return 0;
 }
 
-static void index_rows(struct tokenizer *t)
-{
-	bool found;
-
-	for (size_t i = 0; i < t->rows.n; i++) {
-		struct map_slot *slot = map_put(&t->by_text, t->rows.text[i].p, t->rows.text[i].n, &found);
-		if (!found)
-			slot->value.i = (int64_t)i;
-	}
-}
-
 static int open_files(struct tokenizer *t, const struct strategy *s, struct files *f, const struct tokenizer_options *o,
 		      struct heft_err *err)
 {
@@ -84,7 +87,6 @@ static int open_files(struct tokenizer *t, const struct strategy *s, struct file
 	    file_json(f->dir, "tokenizer_config.json", CONFIG_FILE_LIMIT, &f->tokenizer_config, err) ||
 	    s->open(t, f, o, err) || read_space_prefix(t, f, o, err))
 		return -1;
-	index_rows(t);
 	return special_read(&t->special, f, s->n_vocab ? (int64_t)t->rows.n : -1, t->arena, err);
 }
 
@@ -104,7 +106,6 @@ int tokenizer_open(struct tokenizer **out, const char *dir, const struct tokeniz
 	t = xmalloc(sizeof(*t));
 	memset(t, 0, sizeof(*t));
 	t->arena = arena_new();
-	map_init(&t->by_text);
 	rc = open_files(t, s, &f, o, err);
 	json_free(f.tokenizer);
 	json_free(f.tokenizer_config);
@@ -120,7 +121,8 @@ void tokenizer_close(struct tokenizer *t)
 {
 	if (!t)
 		return;
-	map_release(&t->by_text);
+	if (t->encoder)
+		encoder_release(t->encoder);
 	arena_free(t->arena);
 	free(t);
 }
@@ -132,21 +134,34 @@ int64_t tokenizer_count(const struct tokenizer *t)
 
 int64_t tokenizer_id(const struct tokenizer *t, const char *text)
 {
-	const struct map_slot *slot = map_find(&t->by_text, text, strlen(text));
-
-	return slot ? slot->value.i : -1;
+	for (size_t i = 0; i < t->rows.n; i++)
+		if (str_is(t->rows.text[i], text))
+			return (int64_t)i;
+	return -1;
 }
 
 const char *tokenizer_kind(const char *dir)
 {
-	if (file_exists(dir, "tokenizer.model"))
+	struct peek p;
+
+	if (has_spm(dir))
 		return "spm";
-	if (file_exists(dir, "tokenizer.json") || (file_exists(dir, "vocab.json") && file_exists(dir, "merges.txt")))
-		return "bpe";
-	return NULL;
+	if (peek_file(&p, dir, 0) && *p.model && strcmp(p.model, "BPE"))
+		return !strcmp(p.model, "Unigram") ? "unigram" : !strcmp(p.model, "WordPiece") ? "wordpiece" : NULL;
+	return has_bpe(dir) ? "bpe" : NULL;
 }
 
 int64_t tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, int32_t **ids, struct heft_err *err)
 {
-	return heft_fail(err, HEFT_E_TOKENIZER, "this tokenizer does not encode");
+	struct ids out = { 0 };
+
+	*ids = NULL;
+	if (!t->encoder)
+		return heft_fail(err, HEFT_E_TOKENIZER, "heft cannot encode with this tokenizer");
+	if (encoder_encode(t->encoder, (struct heft_str){ text, n }, true, &out, err)) {
+		free(out.id);
+		return -1;
+	}
+	*ids = out.id;
+	return (int64_t)out.n;
 }

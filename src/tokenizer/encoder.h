@@ -1,0 +1,51 @@
+/*
+ * encoder.h - a tokenizer.json made ready to encode, as transformers' class for the model would make it.
+ *
+ * transformers does not always run the file as it is: some classes (LlamaTokenizer, Qwen2Tokenizer ...) take its vocabulary and merges and
+ * bring their own normalizer and pre-tokenizer. Which class it is follows from tokenizer_config.json and the model type.
+ */
+#ifndef TOKENIZER_ENCODER_H
+#define TOKENIZER_ENCODER_H
+
+#include "added.h"
+
+struct encoder {
+	struct arena *arena;          /* of the tokenizer */
+	struct bpe bpe;
+	struct added added;
+	struct steps normalizer, pre_tokenizer, decoder;
+	bool has_decoder, encodes, rebuilt; /* rebuilt: not the file as it is */
+	struct ids before, after;     /* what the post-processor puts around a text */
+	struct heft_str *named;       /* texts of the special tokens that have a name in the class, and of the extra ones */
+	size_t n_named;
+};
+
+enum encoder_mode {
+	ENCODER_AS_CLASS, /* as transformers would */
+	ENCODER_AS_FILE,  /* the file as it is, whatever the class */
+	ENCODER_NO_STEPS, /* vocabulary and tokens only: it does not encode */
+};
+/* Release it, whatever it returns. */
+int encoder_open(struct encoder *e, const struct files *f, struct arena *a, enum encoder_mode mode, struct heft_err *err);
+void encoder_release(struct encoder *e);
+/* special: with what the post-processor adds. */
+int encoder_encode(const struct encoder *e, struct heft_str text, bool special, struct ids *out, struct heft_err *err);
+/* The text that one added token becomes when it is encoded and decoded. */
+int encoder_round_trip(const struct encoder *e, const struct added_token *t, struct heft_str *out, struct arena *a, struct heft_err *err);
+
+/* classes.c */
+struct tokenizer_class {
+	const char *name;
+	const char *json;         /* normalizer, pre_tokenizer, decoder and flags of the model; NULL: the file's own */
+	const char *unk, *bos, *eos, *pad; /* special tokens where tokenizer_config.json does not name them */
+	bool prefix_space;        /* add_prefix_space where it is not said */
+	bool add_named;           /* adds its named tokens once more, as plain special tokens */
+};
+const struct tokenizer_class *class_of(const struct json *config, const struct json *tokenizer_config);
+/* The class's JSON, with add_prefix_space and what follows from it filled in. */
+struct json_doc *class_json(const struct tokenizer_class *c, const struct json *tokenizer_config, struct heft_err *err);
+
+/* tokens.c: adds all added and special tokens, in transformers' order. */
+int encoder_add_tokens(struct encoder *e, const struct files *f, const struct tokenizer_class *c, struct heft_err *err);
+
+#endif
