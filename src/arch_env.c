@@ -190,10 +190,10 @@ static bool plain_path(const char *p)
 static int read_json(struct arch_run *r, const char *name, struct value *out)
 {
 	*out = v_null();
-	if (!r->in->dir)
-		return 0;
 	if (!plain_path(name))
 		return env_fail(&r->env, "'%s' is no file name", name);
+	if (!r->in->dir)
+		return 0;
 	const char *path = arena_printf(r->env.arena, "%s/%s", r->in->dir, name);
 	if (access(path, R_OK))
 		return 0;

@@ -1,22 +1,22 @@
 /*
  * recipe_rule.c - the user's own choices: --tensor-type PATTERN=TYPE.
  *
- * The pattern is an extended regular expression that is looked for anywhere in the tensor's name; the case of its letters does not matter.
- * \d \w \s are understood. Refused: back references and nested or large counts, which can take time or memory beyond measure.
+ * The pattern (regex.h) is turned to lower case and looked for anywhere in the tensor's name.
  */
 #include "recipe_rows.h"
 
+#include "regex.h"
+
 #include <ctype.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATTERN_LIMIT = 256, COUNT_LIMIT = 255 };
+enum { PATTERN_LIMIT = 256 };
 
 struct rule {
 	const char *text;
-	regex_t regex;
-	bool compiled, used;
+	struct regex *regex;
+	bool used;
 	const struct heft_encoding *type;
 };
 
@@ -30,43 +30,14 @@ void rules_close(struct rules *r)
 	if (!r)
 		return;
 	for (size_t i = 0; i < r->n; i++)
-		if (r->rule[i].compiled)
-			regfree(&r->rule[i].regex);
+		free(r->rule[i].regex);
 	free(r->rule);
 	free(r);
 }
 
-/* What a backslash and a letter stand for in an extended regular expression. */
-static const char *class_of(char c)
-{
-	return c == 'd' ? "[0-9]" : c == 'w' ? "[a-z0-9_]" : c == 's' ? "[ \t]" : NULL;
-}
-
-/* Lower case, classes spelled out; refuses what may not be matched in bounded time. */
-static int translate(const char *pattern, size_t n, char *out, const char *rule, struct heft_err *err)
-{
-	int counts = 0;
-	for (size_t i = 0; i < n; i++) {
-		char c = (char)tolower((unsigned char)pattern[i]);
-		if (c == '\\' && i + 1 < n) {
-			char next = pattern[++i];
-			const char *class = class_of(next);
-			if (next >= '0' && next <= '9')
-				return heft_fail(err, HEFT_E_PATTERN, "rule '%s': back references are not supported", rule);
-			out += class ? sprintf(out, "%s", class) : sprintf(out, "\\%c", next);
-			continue;
-		}
-		if (c == '{' && (++counts > 1 || atoi(pattern + i + 1) > COUNT_LIMIT))
-			return heft_fail(err, HEFT_E_PATTERN, "rule '%s': one count of up to %d", rule, COUNT_LIMIT);
-		*out++ = c;
-	}
-	*out = 0;
-	return 0;
-}
-
 static int compile(struct rule *r, const char *text, struct heft_err *err)
 {
-	char pattern[PATTERN_LIMIT * 10], why[128];
+	char pattern[PATTERN_LIMIT];
 	const char *equals = strrchr(text, '=');
 	size_t n = equals ? (size_t)(equals - text) : 0;
 	r->text = text;
@@ -77,14 +48,11 @@ static int compile(struct rule *r, const char *text, struct heft_err *err)
 	r->type = quant_find(equals + 1);
 	if (!r->type || !(r->type->encode || r->type->class == QUANT_FLOAT))
 		return heft_fail(err, HEFT_E_TYPE, "rule '%s': no type '%s' to write ('heft types' lists them)", text, equals + 1);
-	if (translate(text, n, pattern, text, err))
-		return -1;
-	int rc = regcomp(&r->regex, pattern, REG_EXTENDED | REG_NOSUB);
-	r->compiled = !rc;
-	if (!rc)
-		return 0;
-	regerror(rc, &r->regex, why, sizeof(why));
-	return heft_fail(err, HEFT_E_PATTERN, "rule '%s': %s", text, why);
+	for (size_t i = 0; i < n; i++)
+		pattern[i] = (char)tolower((unsigned char)text[i]);
+	r->regex = xmalloc(sizeof(*r->regex));
+	const char *wrong = regex_compile(r->regex, pattern, n);
+	return wrong ? heft_fail(err, HEFT_E_PATTERN, "rule '%s': %s", text, wrong) : 0;
 }
 
 struct rules *rules_open(const char *const *rule, size_t n, struct heft_err *err)
@@ -107,7 +75,7 @@ const struct heft_encoding *rules_find(struct rules *r, const char *name, const 
 	const struct heft_encoding *found = NULL;
 	for (size_t i = 0; i < r->n; i++) {
 		struct rule *x = &r->rule[i];
-		if (regexec(&x->regex, name, 0, NULL, 0))
+		if (!regex_search(x->regex, name))
 			continue;
 		x->used = true; /* also where an earlier rule decides: the user's pattern was right */
 		if (found)

@@ -1,0 +1,24 @@
+#!/bin/bash
+# Families against names and shapes alone: testdata/plans/NAME holds a configuration, a list of tensors (none: metadata only) and the plan that
+# must come out; testdata/arch holds family files that must be refused with the words in their first line.
+. "$(dirname "$0")/lib.sh"
+plan=$build/tests/helper/plan
+
+for d in testdata/plans/*; do
+	tensors=$d/tensors.txt
+	[ -e "$tensors" ] || tensors=-
+	"$plan" "$d/config.json" "$tensors" >"$dir/plan"
+	diff "$d/plan.txt" "$dir/plan" >"$dir/diff"
+	ok $? "${d##*/}" || shown "$dir/diff"
+done
+for f in testdata/arch/*.arch; do
+	"$plan" testdata/plans/llama/config.json testdata/plans/llama/tensors.txt "$f" >"$dir/plan"
+	status=$?
+	case $f in
+	*/good-*) [ $status -eq 0 ] ;;
+	*) [ $status -eq 1 ] && grep '^error ' "$dir/plan" | grep -qF -e "$(sed -n '1s/^# expect: E[0-9]* //p' "$f")" &&
+		grep -q "^error $(sed -n '1s/^# expect: \(E[0-9]*\).*/\1/p' "$f") " "$dir/plan" ;;
+	esac
+	ok $? "${f##*/}" || { sed -n 's/^error/# error/p' "$dir/plan"; }
+done
+finish
