@@ -59,7 +59,7 @@ TEXTS := $(sort $(wildcard src/arch/*.arch src/recipe/*.recipe))
 all: $(if $(filter build,$(BUILD)),heft,$(BUILD)/heft) $(BUILD)/libheft.a $(BUILD)/libheft.$(SHARED_EXT) # other builds leave ./heft alone
 
 heft: $(BUILD)/heft
-	cp $(BUILD)/heft $@
+	cp $(BUILD)/heft $@.new && mv $@.new $@
 
 $(BUILD)/heft: $(CMD_OBJ) $(BUILD)/libheft.a
 	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(BUILD)/libheft.a $(LIBS)

@@ -149,7 +149,7 @@ static int write_tile(struct run *r, struct worker *w, const struct tile *t, str
 		const uint8_t *buf = fill_bytes(r, w, t, k);
 
 		if (o->to_stdout && await_turn(r, t->ticket))
-			return 0; /* an earlier tile failed: its error stands */
+			return heft_fail(err, HEFT_E_WRITE, "stopped"); /* an earlier tile failed: its error stands */
 		if (commit_write(r->commit, k, i, bytes_of(to, t->first), buf, bytes_of(to, t->n), err))
 			return -1;
 	}
@@ -244,7 +244,7 @@ static void account(struct run *r, struct worker *w, const struct tile *t)
 {
 	const struct weight *wt = t->weight->weight;
 
-	r->written++;
+	r->written++; /* never for a tile that failed: those behind it must not take its turn */
 	r->elements += t->n;
 	if (wt->n_sources)
 		r->bytes_done += bytes_of(wt->source[0]->enc, t->n);
@@ -274,7 +274,8 @@ static void work(struct run *r, struct worker *w)
 		pthread_mutex_lock(&r->lock);
 		if (rc)
 			fail(r, t.ticket, &err);
-		account(r, w, &t);
+		else
+			account(r, w, &t);
 		pthread_cond_broadcast(&r->turn);
 	}
 	pthread_mutex_unlock(&r->lock);
