@@ -50,7 +50,7 @@ misuse "unknown option '--split'" convert --split 4G a
 misuse "option '--force' takes no value" convert --force=yes a
 misuse "option '--output' needs a value: OUT" convert a -o
 misuse "option '--output' needs a value: OUT" convert a --output=
-misuse "did you mean 'q4_k_m'?" convert a -t q4_k_n
+misuse "did you mean 'q4_k_m'?" convert a -t q4k_m
 misuse "'heft types' lists the types" convert a -t nonsense
 misuse "did you mean 'f16'?" convert a --via f17
 misuse "--progress does not know 'maybe'" convert a --progress maybe
