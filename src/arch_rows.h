@@ -75,6 +75,8 @@ struct arch {
 
 extern const struct expr_fn arch_functions[]; /* tensors.count, vocab.id, file ... : arch_env.c */
 
+/* As arch_set_open, with the user's file in memory. */
+struct arch_set *arch_set_open_text(const char *file, const char *text, size_t n, struct heft_err *err);
 /* Parses one text and appends its rows. Returns 0 or -1. */
 int arch_parse(struct arch *a, const char *file, const char *text, size_t n, struct heft_err *err);
 

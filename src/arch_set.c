@@ -99,6 +99,13 @@ static int by_name(const void *a, const void *b)
 	return c ? c : strcmp(x->file, y->file);
 }
 
+static int check_user_text(struct arch_set *s, struct heft_err *err)
+{
+	if (!s->user->name || s->user->abstract)
+		return heft_fail(err, HEFT_E_ARCH_FILE, "'%s' has no 'arch NAME' row", s->user->file);
+	return 0;
+}
+
 static int add_user_file(struct arch_set *s, const char *path, struct heft_err *err)
 {
 	struct stat st;
@@ -106,19 +113,16 @@ static int add_user_file(struct arch_set *s, const char *path, struct heft_err *
 	if (!f)
 		return heft_fail_errno(err, HEFT_E_OPEN, "cannot open '%s'", path);
 	char *text = arena_alloc(s->arena, FILE_LIMIT + 1);
-	bool regular = !fstat(fileno(f), &st) && !S_ISDIR(st.st_mode);
-	size_t n = regular ? fread(text, 1, FILE_LIMIT + 1, f) : 0;
-	bool failed = !regular || ferror(f);
+	bool readable = !fstat(fileno(f), &st) && !S_ISDIR(st.st_mode);
+	size_t n = readable ? fread(text, 1, FILE_LIMIT + 1, f) : 0;
+	bool failed = !readable || ferror(f);
 	fclose(f);
 	if (failed)
 		return heft_fail(err, HEFT_E_READ, "cannot read '%s'", path);
 	if (n > FILE_LIMIT)
 		return heft_fail(err, HEFT_E_ARCH_FILE, "'%s' has more than %d bytes", path, FILE_LIMIT);
-	const char *own = arena_strdup(s->arena, path);
-	s->user = add_text(s, own, text, n);
-	if (!s->user->name || s->user->abstract)
-		return heft_fail(err, HEFT_E_ARCH_FILE, "'%s' has no 'arch NAME' row", path);
-	return 0;
+	s->user = add_text(s, arena_strdup(s->arena, path), text, n);
+	return check_user_text(s, err);
 }
 
 static void release(struct arch_set *s)
@@ -140,7 +144,7 @@ void arch_set_close(struct arch_set *s)
 	free(s);
 }
 
-struct arch_set *arch_set_open(const char *arch_file, struct heft_err *err)
+static struct arch_set *open_built_in(void)
 {
 	struct arch_set *s = xmalloc(sizeof(*s));
 	*s = (struct arch_set){ .arena = arena_new() };
@@ -148,6 +152,23 @@ struct arch_set *arch_set_open(const char *arch_file, struct heft_err *err)
 		if (!strncmp(t->name, "arch/", 5))
 			add_text(s, t->name, t->text, strlen(t->text));
 	qsort(s->family, s->n, sizeof(*s->family), by_name);
+	return s;
+}
+
+struct arch_set *arch_set_open_text(const char *file, const char *text, size_t n, struct heft_err *err)
+{
+	struct arch_set *s = open_built_in();
+	s->user = add_text(s, arena_strdup(s->arena, file), arena_memdup(s->arena, text, n), n);
+	if (check_user_text(s, err)) {
+		arch_set_close(s);
+		return NULL;
+	}
+	return s;
+}
+
+struct arch_set *arch_set_open(const char *arch_file, struct heft_err *err)
+{
+	struct arch_set *s = open_built_in();
 	if (arch_file && add_user_file(s, arch_file, err)) {
 		arch_set_close(s);
 		return NULL;

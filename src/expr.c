@@ -133,7 +133,8 @@ static int parse_call(struct scan *s, struct code *c, const struct expr_fn *f)
 	if (c->n_fn == c->cap_fn)
 		c->fn = arena_grow(s->arena, c->fn, &c->cap_fn, c->n_fn + 1, sizeof(*c->fn));
 	c->fn[c->n_fn] = f;
-	c->insn[emit(s, c, X_CALL, (int32_t)c->n_fn++)].n = (uint8_t)n;
+	size_t at = emit(s, c, X_CALL, (int32_t)c->n_fn++);
+	c->insn[at].n = (uint8_t)n;
 	return 0;
 }
 

@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { NAME_LIMIT = 4096 };
+
 static int add_text(struct scan *s, struct pattern *p, const char *text, size_t n)
 {
 	if (!n)
@@ -239,6 +241,14 @@ int pattern_match(struct env *e, const struct pattern *p, const char *name)
 	return try_match(&m, name);
 }
 
+/* Names must not grow without bound: a rewrite may be repeated by every row. */
+static bool name_fits(struct env *e, size_t n)
+{
+	if (n > NAME_LIMIT)
+		env_fail(e, "a tensor's name of more than %d bytes", NAME_LIMIT);
+	return n <= NAME_LIMIT && !env_charge(e, n);
+}
+
 static const char *show_hole(struct env *e, const struct part *part)
 {
 	struct value v = v_null();
@@ -269,7 +279,7 @@ const char *template_make(struct env *e, const struct pattern *t)
 					v = e->bind[k].value;
 			text = v_show(&v, e->arena);
 		}
-		good = text != NULL;
+		good = text && name_fits(e, b.n + strlen(text));
 		if (good)
 			jbuf_raw(&b, text, strlen(text));
 	}
@@ -282,7 +292,7 @@ const char *template_make(struct env *e, const struct pattern *t)
 static const char *splice(struct env *e, const char *name, const char *begin, const char *end, const struct pattern *to)
 {
 	const char *middle = template_make(e, to);
-	return middle ? arena_printf(e->arena, "%.*s%s%s", (int)(begin - name), name, middle, end) : NULL;
+	return middle && name_fits(e, strlen(name) + strlen(middle)) ? arena_printf(e->arena, "%.*s%s%s", (int)(begin - name), name, middle, end) : NULL;
 }
 
 static const char *replace_all(struct env *e, const char *what, const struct pattern *to, const char *name)
@@ -292,13 +302,13 @@ static const char *replace_all(struct env *e, const char *what, const struct pat
 	if (!middle || !hit)
 		return middle ? name : NULL;
 	struct jbuf b = { 0 };
-	for (; hit; hit = strstr(name, what)) {
+	for (; hit && b.n <= NAME_LIMIT; hit = strstr(name, what)) {
 		jbuf_raw(&b, name, (size_t)(hit - name));
 		jbuf_raw(&b, middle, strlen(middle));
 		name = hit + n;
 	}
 	jbuf_raw(&b, name, strlen(name));
-	name = arena_memdup(e->arena, b.p, b.n);
+	name = name_fits(e, b.n) ? arena_memdup(e->arena, b.p, b.n) : NULL;
 	jbuf_release(&b);
 	return name;
 }
