@@ -83,7 +83,7 @@ static bool has_f16c(void)
 }
 #endif
 
-bool quant_isa_usable(enum quant_isa isa)
+static bool ask_processor(enum quant_isa isa)
 {
 	switch (isa) {
 	case QUANT_SCALAR:
@@ -103,6 +103,19 @@ bool quant_isa_usable(enum quant_isa isa)
 	default:
 		return false;
 	}
+}
+
+/* Asked once: under a hypervisor CPUID costs as much as encoding a kilobyte. Bit 2*isa: asked, the next one: usable. */
+bool quant_isa_usable(enum quant_isa isa)
+{
+	static atomic_uint answers;
+	unsigned bit = 1u << (2 * isa), known = atomic_load_explicit(&answers, memory_order_relaxed);
+
+	if (!(known & bit)) {
+		known = bit | (ask_processor(isa) ? bit << 1 : 0);
+		atomic_fetch_or_explicit(&answers, known, memory_order_relaxed);
+	}
+	return known & bit << 1;
 }
 
 static int read_limit(void)

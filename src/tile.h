@@ -33,6 +33,6 @@ int tile_read(const struct tile_plan *p, const struct heft_model *m, uint64_t fi
 int tile_read_bytes(const struct tile_plan *p, const struct heft_model *m, uint64_t first, size_t n, void *dst,
 		    struct heft_err *err);
 
-enum { TILE_ELEMENTS = 128 * 1024 }; /* a good piece: fits the second-level cache with its codes */
+enum { TILE_ELEMENTS = 64 * 1024 }; /* a good piece: fits the second-level cache with its codes */
 
 #endif
