@@ -331,8 +331,10 @@ int heft_families(const char *arch_file, struct heft_family **out, size_t *n, st
 	if (!built_in && !(built_in = arch_set_open(NULL, err)))
 		return -1;
 	struct arch_set *s = arch_file ? arch_set_open(arch_file, err) : built_in;
-	if (!s)
+	if (!s || (arch_file && !arch_find(s, NULL, err))) { /* a file that is listed can be read */
+		arch_set_close(s);
 		return -1;
+	}
 	*n = arch_set_list(s, NULL, 0);
 	*out = xmalloc(*n * sizeof(**out));
 	arch_set_list(s, *out, *n);
