@@ -1,6 +1,7 @@
 /*
- * arch_env.c - what names mean when a family is evaluated for one model: rows of `let`, names with a meaning of their own (layers, rope,
- * pooling), then the configuration, completed by `default` rows. Each is worked out once, when it is first asked for.
+ * arch_env.c - what names mean when a family is evaluated for one model: rows of `let`, names with a meaning of their
+ * own (layers, rope, pooling), then the configuration, completed by `default` rows. Each is worked out once, when it is
+ * first asked for.
  */
 #include "arch_rows.h"
 
@@ -11,7 +12,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { CONFIG_LIMIT = 16 << 20, README_LIMIT = 256 << 10, BUDGET = 4 << 20, BUDGET_PER_TENSOR = 4096 };
+enum { CONFIG_LIMIT = 16 << 20, BUDGET = 4 << 20, BUDGET_PER_TENSOR = 4096 };
 
 /* Where models that are more than a language model keep that part's configuration. */
 const struct json *arch_text_config(const struct json *config)
@@ -129,13 +130,14 @@ static const struct {
 	const char *key;
 	const char *names[7];
 } rope_members[] = {
-	{ "rope_theta", { "global_rope_theta", "rope_global_theta", "rope_theta_global", "rope_theta", "rotary_emb_base" } },
+	{ "rope_theta",
+		{ "global_rope_theta", "rope_global_theta", "rope_theta_global", "rope_theta", "rotary_emb_base" } },
 	{ "partial_rotary_factor", { "partial_rotary_factor", "rope_pct", "rope_percent" } },
 	{ "original_max_position_embeddings", { "original_max_position_embeddings" } },
 };
 static const char *const rope_objects[] = { "rope_parameters", "rope_scaling", NULL };
-static const char *const local_thetas[] = { "local_rope_theta", "rope_local_theta", "rope_theta_local", "swa_rope_theta",
-					    "rope_local_base_freq", NULL };
+static const char *const local_thetas[] = { "local_rope_theta", "rope_local_theta", "rope_theta_local",
+	"swa_rope_theta", "rope_local_base_freq", NULL };
 
 static int complete_rope(struct arch_run *r, struct object *o, const struct value *from)
 {
@@ -161,7 +163,8 @@ static int complete_rope(struct arch_run *r, struct object *o, const struct valu
 	return 0;
 }
 
-/* Rotary parameters in one shape, whatever the version that wrote them; rope.full is what layers with full attention use. */
+/* Rotary parameters in one shape, whatever the version that wrote them; rope.full is what layers with full attention
+ * use. */
 static int rope_value(struct arch_run *r, struct value *out)
 {
 	struct object o = { 0 };
@@ -181,16 +184,15 @@ static int rope_value(struct arch_run *r, struct value *out)
 
 /* ---- files ---- */
 
-static bool plain_path(const char *p)
+bool arch_plain_path(const char *p)
 {
 	return *p && *p != '/' && !strstr(p, "..");
 }
 
-/* A JSON file of the model's directory; null where there is none. */
-static int read_json(struct arch_run *r, const char *name, struct value *out)
+int arch_read_json(struct arch_run *r, const char *name, struct value *out)
 {
 	*out = v_null();
-	if (!plain_path(name))
+	if (!arch_plain_path(name))
 		return env_fail(&r->env, "'%s' is no file name", name);
 	if (!r->in->dir)
 		return 0;
@@ -230,11 +232,12 @@ static int pooling_of(struct arch_run *r, const struct json *j, struct value *ou
 	return env_fail(&r->env, "the pooling of this model is not mean, cls or last token");
 }
 
-/* How sentence-transformers pools the tokens: 1 mean, 2 first token, 3 last token; null where modules.json does not say. */
+/* How sentence-transformers pools the tokens: 1 mean, 2 first token, 3 last token; null where modules.json does not
+ * say. */
 static int pooling_value(struct arch_run *r, struct value *out)
 {
 	struct value modules, file;
-	if (read_json(r, "modules.json", &modules))
+	if (arch_read_json(r, "modules.json", &modules))
 		return -1;
 	*out = v_null();
 	for (const struct json *m = modules.kind == V_JSON ? json_first(modules.json) : NULL; m; m = json_next(m)) {
@@ -242,11 +245,11 @@ static int pooling_value(struct arch_run *r, struct value *out)
 		size_t n = type ? strlen(type) : 0;
 		if (n < 7 || strcmp(type + n - 7, "Pooling") || !path)
 			continue;
-		if (read_json(r, arena_printf(r->env.arena, "%s/config.json", path), &file))
+		if (arch_read_json(r, arena_printf(r->env.arena, "%s/config.json", path), &file))
 			return -1;
 		return pooling_of(r, file.kind == V_JSON ? file.json : NULL, out);
 	}
-	if (read_json(r, "embedding_config.json", &file) || file.kind != V_JSON)
+	if (arch_read_json(r, "embedding_config.json", &file) || file.kind != V_JSON)
 		return file.kind == V_JSON ? -1 : 0;
 	const char *pooling = json_cstr(json_get(file.json, "pooling"));
 	if (pooling && strcmp(pooling, "last_token"))
@@ -306,7 +309,8 @@ static int work_out(struct arch_run *r, int symbol, struct value *out, bool *has
 	return config_value(r, symbol, out, has);
 }
 
-/* A name that is being worked out stands for the configuration's value inside its own row, so that a let may shadow what it reads. */
+/* A name that is being worked out stands for the configuration's value inside its own row, so that a let may shadow
+ * what it reads. */
 static int lookup(struct env *e, int symbol, struct value *out, bool *has)
 {
 	struct arch_run *r = (struct arch_run *)e;
@@ -331,150 +335,6 @@ static int lookup(struct env *e, int symbol, struct value *out, bool *has)
 	return 0;
 }
 
-/* ---- functions ---- */
-
-static struct arch_run *run_of(struct env *e)
-{
-	return (struct arch_run *)e;
-}
-
-static int fn_file(struct env *e, const struct value *v, int n, struct value *out)
-{
-	if (v->kind != V_STR)
-		return env_fail(e, "file() takes a name in quotes");
-	if (read_json(run_of(e), v->s.p, out))
-		return -1;
-	*out = v_load(*out, e->arena);
-	return 0;
-}
-
-/* Does a text file of the model's directory hold these words, in any case? */
-static int fn_mentions(struct env *e, const struct value *v, int n, struct value *out)
-{
-	const char *dir = run_of(e)->in->dir;
-	if (v[0].kind != V_STR || v[1].kind != V_STR || !plain_path(v[0].s.p))
-		return env_fail(e, "mentions() takes a file's name and a text");
-	*out = v_bool(false);
-	FILE *f = dir ? fopen(arena_printf(e->arena, "%s/%s", dir, v[0].s.p), "rb") : NULL;
-	if (!f)
-		return 0;
-	char *text = arena_alloc(e->arena, README_LIMIT + 1);
-	size_t size = fread(text, 1, README_LIMIT, f);
-	fclose(f);
-	for (size_t i = 0; i + v[1].s.n <= size && !out->b; i++)
-		out->b = !strncasecmp(text + i, v[1].s.p, v[1].s.n);
-	return 0;
-}
-
-static int fn_tensors_count(struct env *e, const struct value *v, int n, struct value *out)
-{
-	const struct arch_input *in = run_of(e)->in;
-	struct symbols symbols;
-	struct pattern p;
-	int64_t count = 0;
-	if (v->kind != V_STR)
-		return env_fail(e, "tensors.count() takes a pattern in quotes");
-	symbols_init(&symbols, e->arena);
-	struct scan s = { .p = v->s.p, .file = e->at->file, .line = e->at->line, .err = e->err, .code = HEFT_E_ARCH_FILE,
-			  .arena = e->arena, .symbols = &symbols };
-	int rc = pattern_parse(&s, &p), bound = e->n_bind, base = e->bind_base;
-	symbols_release(&symbols);
-	e->bind_base = bound; /* its captures are its own */
-	for (size_t i = 0; i < in->n_tensors && rc >= 0; i++) {
-		rc = env_charge(e, 1) ? -1 : pattern_match(e, &p, in->tensor[i].name);
-		count += rc == 1;
-		e->n_bind = bound;
-	}
-	e->bind_base = base;
-	*out = v_int(count);
-	return rc < 0 ? -1 : 0;
-}
-
-static int fn_tensors_shape(struct env *e, const struct value *v, int n, struct value *out)
-{
-	const struct arch_input *in = run_of(e)->in;
-	if (v->kind != V_STR)
-		return env_fail(e, "tensors.shape() takes a name in quotes");
-	if (env_charge(e, in->n_tensors))
-		return -1;
-	for (size_t i = 0; i < in->n_tensors; i++) {
-		const struct heft_tensor *t = &in->tensor[i];
-		if (strcmp(t->name, v->s.p))
-			continue;
-		struct value *dim = arena_array(e->arena, (size_t)t->rank, sizeof(*dim));
-		for (int k = 0; k < t->rank; k++)
-			dim[k] = v_int((int64_t)t->dim[k]);
-		*out = (struct value){ .kind = V_LIST, .list = { dim, (size_t)t->rank } };
-	}
-	return 0;
-}
-
-static int fn_vocab_count(struct env *e, const struct value *v, int n, struct value *out)
-{
-	const struct arch_input *in = run_of(e)->in;
-	int64_t count = in->vocab_count ? in->vocab_count(in->vocab) : -1;
-	*out = count < 0 ? v_null() : v_int(count);
-	return 0;
-}
-
-static int fn_vocab_id(struct env *e, const struct value *v, int n, struct value *out)
-{
-	const struct arch_input *in = run_of(e)->in;
-	if (v->kind != V_STR)
-		return env_fail(e, "vocab.id() takes a text in quotes");
-	int64_t id = in->vocab_id ? in->vocab_id(in->vocab, v->s.p) : -1;
-	*out = id < 0 ? v_null() : v_int(id);
-	return 0;
-}
-
-static double number_or(const struct value *object, const char *key, double otherwise, struct arena *a)
-{
-	const struct value *m = v_member(object, key, strlen(key));
-	double d;
-	if (!m)
-		return otherwise;
-	struct value v = v_load(*m, a);
-	return v_as_num(&v, &d) ? d : otherwise;
-}
-
-/* Llama 3's factors, one per pair of rotated dimensions. All in float, in the order of operations that the reference's tensors have: a
- * division of a number by a tensor is its reciprocal, then a product. */
-static int fn_llama3_factors(struct env *e, const struct value *v, int n, struct value *out)
-{
-	int64_t dim;
-	if (v[0].kind != V_OBJECT || !v_as_int(&v[1], &dim) || dim < 1 || dim > 1 << 16)
-		return env_fail(e, "llama3_factors() takes rope parameters and a number of dimensions");
-	float theta = (float)number_or(v, "rope_theta", 10000, e->arena), factor = (float)number_or(v, "factor", 8, e->arena);
-	double low = number_or(v, "low_freq_factor", 1, e->arena), high = number_or(v, "high_freq_factor", 4, e->arena);
-	double old = number_or(v, "original_max_position_embeddings", 8192, e->arena);
-	float longest = (float)(old / low), shortest = (float)(old / high), span = (float)(high - low);
-	size_t count = (size_t)(dim + 1) / 2;
-	if (env_charge(e, count))
-		return -1;
-	struct value *item = arena_array(e->arena, count, sizeof(*item));
-	for (size_t j = 0; j < count; j++) {
-		float x = (float)(2 * j) / (float)dim;
-		float frequency = 1.0f / (float)pow((double)theta, (double)x);
-		float wave = (1.0f / frequency) * (float)(2 * M_PI);
-		float smooth = ((1.0f / wave) * (float)old - (float)low) / span;
-		float f = wave < shortest ? 1.0f : wave > longest ? factor : 1.0f / ((1.0f - smooth) / factor + smooth);
-		item[j] = v_num((double)f);
-	}
-	*out = (struct value){ .kind = V_LIST, .list = { item, count } };
-	return 0;
-}
-
-const struct expr_fn arch_functions[] = {
-	{ "file", 1, 1, fn_file },
-	{ "mentions", 2, 2, fn_mentions },
-	{ "tensors.count", 1, 1, fn_tensors_count },
-	{ "tensors.shape", 1, 1, fn_tensors_shape },
-	{ "vocab.count", 0, 0, fn_vocab_count },
-	{ "vocab.id", 1, 1, fn_vocab_id },
-	{ "llama3_factors", 2, 2, fn_llama3_factors },
-	{ NULL, 0, 0, NULL },
-};
-
 /* ---- the run ---- */
 
 /* `config FILE`: another file than config.json. */
@@ -486,7 +346,7 @@ static int open_config(struct arch_run *r)
 	for (size_t i = 0; i < rows->n; i++) {
 		if (!strcmp(rows->row[i]->name, "raw"))
 			continue;
-		if (read_json(r, rows->row[i]->name, &v))
+		if (arch_read_json(r, rows->row[i]->name, &v))
 			return -1;
 		if (v.kind != V_JSON)
 			return heft_fail(r->err, HEFT_E_CONFIG, "the model has no '%s'", rows->row[i]->name);
@@ -497,8 +357,8 @@ static int open_config(struct arch_run *r)
 	return 0;
 }
 
-int arch_run_init(struct arch_run *r, const struct arch *a, const struct arch_input *in, struct arch_result *out, struct arena *arena,
-		  struct sink *sink, struct heft_err *err)
+int arch_run_init(struct arch_run *r, const struct arch *a, const struct arch_input *in, struct arch_result *out,
+	struct arena *arena, struct sink *sink, struct heft_err *err)
 {
 	memset(r, 0, sizeof(*r));
 	r->env.arena = r->arena = arena;
@@ -530,6 +390,7 @@ int arch_tell(struct arch_run *r, enum heft_code code, const char *tensor, const
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (!r->told++)
-		heft_fail(&r->first, code, "%s%s%s%s", tensor ? "tensor '" : "", tensor ? tensor : "", tensor ? "': " : "", text);
+		heft_fail(&r->first, code, "%s%s%s%s", tensor ? "tensor '" : "", tensor ? tensor : "",
+			tensor ? "': " : "", text);
 	return r->sink ? sink_tellf(r->sink, code, NULL, tensor, hint, "%s", text) : 0;
 }

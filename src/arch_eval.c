@@ -1,5 +1,6 @@
 /*
- * arch_eval.c - a family evaluated for one model: what it needs, metadata, tensors, vocabulary; in this order, because later parts use earlier ones.
+ * arch_eval.c - a family evaluated for one model: what it needs, metadata, tensors, vocabulary; in this order, because
+ * later parts use earlier ones.
  */
 #include "arch_rows.h"
 
@@ -49,14 +50,15 @@ static int check_needs(struct arch_run *r)
 		if (expr_eval_bool(&r->env, row->when, &holds) || (holds && expr_eval(&r->env, row->expr, &v)))
 			return -1;
 		if (holds && v.kind == V_NULL)
-			return heft_fail(r->err, HEFT_E_CONFIG, "%s: no key '%s', which family %s needs", config_name(r), row->expr->text,
-					 r->out->name);
+			return heft_fail(r->err, HEFT_E_CONFIG, "%s: no key '%s', which family %s needs",
+				config_name(r), row->expr->text, r->out->name);
 	}
 	for (size_t i = 0; i < need->n; i++) {
 		if (expr_eval_bool(&r->env, need->row[i]->expr, &holds))
 			return -1;
 		if (!holds)
-			return heft_fail(r->err, HEFT_E_NEED, "family %s refuses this model: %s", r->out->name, need->row[i]->name);
+			return heft_fail(r->err, HEFT_E_NEED, "family %s refuses this model: %s", r->out->name,
+				need->row[i]->name);
 	}
 	return 0;
 }
@@ -68,15 +70,30 @@ static int find_layers(struct arch_run *r)
 		return 0;
 	if (expr_eval_int(&r->env, rows->row[0]->expr, &r->layers))
 		return -1;
-	return r->layers >= 0 && r->layers <= UINT32_MAX ? 0 : heft_fail(r->err, HEFT_E_CONFIG, "%s: the number of layers is %" PRId64,
-									config_name(r), r->layers);
+	if (r->layers < 0 || r->layers > UINT32_MAX)
+		return heft_fail(r->err, HEFT_E_CONFIG, "%s: the number of layers is %" PRId64, config_name(r), r->layers);
+	return 0;
 }
 
 /* ---- metadata ---- */
 
-static const char *const type_names[] = { "an unsigned 32-bit integer", "a number", "a boolean", "a string", "a list of integers",
-					  "a list of numbers", "a list of booleans", "a list of strings", "an integer or a list of integers",
-					  "an integer or a list of booleans", "" };
+static const struct {
+	const char *name;           /* for messages */
+	enum heft_vtype element;    /* of a list */
+	bool list, scalar;          /* which it may be */
+} key_types[] = {
+	[KEY_U32] = { "an unsigned 32-bit integer", HEFT_U32, false, true },
+	[KEY_F32] = { "a number", HEFT_F32, false, true },
+	[KEY_BOOL] = { "a boolean", HEFT_BOOL, false, true },
+	[KEY_STRING] = { "a string", HEFT_STRING, false, true },
+	[KEY_I32_ARRAY] = { "a list of integers", HEFT_I32, true, false },
+	[KEY_F32_ARRAY] = { "a list of numbers", HEFT_F32, true, false },
+	[KEY_BOOL_ARRAY] = { "a list of booleans", HEFT_BOOL, true, false },
+	[KEY_STRING_ARRAY] = { "a list of strings", HEFT_STRING, true, false },
+	[KEY_U32_OR_ARRAY] = { "an integer or a list of integers", HEFT_I32, true, true },
+	[KEY_U32_OR_BOOLS] = { "an integer or a list of booleans", HEFT_BOOL, true, true },
+	[KEY_UNKNOWN] = { "a value that metadata can hold", HEFT_U32, false, false },
+};
 
 static bool fits_u32(const struct value *v, struct heft_value *out)
 {
@@ -144,23 +161,26 @@ static bool make_array(struct arch_run *r, enum heft_vtype type, const struct va
 	return true;
 }
 
-static enum heft_vtype element_type(enum key_type type)
-{
-	return type == KEY_F32_ARRAY ? HEFT_F32 : type == KEY_BOOL_ARRAY || type == KEY_U32_OR_BOOLS ? HEFT_BOOL :
-	       type == KEY_STRING_ARRAY ? HEFT_STRING : HEFT_I32;
-}
-
 /* A key that the table does not know takes the type of its value, so that a family can be ahead of it. */
 static enum key_type guess_type(struct arch_run *r, const struct value *v)
 {
-	static const enum key_type scalar[] = { [V_BOOL] = KEY_BOOL, [V_INT] = KEY_U32, [V_NUM] = KEY_F32, [V_STR] = KEY_STRING,
-						[V_LIST] = KEY_I32_ARRAY, [V_OBJECT] = KEY_UNKNOWN };
-	static const enum key_type list[] = { [V_NULL] = KEY_I32_ARRAY, [V_BOOL] = KEY_BOOL_ARRAY, [V_INT] = KEY_I32_ARRAY,
-					      [V_NUM] = KEY_F32_ARRAY, [V_STR] = KEY_STRING_ARRAY };
-	if (v->kind != V_LIST || !v->list.n)
-		return scalar[v->kind];
-	struct value x = v_load(v->list.item[0], r->arena);
-	return x.kind <= V_STR ? list[x.kind] : KEY_UNKNOWN;
+	static const struct {
+		enum key_type scalar, list;
+	} by_kind[] = {
+		[V_NULL] = { KEY_UNKNOWN, KEY_I32_ARRAY },
+		[V_BOOL] = { KEY_BOOL, KEY_BOOL_ARRAY },
+		[V_INT] = { KEY_U32, KEY_I32_ARRAY },
+		[V_NUM] = { KEY_F32, KEY_F32_ARRAY },
+		[V_STR] = { KEY_STRING, KEY_STRING_ARRAY },
+		[V_LIST] = { KEY_UNKNOWN, KEY_UNKNOWN },
+		[V_OBJECT] = { KEY_UNKNOWN, KEY_UNKNOWN },
+	};
+	struct value first = v_null();
+	if (v->kind != V_LIST)
+		return by_kind[v->kind].scalar;
+	if (v->list.n)
+		first = v_load(v->list.item[0], r->arena);
+	return by_kind[first.kind].list;
 }
 
 static bool make_value(struct arch_run *r, const char *key, const struct value *v, struct heft_value *out, const char **want)
@@ -168,11 +188,10 @@ static bool make_value(struct arch_run *r, const char *key, const struct value *
 	enum key_type type = llamacpp_key_type(key);
 	if (type == KEY_UNKNOWN)
 		type = guess_type(r, v);
-	bool array_only = type >= KEY_I32_ARRAY && type <= KEY_STRING_ARRAY, either = type == KEY_U32_OR_ARRAY || type == KEY_U32_OR_BOOLS;
-	*want = type_names[type];
-	if (type == KEY_UNKNOWN || (array_only && v->kind != V_LIST))
-		return false;
-	return v->kind == V_LIST && (array_only || either) ? make_array(r, element_type(type), v, out) : make_scalar(r, type, v, out);
+	*want = key_types[type].name;
+	if (v->kind == V_LIST && key_types[type].list)
+		return make_array(r, key_types[type].element, v, out);
+	return key_types[type].scalar && make_scalar(r, type, v, out);
 }
 
 static bool is_absolute(const char *key)
@@ -198,10 +217,11 @@ static int add_key(struct arch_run *r, const struct row *row, struct map *seen)
 	if (v.kind == V_NULL)
 		return 0;
 	struct heft_kv *kv = &out->kv[out->n_kv];
-	kv->key = is_absolute(row->name) ? arena_strdup(r->arena, row->name) : arena_printf(r->arena, "%s.%s", out->name, row->name);
+	kv->key = is_absolute(row->name) ? arena_strdup(r->arena, row->name) :
+					   arena_printf(r->arena, "%s.%s", out->name, row->name);
 	if (!make_value(r, row->name, &v, &kv->value, &want))
-		return heft_fail(r->err, HEFT_E_CONFIG, "%s: '%s' gives %s ('%.60s') for '%s', which is %s", config_name(r), row->expr->text,
-				 v_kind_name(v.kind), v_show(&v, r->arena), kv->key, want);
+		return heft_fail(r->err, HEFT_E_CONFIG, "%s: '%s' gives %s ('%.60s') for '%s', which is %s",
+			config_name(r), row->expr->text, v_kind_name(v.kind), v_show(&v, r->arena), kv->key, want);
 	out->n_kv++;
 	return 0;
 }
@@ -275,9 +295,12 @@ static int add_token(struct arch_run *r, const struct row *row)
 		return -1;
 	if (!holds || v.kind == V_NULL)
 		return 0;
-	int64_t id = v.kind == V_INT ? v.i : v.kind == V_STR && r->in->vocab_id ? r->in->vocab_id(r->in->vocab, v.s.p) : -1;
+	int64_t id = v.kind == V_INT			? v.i :
+		     v.kind == V_STR && r->in->vocab_id ? r->in->vocab_id(r->in->vocab, v.s.p) :
+							  -1;
 	if (id < 0)
-		return heft_fail(r->err, HEFT_E_TOKENIZER, "token '%s' for role %s is not in the vocabulary", v_show(&v, r->arena), row->name);
+		return heft_fail(r->err, HEFT_E_TOKENIZER, "token '%s' for role %s is not in the vocabulary",
+			v_show(&v, r->arena), row->name);
 	out->token[out->n_tokens++] = (struct arch_token){ arena_strdup(r->arena, row->name), id };
 	return 0;
 }
@@ -314,8 +337,8 @@ static int evaluate(struct arch_run *r)
 	return vocab_size(r) || add_vocab(r) || add_tokens(r) || arch_map(r) ? -1 : 0;
 }
 
-int arch_eval(const struct arch *a, const struct arch_input *in, struct arch_result *out, struct arena *arena, struct sink *sink,
-	      struct heft_err *err)
+int arch_eval(const struct arch *a, const struct arch_input *in, struct arch_result *out, struct arena *arena,
+	struct sink *sink, struct heft_err *err)
 {
 	struct heft_err own = { 0 };
 	struct arch_run *r = arena_alloc(arena, sizeof(*r));

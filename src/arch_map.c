@@ -1,5 +1,6 @@
 /*
- * arch_map.c - every source tensor finds its row; sources of one output come together as a weight; nothing may be left over, double or missing.
+ * arch_map.c - every source tensor finds its row; sources of one output come together as a weight; nothing may be left
+ * over, double or missing.
  */
 #include "arch_rows.h"
 
@@ -115,7 +116,8 @@ static int add_piece(struct mapping *m, const struct row *row, int place, const 
 	}
 	struct build *b = &m->build[slot->value.i];
 	if (found && (b->row != row || (!b->stack && row->n_left == 1)))
-		return arch_tell(r, HEFT_E_DUPLICATE, t->name, NULL, "it becomes '%s', and so does '%s'", name, b->piece[0].tensor->name);
+		return arch_tell(r, HEFT_E_DUPLICATE, t->name, NULL, "it becomes '%s', and so does '%s'", name,
+			b->piece[0].tensor->name);
 	if (b->n == b->cap)
 		b->piece = arena_grow(r->arena, b->piece, &b->cap, b->n + 1, sizeof(*b->piece));
 	b->piece[b->n++] = (struct piece){ b->stack ? captured(&r->env, r->arch->sym.e) : place, t };
@@ -138,7 +140,8 @@ static int apply_row(struct mapping *m, const struct row *row, int place, const 
 	m->whole[t - m->run->in->tensor] = true;
 	int bound = e->n_bind, rc = 0;
 	for (size_t i = 0; i < list.list.n && !rc; i++) {
-		rc = env_bind(e, repeat->symbol, v_load(list.list.item[i], e->arena)) || add_piece(m, row, place, t) ? -1 : 0;
+		struct value v = v_load(list.list.item[i], e->arena);
+		rc = env_bind(e, repeat->symbol, v) || add_piece(m, row, place, t) ? -1 : 0;
 		e->n_bind = bound;
 	}
 	return rc;
@@ -149,7 +152,8 @@ static int drop(struct arch_run *r, size_t *cap, const struct heft_tensor *t, co
 	struct arch_result *out = r->out;
 	if (out->n_drops == *cap)
 		out->drop = arena_grow(r->arena, out->drop, cap, out->n_drops + 1, sizeof(*out->drop));
-	out->drop[out->n_drops++] = (struct arch_drop){ t->name, row->name ? arena_strdup(r->arena, row->name) : "not used by the runtime" };
+	out->drop[out->n_drops++] = (struct arch_drop){ t->name,
+		row->name ? arena_strdup(r->arena, row->name) : "not used by the runtime" };
 	return 0;
 }
 
@@ -169,7 +173,7 @@ static int map_source(struct mapping *m, const struct heft_tensor *t, const char
 		int64_t l = captured(&r->env, m->symbol_l);
 		if (r->layers >= 0 && l >= r->layers)
 			return arch_tell(r, HEFT_E_UNMAPPED, t->name, "check the number of layers in the configuration",
-					 "it is of layer %lld, the model has %lld layers", (long long)l, (long long)r->layers);
+				"it is of layer %lld, the model has %lld layers", (long long)l, (long long)r->layers);
 		rc = apply_row(m, row, place, t);
 		for (row = row->twin; row && !rc; row = row->twin) {
 			bool holds;
@@ -216,13 +220,15 @@ static int order_pieces(struct arch_run *r, struct build *b)
 	size_t want = b->stack ? b->n : (size_t)b->row->n_left;
 	for (size_t i = 0; i < b->n; i++) {
 		if (i && b->piece[i].place == b->piece[i - 1].place)
-			return arch_tell(r, HEFT_E_DUPLICATE, b->piece[i].tensor->name, NULL, "it is the same part of '%s' as '%s'", b->w.name,
-					 b->piece[i - 1].tensor->name);
+			return arch_tell(r, HEFT_E_DUPLICATE, b->piece[i].tensor->name, NULL,
+				"it is the same part of '%s' as '%s'", b->w.name, b->piece[i - 1].tensor->name);
 		if (b->piece[i].place != (int64_t)i)
-			return arch_tell(r, HEFT_E_TENSOR_MISSING, NULL, "a shard may be missing", "part %zu of '%s' is missing", i, b->w.name);
+			return arch_tell(r, HEFT_E_TENSOR_MISSING, NULL, "a shard may be missing",
+				"part %zu of '%s' is missing", i, b->w.name);
 	}
 	if (b->n != want)
-		return arch_tell(r, HEFT_E_TENSOR_MISSING, NULL, "a shard may be missing", "'%s' has %zu of its %zu parts", b->w.name, b->n, want);
+		return arch_tell(r, HEFT_E_TENSOR_MISSING, NULL, "a shard may be missing",
+			"'%s' has %zu of its %zu parts", b->w.name, b->n, want);
 	const struct heft_tensor **source = arena_array(r->arena, b->n, sizeof(*source));
 	for (size_t i = 0; i < b->n; i++)
 		source[i] = b->piece[i].tensor;
@@ -256,7 +262,8 @@ static int op_arguments(struct env *e, const struct op_row *row, int n_exprs, st
 		for (size_t k = 0; k < count; k++) {
 			struct value one = v.kind == V_LIST ? v_load(v.list.item[k], e->arena) : v;
 			if (one.kind != V_INT)
-				return env_fail(e, "%s where an operation takes integers: '%s'", v_kind_name(one.kind), row->arg[i]->text);
+				return env_fail(e, "%s where an operation takes integers: '%s'", v_kind_name(one.kind),
+					row->arg[i]->text);
 			arg[n++] = one.i;
 		}
 	}
@@ -267,7 +274,8 @@ static int op_arguments(struct env *e, const struct op_row *row, int n_exprs, st
 
 static int make_op(struct env *e, const struct op_row *row, struct op *op)
 {
-	bool number = row->kind == OP_ADD || row->kind == OP_MUL || row->kind == OP_PAD; /* the last argument is a value */
+	bool number =
+		row->kind == OP_ADD || row->kind == OP_MUL || row->kind == OP_PAD; /* the last argument is a value */
 	struct value v;
 	*op = (struct op){ .kind = row->kind };
 	if (op_arguments(e, row, row->n_args - number, op))
@@ -288,7 +296,8 @@ static int make_ops(struct arch_run *r, const struct op_row *row, int n, struct 
 		struct shape next, slice = shape;
 		if (bind_shape(e, r->arch->sym.shape, &shape) || make_op(e, &row[i], &op[i]))
 			return -1;
-		if (row[i].n_sub && op[i].n_args == 3 && op[i].arg[0] >= 0 && op[i].arg[0] < shape.rank && op[i].arg[2] >= 0)
+		if (row[i].n_sub && op[i].n_args == 3 && op[i].arg[0] >= 0 && op[i].arg[0] < shape.rank &&
+			op[i].arg[2] >= 0)
 			slice.dim[op[i].arg[0]] = (uint64_t)op[i].arg[2];
 		for (int k = 0; k < row[i].n_sub; k++) /* at() keeps the shape, so each sees the same one */
 			if (bind_shape(e, r->arch->sym.shape, &slice) || make_op(e, &row[i].sub[k], &sub[k]))
@@ -365,7 +374,8 @@ static const struct heft_kv *find_kv(const struct arch_result *out, const char *
 {
 	size_t n = strlen(out->name);
 	for (size_t i = 0; i < out->n_kv; i++)
-		if (!strncmp(out->kv[i].key, out->name, n) && out->kv[i].key[n] == '.' && !strcmp(out->kv[i].key + n + 1, suffix))
+		if (!strncmp(out->kv[i].key, out->name, n) && out->kv[i].key[n] == '.' &&
+			!strcmp(out->kv[i].key + n + 1, suffix))
 			return &out->kv[i];
 	return NULL;
 }
@@ -376,8 +386,8 @@ static int check_experts(struct arch_run *r, const struct build *b)
 	const struct heft_kv *kv = find_kv(r->out, "expert_count");
 	if (!b->stack || !kv || kv->value.array || !strstr(b->w.name, "_exps.") || b->n == kv->value.u)
 		return 0;
-	return arch_tell(r, HEFT_E_TENSOR_MISSING, NULL, "a shard may be missing", "'%s' has %zu experts, the configuration says %llu",
-			 b->w.name, b->n, (unsigned long long)kv->value.u);
+	return arch_tell(r, HEFT_E_TENSOR_MISSING, NULL, "a shard may be missing",
+		"'%s' has %zu experts, the configuration says %llu", b->w.name, b->n, (unsigned long long)kv->value.u);
 }
 
 static int force_type(struct arch_run *r, struct weight *w)
@@ -407,7 +417,8 @@ static int finish_builds(struct mapping *m)
 				return -1;
 			continue;
 		}
-		if ((shape_weight(r, b) || force_type(r, &b->w)) ? tell_error(r, b->w.source[0]->name) : check_experts(r, b))
+		if ((shape_weight(r, b) || force_type(r, &b->w)) ? tell_error(r, b->w.source[0]->name) :
+								   check_experts(r, b))
 			return -1;
 		note_use(m, b);
 		r->out->weight[r->out->n_weights++] = b->w;
@@ -428,19 +439,21 @@ static int generate(struct mapping *m, const struct row *row)
 	if (!holds || v.kind == V_NULL)
 		return 0;
 	if (v.kind != V_LIST || !v.list.n)
-		return heft_fail(r->err, HEFT_E_CONFIG, "%s:%d: '%s' is made of a list, not of %s", row->file, row->line, row->name,
-				 v_kind_name(v.kind));
+		return heft_fail(r->err, HEFT_E_CONFIG, "%s:%d: '%s' is made of a list, not of %s", row->file,
+			row->line, row->name, v_kind_name(v.kind));
 	float *f = arena_array(r->arena, v.list.n, sizeof(*f));
 	for (size_t i = 0; i < v.list.n; i++) {
 		struct value x = v_load(v.list.item[i], r->arena);
 		double d;
 		if (!v_as_num(&x, &d))
-			return heft_fail(r->err, HEFT_E_CONFIG, "%s:%d: '%s' holds %s", row->file, row->line, row->name, v_kind_name(x.kind));
+			return heft_fail(r->err, HEFT_E_CONFIG, "%s:%d: '%s' holds %s", row->file, row->line, row->name,
+				v_kind_name(x.kind));
 		f[i] = (float)d;
 	}
 	map_put(&m->by_name, row->name, strlen(row->name), &found);
 	if (found)
-		return arch_tell(r, HEFT_E_DUPLICATE, NULL, NULL, "'%s' is generated, and a source tensor becomes it", row->name);
+		return arch_tell(r, HEFT_E_DUPLICATE, NULL, NULL, "'%s' is generated, and a source tensor becomes it",
+			row->name);
 	struct weight w = { .name = arena_strdup(r->arena, row->name), .generated = f, .shape = { 1, { v.list.n } } };
 	r->out->weight[r->out->n_weights++] = w;
 	return 0;
@@ -470,8 +483,9 @@ static int check_expected(struct mapping *m, const struct row *row)
 		if (holds && !name)
 			return -1;
 		if (holds && !map_find(&m->by_name, name, strlen(name)))
-			rc = arch_tell(r, HEFT_E_TENSOR_MISSING, NULL, "a shard may be missing, or the configuration is of another model",
-				       "nothing becomes '%s', which family %s needs", name, r->out->name);
+			rc = arch_tell(r, HEFT_E_TENSOR_MISSING, NULL,
+				"a shard may be missing, or the configuration is of another model",
+				"nothing becomes '%s', which family %s needs", name, r->out->name);
 	}
 	return rc;
 }

@@ -1,8 +1,9 @@
 /*
  * arch_parse.c - the text of a family file becomes rows.
  *
- * A row is a line and the lines below it that begin with a blank; '#' outside of a string begins a comment. The first word says what
- * the row is (man heft-arch). Refuses files over 64 KiB, more than 4096 rows, words that it does not know.
+ * A row is a line and the lines below it that begin with a blank; '#' outside of a string begins a comment. The first
+ * word says what the row is (man heft-arch). Refuses files over 64 KiB, more than 4096 rows, words that it does not
+ * know.
  */
 #include "arch_rows.h"
 
@@ -35,7 +36,9 @@ static int take_word(struct scan *s, const char **out, const char *what)
 
 static int take_mark(struct scan *s, const char *mark)
 {
-	return scan_mark(s, mark) ? 0 : scan_fail(s, "expected '%s' before '%.20s'", mark, *s->p ? s->p : "the end of the row");
+	if (scan_mark(s, mark))
+		return 0;
+	return scan_fail(s, "expected '%s' before '%.20s'", mark, *s->p ? s->p : "the end of the row");
 }
 
 static int take_expr(struct scan *s, const struct expr **out)
@@ -205,7 +208,8 @@ static int parse_named(struct scan *s, struct row *r)
 static int parse_pre(struct scan *s, struct row *r)
 {
 	r->n_left = 1;
-	if (!(r->left = take_pattern(s, pattern_parse)) || take_mark(s, "->") || !(r->right = take_pattern(s, template_parse)))
+	if (!(r->left = take_pattern(s, pattern_parse)) || take_mark(s, "->") ||
+		!(r->right = take_pattern(s, template_parse)))
 		return -1;
 	return take_when(s, r);
 }
@@ -266,7 +270,8 @@ static int take_choice(struct scan *s, struct vocab_choice *c)
 	for (scan_blank(s); *s->p && *s->p != '|'; scan_blank(s)) {
 		if (c->n_options == VOCAB_OPTIONS)
 			return scan_fail(s, "more than %d options", VOCAB_OPTIONS);
-		if (take_name(s, &option[c->n_options], "an option") || take_mark(s, "=") || take_expr(s, &value[c->n_options]))
+		if (take_name(s, &option[c->n_options], "an option") || take_mark(s, "=") ||
+			take_expr(s, &value[c->n_options]))
 			return -1;
 		c->n_options++;
 	}

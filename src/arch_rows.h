@@ -1,9 +1,11 @@
 /*
- * arch_rows.h - a family as it was parsed: rows with compiled expressions, patterns and templates. Inside of arch*.c only.
+ * arch_rows.h - a family as it was parsed: rows with compiled expressions, patterns and templates. Inside of arch*.c
+ * only.
  *
  *   arch_parse.c    text -> rows
  *   arch_set.c      which families there are; bases
  *   arch_env.c      what names and functions mean for one model
+ *   arch_fn.c       functions that ask about the model
  *   arch_map.c      source tensors -> weights
  *   arch_eval.c     keys, vocabulary, and the order of all this
  */
@@ -13,7 +15,8 @@
 #include "arch.h"
 #include "pattern.h"
 
-/* ---- rows --------------------------------------------------------------------------------------------------------- */
+/* ---- rows ---------------------------------------------------------------------------------------------------------
+ */
 
 /* Names with a meaning of their own. */
 struct arch_symbols {
@@ -29,9 +32,28 @@ struct op_row { /* an operation with its arguments still expressions */
 	int n_sub;
 };
 
-enum row_kind { ROW_ARCH, ROW_FROM, ROW_ABSTRACT, ROW_BASE, ROW_CONFIG, ROW_DEFAULT, ROW_LET, ROW_LAYERS, ROW_REQUIRE, ROW_NEED, ROW_KEY,
-		ROW_PRE, ROW_RULE /* skip and map, in one order */, ROW_EXPECT, ROW_GEN, ROW_TYPE, ROW_VOCAB, ROW_VOCAB_SIZE, ROW_TOKEN,
-		ROW_KINDS };
+enum row_kind {
+	ROW_ARCH,
+	ROW_FROM,
+	ROW_ABSTRACT,
+	ROW_BASE,
+	ROW_CONFIG,
+	ROW_DEFAULT,
+	ROW_LET,
+	ROW_LAYERS,
+	ROW_REQUIRE,
+	ROW_NEED,
+	ROW_KEY,
+	ROW_PRE,
+	ROW_RULE /* skip and map, in one order */,
+	ROW_EXPECT,
+	ROW_GEN,
+	ROW_TYPE,
+	ROW_VOCAB,
+	ROW_VOCAB_SIZE,
+	ROW_TOKEN,
+	ROW_KINDS
+};
 
 struct vocab_choice {
 	const char *strategy;
@@ -73,14 +95,15 @@ struct arch {
 	struct arena *arena;
 };
 
-extern const struct expr_fn arch_functions[]; /* tensors.count, vocab.id, file ... : arch_env.c */
+extern const struct expr_fn arch_functions[]; /* tensors.count, vocab.id, file ... */
 
 /* As arch_set_open, with the user's file in memory. */
 struct arch_set *arch_set_open_text(const char *file, const char *text, size_t n, struct heft_err *err);
 /* Parses one text and appends its rows. Returns 0 or -1. */
 int arch_parse(struct arch *a, const char *file, const char *text, size_t n, struct heft_err *err);
 
-/* ---- evaluation --------------------------------------------------------------------------------------------------- */
+/* ---- evaluation ---------------------------------------------------------------------------------------------------
+ */
 
 /* One model against one family. */
 struct arch_run {
@@ -104,14 +127,18 @@ struct arch_run {
 	int64_t layers;
 };
 
-int arch_run_init(struct arch_run *r, const struct arch *a, const struct arch_input *in, struct arch_result *out, struct arena *arena,
-		  struct sink *sink, struct heft_err *err);
+int arch_run_init(struct arch_run *r, const struct arch *a, const struct arch_input *in, struct arch_result *out,
+	struct arena *arena, struct sink *sink, struct heft_err *err);
 void arch_run_release(struct arch_run *r);
 /* Tells a finding: 0 go on, -1 stop. */
 int arch_tell(struct arch_run *r, enum heft_code code, const char *tensor, const char *hint, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+bool arch_plain_path(const char *p); /* stays in the model's directory */
+/* A JSON file of the model's directory; null where there is none. */
+int arch_read_json(struct arch_run *r, const char *name, struct value *out);
 /* Maps all source tensors; fills out->weight and out->drop. */
 int arch_map(struct arch_run *r);
-const struct json *arch_text_config(const struct json *config); /* the nested configuration of a multimodal model's text part, or NULL */
+const struct json *arch_text_config(
+	const struct json *config); /* the nested configuration of a multimodal model's text part, or NULL */
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * arch_set.c - which families there are: the texts that are compiled in, and at most one file of the user's. A family is parsed when it is
- * first asked for; before, only its first words are looked at.
+ * arch_set.c - which families there are: the texts that are compiled in, and at most one file of the user's. A family
+ * is parsed when it is first asked for; before, only its first words are looked at.
  */
 #include "arch_rows.h"
 
@@ -215,18 +215,21 @@ static bool in_lineage(const struct lineage *l, const struct family *f)
 	return false;
 }
 
-static int add_bases(struct arch_set *s, struct arch *a, struct lineage *l, size_t of, size_t first_row, struct heft_err *err)
+static int add_bases(
+	struct arch_set *s, struct arch *a, struct lineage *l, size_t of, size_t first_row, struct heft_err *err)
 {
 	const struct rows *bases = &a->rows[ROW_BASE];
 	for (size_t i = first_row; i < bases->n; i++) {
 		const struct row *r = bases->row[i];
 		const struct family *f = family_named(s, r->name, l->text[of]);
 		if (!f)
-			return heft_fail(err, HEFT_E_ARCH_FILE, "%s:%d: there is no family or fragment '%s'", r->file, r->line, r->name);
+			return heft_fail(err, HEFT_E_ARCH_FILE, "%s:%d: there is no family or fragment '%s'", r->file,
+				r->line, r->name);
 		if (in_lineage(l, f))
 			continue;
 		if (l->level[of] == BASE_LEVELS || l->n == sizeof(l->text) / sizeof(l->text[0]))
-			return heft_fail(err, HEFT_E_ARCH_FILE, "%s:%d: more than %d levels of bases", r->file, r->line, BASE_LEVELS);
+			return heft_fail(err, HEFT_E_ARCH_FILE, "%s:%d: more than %d levels of bases", r->file, r->line,
+				BASE_LEVELS);
 		l->text[l->n] = f;
 		l->level[l->n++] = l->level[of] + 1;
 	}
@@ -239,7 +242,8 @@ static int parse_lineage(struct arch_set *s, struct arch *a, const struct family
 	struct lineage l = { { f }, { 0 }, 1 };
 	for (size_t i = 0; i < l.n; i++) {
 		size_t names = a->rows[ROW_ARCH].n, classes = a->rows[ROW_FROM].n, bases = a->rows[ROW_BASE].n;
-		if (arch_parse(a, l.text[i]->file, l.text[i]->text, l.text[i]->n, err) || add_bases(s, a, &l, i, bases, err))
+		if (arch_parse(a, l.text[i]->file, l.text[i]->text, l.text[i]->n, err) ||
+			add_bases(s, a, &l, i, bases, err))
 			return -1;
 		if (i) {
 			a->rows[ROW_ARCH].n = names;
@@ -309,7 +313,8 @@ const struct arch *arch_find(struct arch_set *s, const char *class_name, struct 
 {
 	struct family *f = s->user;
 	if (!f && !class_name) {
-		heft_fail(err, HEFT_E_FAMILY, "the configuration names no architecture: use --arch FILE, or --arch none");
+		heft_fail(
+			err, HEFT_E_FAMILY, "the configuration names no architecture: use --arch FILE, or --arch none");
 		return NULL;
 	}
 	if (!f)
@@ -331,8 +336,10 @@ int heft_families(const char *arch_file, struct heft_family **out, size_t *n, st
 	if (!built_in && !(built_in = arch_set_open(NULL, err)))
 		return -1;
 	struct arch_set *s = arch_file ? arch_set_open(arch_file, err) : built_in;
-	if (!s)
+	if (!s || (arch_file && !arch_find(s, NULL, err))) { /* a file that is listed can be read */
+		arch_set_close(s);
 		return -1;
+	}
 	*n = arch_set_list(s, NULL, 0);
 	*out = xmalloc(*n * sizeof(**out));
 	arch_set_list(s, *out, *n);

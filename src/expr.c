@@ -84,7 +84,9 @@ static int enter(struct scan *s)
 
 static int expect(struct scan *s, const char *mark)
 {
-	return scan_mark(s, mark) ? 0 : scan_fail(s, "expected '%s' before '%.20s'", mark, *s->p ? s->p : "the end of the row");
+	if (scan_mark(s, mark))
+		return 0;
+	return scan_fail(s, "expected '%s' before '%.20s'", mark, *s->p ? s->p : "the end of the row");
 }
 
 static int parse_any(struct scan *s, struct code *c); /* the one place where the grammar turns back on itself */
@@ -218,7 +220,8 @@ static int parse_loop(struct scan *s, struct code *c, size_t body)
 	return 0;
 }
 
-/* "[ ... ]": a list of values, or a loop. The first instruction serves both: it makes the list, or jumps to the loop's list. */
+/* "[ ... ]": a list of values, or a loop. The first instruction serves both: it makes the list, or jumps to the loop's
+ * list. */
 static int parse_list(struct scan *s, struct code *c)
 {
 	size_t head = emit(s, c, X_LIST, 0), n = 0;
@@ -352,7 +355,12 @@ struct expr *expr_parse(struct scan *s)
 	while (n && (text[n - 1] == ' ' || text[n - 1] == '\t'))
 		n--;
 	struct expr *x = arena_alloc(s->arena, sizeof(*x));
-	*x = (struct expr){ .code = c.insn, .n = (int)c.n, .konst = c.konst, .fn = c.fn, .file = s->file, .line = s->line,
-			    .text = arena_memdup(s->arena, text, n) };
+	*x = (struct expr){ .code = c.insn,
+		.n = (int)c.n,
+		.konst = c.konst,
+		.fn = c.fn,
+		.file = s->file,
+		.line = s->line,
+		.text = arena_memdup(s->arena, text, n) };
 	return x;
 }

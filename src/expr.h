@@ -1,9 +1,9 @@
 /*
- * expr.h - the expressions that families and recipes share: null, booleans, 64-bit integers, doubles, strings, lists and objects;
- * no loop but over a list; every evaluation ends.
+ * expr.h - the expressions that families and recipes share: null, booleans, 64-bit integers, doubles, strings, lists
+ * and objects; no loop but over a list; every evaluation ends.
  *
- * A text is compiled once to code for a stack machine, so that neither depth nor length of an expression is depth of the C stack.
- * Names are interned: a name is a number, and the one who evaluates (struct env) says what it stands for.
+ * A text is compiled once to code for a stack machine, so that neither depth nor length of an expression is depth of
+ * the C stack. Names are interned: a name is a number, and the one who evaluates (struct env) says what it stands for.
  */
 #ifndef EXPR_H
 #define EXPR_H
@@ -15,7 +15,16 @@
 
 /* ---- values ---------------------------------------------------------------------------------------------------- */
 
-enum value_kind { V_NULL, V_BOOL, V_INT, V_NUM, V_STR, V_LIST, V_OBJECT, V_JSON /* a node that nobody looked at yet */ };
+enum value_kind {
+	V_NULL,
+	V_BOOL,
+	V_INT,
+	V_NUM,
+	V_STR,
+	V_LIST,
+	V_OBJECT,
+	V_JSON /* a node that nobody looked at yet */
+};
 
 struct value {
 	enum value_kind kind;
@@ -52,16 +61,19 @@ struct value v_load(struct value v, struct arena *a);       /* the same for a V_
 bool v_truth(const struct value *v);      /* Python's: null, false, 0, "", [] are false */
 bool v_as_int(const struct value *v, int64_t *out);
 bool v_as_num(const struct value *v, double *out); /* an integer or a double */
-bool v_equal(const struct value *a, const struct value *b); /* lists element by element, one level deep; objects never */
+bool v_equal(
+	const struct value *a, const struct value *b); /* lists element by element, one level deep; objects never */
 const struct value *v_member(const struct value *object, const char *key, size_t n); /* NULL where there is none */
 const char *v_kind_name(enum value_kind k);
-const char *v_show(const struct value *v, struct arena *a); /* for messages and templates: 12, 0.5, text without quotes */
+const char *v_show(
+	const struct value *v, struct arena *a); /* for messages and templates: 12, 0.5, text without quotes */
 
 /* ---- text -------------------------------------------------------------------------------------------------------- */
 
 enum { EXPR_NAME_MAX = 128, EXPR_DEPTH = 64 };
 
-/* One row of a file being read. Tokens are read on demand, so that a caller may take raw words (patterns) between expressions. */
+/* One row of a file being read. Tokens are read on demand, so that a caller may take raw words (patterns) between
+ * expressions. */
 struct scan {
 	const char *p;       /* next unread byte; the row ends in NUL */
 	const char *file;
@@ -118,7 +130,23 @@ enum expr_op {
 	X_EACH,     /* pop a list, begin a loop over it that binds symbol a; its body is at `to` */
 	X_NEXT,     /* pop; append to the loop's result; go on at `to`, or end behind the X_EACH at a */
 };
-enum expr_binary { B_IN, B_EQ, B_NE, B_LT, B_LE, B_GT, B_GE, B_JOIN, B_ADD, B_SUB, B_MUL, B_DIV, B_FLOOR, B_MOD, B_POW };
+enum expr_binary {
+	B_IN,
+	B_EQ,
+	B_NE,
+	B_LT,
+	B_LE,
+	B_GT,
+	B_GE,
+	B_JOIN,
+	B_ADD,
+	B_SUB,
+	B_MUL,
+	B_DIV,
+	B_FLOOR,
+	B_MOD,
+	B_POW
+};
 
 struct insn {
 	uint8_t op, n;

@@ -1,5 +1,6 @@
 /*
- * expr_eval.c - runs the code of an expression. Every instruction costs a step of the environment's budget, every list its length.
+ * expr_eval.c - runs the code of an expression. Every instruction costs a step of the environment's budget, every list
+ * its length.
  */
 #include "expr.h"
 
@@ -128,7 +129,8 @@ static int doubles(struct env *e, enum expr_binary op, double a, double b, struc
 	return 0;
 }
 
-static int arithmetic(struct env *e, enum expr_binary op, const struct value *a, const struct value *b, struct value *out)
+static int arithmetic(
+	struct env *e, enum expr_binary op, const struct value *a, const struct value *b, struct value *out)
 {
 	int64_t i, j;
 	double x, y;
@@ -137,7 +139,8 @@ static int arithmetic(struct env *e, enum expr_binary op, const struct value *a,
 	if (v_as_num(a, &x) && v_as_num(b, &y))
 		return doubles(e, op, x, y, out);
 	e->missing = a->kind == V_NULL || b->kind == V_NULL;
-	return env_fail(e, "%s where a number is needed", v_kind_name(a->kind >= V_INT && a->kind <= V_NUM ? b->kind : a->kind));
+	return env_fail(e, "%s where a number is needed",
+		v_kind_name(a->kind >= V_INT && a->kind <= V_NUM ? b->kind : a->kind));
 }
 
 static int join(struct env *e, const struct value *a, const struct value *b, struct value *out)
@@ -152,7 +155,8 @@ static int join(struct env *e, const struct value *a, const struct value *b, str
 		return 0;
 	}
 	if (a->kind != V_LIST || b->kind != V_LIST)
-		return env_fail(e, "'++' joins lists or strings, not %s and %s", v_kind_name(a->kind), v_kind_name(b->kind));
+		return env_fail(
+			e, "'++' joins lists or strings, not %s and %s", v_kind_name(a->kind), v_kind_name(b->kind));
 	size_t n = a->list.n + b->list.n;
 	if (env_charge(e, n))
 		return -1;
@@ -278,7 +282,8 @@ static int new_list(struct env *e, size_t room)
 	return push(e, (struct value){ .kind = V_LIST, .list = { item, 0 } });
 }
 
-/* A loop's frame is three values: the list, the result so far, the position. Returns whether there is a next element. */
+/* A loop's frame is three values: the list, the result so far, the position. Returns whether there is a next element.
+ */
 static int loop_step(struct env *e, bool *more)
 {
 	struct value *frame = &e->stack[e->sp - 3];

@@ -215,7 +215,8 @@ static int fn_ceil_to(struct env *e, const struct value *v, int n, struct value 
 {
 	int64_t a, m, up;
 	if (!v_as_int(&v[0], &a) || !v_as_int(&v[1], &m) || a < 0 || m <= 0)
-		return wrong(e, "ceil_to() takes a number and what it shall be a multiple of", v_as_int(&v[0], &a) ? &v[1] : &v[0]);
+		return wrong(e, "ceil_to() takes a number and what it shall be a multiple of",
+			v_as_int(&v[0], &a) ? &v[1] : &v[0]);
 	if (__builtin_add_overflow(a, m - 1, &up))
 		return env_fail(e, "an integer is too large");
 	*out = v_int(up - up % m);

@@ -3,7 +3,8 @@
  *
  *   model.layers.{l}.mlp.{w:gate|up}_proj.{s}  ->  blk.{l}.ffn_{w}.{s}
  *
- * Numbers match greedily and are not tried again; words and {*} are tried in order, every try costs a step of the budget.
+ * Numbers match greedily and are not tried again; words and {*} are tried in order, every try costs a step of the
+ * budget.
  */
 #include "pattern.h"
 
@@ -18,7 +19,8 @@ static int add_text(struct scan *s, struct pattern *p, const char *text, size_t 
 		return 0;
 	if (p->n == PATTERN_PARTS)
 		return scan_fail(s, "a pattern has more than %d parts", PATTERN_PARTS);
-	p->part[p->n++] = (struct part){ .kind = PART_TEXT, .text = { arena_memdup(s->arena, text, n), n }, .symbol = -1 };
+	p->part[p->n++] =
+		(struct part){ .kind = PART_TEXT, .text = { arena_memdup(s->arena, text, n), n }, .symbol = -1 };
 	return 0;
 }
 
@@ -133,7 +135,8 @@ int pattern_parse(struct scan *s, struct pattern *p)
 	struct part *last = p->n ? &p->part[p->n - 1] : NULL;
 	if (!p->literal && last && last->kind == PART_TEXT && last->text.p[last->text.n - 1] == '$') {
 		p->to_end = true;
-		last->text = (struct heft_str){ arena_memdup(s->arena, last->text.p, last->text.n - 1), last->text.n - 1 };
+		last->text =
+			(struct heft_str){ arena_memdup(s->arena, last->text.p, last->text.n - 1), last->text.n - 1 };
 		p->n -= !last->text.n;
 	}
 	return 0;
@@ -206,7 +209,8 @@ static int match_from(struct match *m, int at, const char *name)
 			e->n_bind = bound;
 			if (strncmp(name, w->p, w->n))
 				continue;
-			rc = env_charge(e, 1) ? -1 : bind_capture(e, part->symbol, (struct value){ .kind = V_STR, .s = *w });
+			rc = env_charge(e, 1) ? -1 :
+						bind_capture(e, part->symbol, (struct value){ .kind = V_STR, .s = *w });
 			if (rc == 1)
 				rc = match_from(m, at + 1, name + w->n);
 		}
@@ -292,7 +296,9 @@ const char *template_make(struct env *e, const struct pattern *t)
 static const char *splice(struct env *e, const char *name, const char *begin, const char *end, const struct pattern *to)
 {
 	const char *middle = template_make(e, to);
-	return middle && name_fits(e, strlen(name) + strlen(middle)) ? arena_printf(e->arena, "%.*s%s%s", (int)(begin - name), name, middle, end) : NULL;
+	if (!middle || !name_fits(e, strlen(name) + strlen(middle)))
+		return NULL;
+	return arena_printf(e->arena, "%.*s%s%s", (int)(begin - name), name, middle, end);
 }
 
 static const char *replace_all(struct env *e, const char *what, const struct pattern *to, const char *name)

@@ -1,8 +1,9 @@
 /*
- * recipe.c - the encoding of each tensor: kept as it is, by a rule of the user's, or by the recipe; then a type that its rows can have.
+ * recipe.c - the encoding of each tensor: kept as it is, by a rule of the user's, or by the recipe; then a type that
+ * its rows can have.
  *
- * Some rows of recipes ask for a tensor's place among those of its kind (i of n). Places are counted in the reference's order, by layer and then
- * by name, and leave out tensors that a rule of the user's decided.
+ * Some rows of recipes ask for a tensor's place among those of its kind (i of n). Places are counted in the reference's
+ * order, by layer and then by name, and leave out tensors that a rule of the user's decided.
  */
 #include "recipe_rows.h"
 
@@ -74,9 +75,16 @@ static bool find_kv(const struct decision *d, const char *name, struct value *ou
 
 static bool find_fact(const struct decision *d, const char *name, struct value *out)
 {
-	const struct { const char *name; struct value value; } facts[] = {
-		{ "i", v_int(d->i) }, { "n", v_int(d->n) }, { "tied", v_bool(d->tied) }, { "name", v_str(d->item->name) },
-		{ "rank", v_int(d->item->shape.rank) }, { "arch", v_str(d->facts->arch ? d->facts->arch : "") },
+	const struct {
+		const char *name;
+		struct value value;
+	} facts[] = {
+		{ "i", v_int(d->i) },
+		{ "n", v_int(d->n) },
+		{ "tied", v_bool(d->tied) },
+		{ "name", v_str(d->item->name) },
+		{ "rank", v_int(d->item->shape.rank) },
+		{ "arch", v_str(d->facts->arch ? d->facts->arch : "") },
 		{ "integers", v_bool(d->item->stored->class == QUANT_INTEGER) },
 	};
 	for (size_t k = 0; k < sizeof(facts) / sizeof(facts[0]); k++) {
@@ -187,8 +195,9 @@ static int fall_back(struct decision *d, struct recipe_item *item, struct arena 
 	if (item->type == asked || w % item->type->block)
 		item->type = quant_find("f16");
 	if (d->facts->strict)
-		return heft_fail(d->env.err, HEFT_E_FALLBACK, "tensor '%s': %s needs rows of a multiple of %u, they have %llu; it would become %s",
-				 item->name, asked->name, asked->block, (unsigned long long)w, item->type->name);
+		return heft_fail(d->env.err, HEFT_E_FALLBACK,
+			"tensor '%s': %s needs rows of a multiple of %u, they have %llu; it would become %s",
+			item->name, asked->name, asked->block, (unsigned long long)w, item->type->name);
 	item->fallback = true;
 	item->why = arena_printf(a, "fallback: row %llu is no multiple of %u", (unsigned long long)w, asked->block);
 	return 0;
@@ -238,8 +247,8 @@ static void survey(struct decision *d, const struct recipe_item *item, size_t n)
 	}
 }
 
-int recipe_decide(const struct recipe *r, struct recipe_item *item, size_t n, const struct recipe_facts *f, struct arena *a,
-		  struct heft_err *err)
+int recipe_decide(const struct recipe *r, struct recipe_item *item, size_t n, const struct recipe_facts *f,
+	struct arena *a, struct heft_err *err)
 {
 	struct decision *d = arena_alloc(a, sizeof(*d));
 	struct recipe_item **order = arena_array(a, n, sizeof(*order));

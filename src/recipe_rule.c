@@ -44,10 +44,12 @@ static int compile(struct rule *r, const char *text, struct heft_err *err)
 	if (!n)
 		return heft_fail(err, HEFT_E_PATTERN, "rule '%s' is not PATTERN=TYPE", text);
 	if (n > PATTERN_LIMIT)
-		return heft_fail(err, HEFT_E_PATTERN, "rule '%.40s...': its pattern has more than %d bytes", text, PATTERN_LIMIT);
+		return heft_fail(err, HEFT_E_PATTERN, "rule '%.40s...': its pattern has more than %d bytes", text,
+			PATTERN_LIMIT);
 	r->type = quant_find(equals + 1);
 	if (!r->type || !(r->type->encode || r->type->class == QUANT_FLOAT))
-		return heft_fail(err, HEFT_E_TYPE, "rule '%s': no type '%s' to write ('heft types' lists them)", text, equals + 1);
+		return heft_fail(err, HEFT_E_TYPE, "rule '%s': no type '%s' to write ('heft types' lists them)", text,
+			equals + 1);
 	for (size_t i = 0; i < n; i++)
 		pattern[i] = (char)tolower((unsigned char)text[i]);
 	r->regex = xmalloc(sizeof(*r->regex));
@@ -90,6 +92,7 @@ int rules_check_used(const struct rules *r, struct heft_err *err)
 {
 	for (size_t i = 0; i < r->n; i++)
 		if (!r->rule[i].used)
-			return heft_fail(err, HEFT_E_PATTERN, "rule '%s' matches no tensor that can be stored in another type", r->rule[i].text);
+			return heft_fail(err, HEFT_E_PATTERN,
+				"rule '%s' matches no tensor that can be stored in another type", r->rule[i].text);
 	return 0;
 }

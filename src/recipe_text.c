@@ -133,7 +133,8 @@ static int row_choice(struct scan *s, struct recipe *r)
 static int row_fallback(struct scan *s, struct recipe *r)
 {
 	if (r->n_fallback == r->cap_fallback)
-		r->fallback = arena_grow(s->arena, r->fallback, &r->cap_fallback, r->n_fallback + 1, sizeof(*r->fallback));
+		r->fallback =
+			arena_grow(s->arena, r->fallback, &r->cap_fallback, r->n_fallback + 1, sizeof(*r->fallback));
 	struct fallback *f = &r->fallback[r->n_fallback++];
 	if (take_type(s, &f->from))
 		return -1;
@@ -143,9 +144,9 @@ static int row_fallback(struct scan *s, struct recipe *r)
 static const struct {
 	const char *name;
 	int (*parse)(struct scan *s, struct recipe *r);
-} words[] = { { "recipe", row_recipe }, { "fragment", row_fragment }, { "about", row_about }, { "file_type", row_file_type },
-	      { "base", row_base },	{ "type", row_type },	      { "let", row_let },     { "keep", row_keep },
-	      { "fallback", row_fallback } };
+} words[] = { { "recipe", row_recipe }, { "fragment", row_fragment }, { "about", row_about },
+	{ "file_type", row_file_type }, { "base", row_base }, { "type", row_type }, { "let", row_let },
+	{ "keep", row_keep }, { "fallback", row_fallback } };
 
 static int parse_row(struct scan *s, struct recipe *r)
 {
@@ -158,8 +159,12 @@ static int parse_row(struct scan *s, struct recipe *r)
 static int parse_recipe(struct recipe *r, const struct text *t, struct arena *a)
 {
 	static const struct expr_fn *const functions[] = { expr_functions, NULL };
-	struct scan s = { .file = t->name, .err = &table.err, .code = HEFT_E_RECIPE, .arena = a, .symbols = &table.symbols,
-			  .functions = functions };
+	struct scan s = { .file = t->name,
+		.err = &table.err,
+		.code = HEFT_E_RECIPE,
+		.arena = a,
+		.symbols = &table.symbols,
+		.functions = functions };
 	char *p = arena_strdup(a, t->text), *row;
 	int line = 0;
 	*r = (struct recipe){ .file = t->name, .symbols = &table.symbols };
@@ -185,10 +190,10 @@ static const struct recipe *file_named(const char *base)
 	return NULL;
 }
 
-#define APPEND(rows)                                                                                                         \
-	for (size_t k = 0; k < b->n_##rows; k++) {                                                                           \
-		r->rows = arena_grow(a, r->rows, &r->cap_##rows, r->n_##rows + 1, sizeof(*r->rows));                         \
-		r->rows[r->n_##rows++] = b->rows[k];                                                                         \
+#define APPEND(rows)                                                                                                   \
+	for (size_t k = 0; k < b->n_##rows; k++) {                                                                     \
+		r->rows = arena_grow(a, r->rows, &r->cap_##rows, r->n_##rows + 1, sizeof(*r->rows));                   \
+		r->rows[r->n_##rows++] = b->rows[k];                                                                   \
 	}
 
 /* Files come in name order, so a base may still have a base of its own: it is followed from here. */
@@ -217,7 +222,8 @@ static int finish(struct arena *a)
 		if (!r->name)
 			continue;
 		if (!r->type || !r->about || add_bases(r, a))
-			return heft_fail(&table.err, HEFT_E_RECIPE, "%s: a recipe has the rows about, file_type and type", r->file);
+			return heft_fail(&table.err, HEFT_E_RECIPE,
+				"%s: a recipe has the rows about, file_type and type", r->file);
 		size_t at = table.n_named++;
 		for (; at && table.named[at - 1]->file_type > r->file_type; at--)
 			table.named[at] = table.named[at - 1];

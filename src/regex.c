@@ -1,7 +1,8 @@
 /*
  * regex.c - a pattern becomes a program of byte sets and jumps; all ways through it are followed at once, byte by byte.
  *
- * Jumps are relative, so that a piece of program may be moved and copied: X* is  split(+1, behind) X jump(back),  X{2,3} is X X X?.
+ * Jumps are relative, so that a piece of program may be moved and copied: X* is  split(+1, behind) X jump(back), X{2,3}
+ * is X X X?.
  */
 #include "regex.h"
 
@@ -412,7 +413,8 @@ bool regex_search(const struct regex *r, const char *text)
 		next->n = 0;
 		memset(next->seen, 0, sizeof(next->seen));
 		for (int i = 0; i < now->n; i++)
-			if (holds(r->sets[r->insn[now->at[i]].set], (unsigned char)*p) && follow(r, next, now->at[i] + 1, text, p + 1))
+			if (holds(r->sets[r->insn[now->at[i]].set], (unsigned char)*p) &&
+				follow(r, next, now->at[i] + 1, text, p + 1))
 				return true;
 		struct threads *t = now;
 		now = next;

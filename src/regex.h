@@ -1,8 +1,9 @@
 /*
- * regex.h - regular expressions for names of tensors: a match takes time proportional to pattern times name, whatever the pattern.
+ * regex.h - regular expressions for names of tensors: a match takes time proportional to pattern times name, whatever
+ * the pattern.
  *
- * The syntax is ECMAScript's, which the reference's --tensor-type has: . [a-z] [^0-9] \d \w \s \b ^ $ ( ) (?: ) | * + ? {n} {n,} {n,m}, lazy
- * forms too. Refused: back references and look-ahead.
+ * The syntax is ECMAScript's, which the reference's --tensor-type has: . [a-z] [^0-9] \d \w \s \b ^ $ ( ) (?: ) | * + ?
+ * {n} {n,} {n,m}, lazy forms too. Refused: back references and look-ahead.
  */
 #ifndef REGEX_H
 #define REGEX_H

@@ -1,5 +1,6 @@
 /*
- * scan.c - the rows of a family or recipe, and their words: names, strings, punctuation. Knows nothing of their meaning.
+ * scan.c - the rows of a family or recipe, and their words: names, strings, punctuation. Knows nothing of their
+ * meaning.
  */
 #include "expr.h"
 
@@ -7,8 +8,8 @@
 #include <string.h>
 
 /* Longest first, so that "+" is not found in "++". */
-static const char *const marks[] = { "->", "??", "?=", "++", "//", "**", "==", "!=", "<=", ">=", "?", ":", "|", "+", "-", "*", "/",
-				     "%", "<", ">", "(", ")", "[", "]", ",", ".", "=", "{", "}", NULL };
+static const char *const marks[] = { "->", "??", "?=", "++", "//", "**", "==", "!=", "<=", ">=", "?", ":", "|", "+",
+	"-", "*", "/", "%", "<", ">", "(", ")", "[", "]", ",", ".", "=", "{", "}", NULL };
 
 static bool name_start(char c)
 {

@@ -1,5 +1,6 @@
 /*
- * value.c - values of expressions. Lists and objects of a JSON text are converted one level at a time, when they are looked at.
+ * value.c - values of expressions. Lists and objects of a JSON text are converted one level at a time, when they are
+ * looked at.
  */
 #include "expr.h"
 
@@ -181,8 +182,8 @@ const struct value *v_member(const struct value *object, const char *key, size_t
 
 const char *v_kind_name(enum value_kind k)
 {
-	static const char *const name[] = { "null", "a boolean", "an integer", "a number", "a string", "a list", "an object",
-					    "a value" };
+	static const char *const name[] = { "null", "a boolean", "an integer", "a number", "a string", "a list",
+		"an object", "a value" };
 	return name[k];
 }
 

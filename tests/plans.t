@@ -21,4 +21,11 @@ for f in testdata/arch/*.arch; do
 	esac
 	ok $? "${f##*/}" || { sed -n 's/^error/# error/p' "$dir/plan"; }
 done
+
+# the example of the manual page is a family that can be read
+sed -n '/^arch sample$/,/^\.Ed$/p' man/heft-arch.5 | sed '$d' >"$dir/manual.arch"
+"$plan" testdata/plans/llama/config.json - "$dir/manual.arch" >"$dir/plan"
+ok $? "the manual's example" || shown "$dir/plan"
+grep -q '^key sample.rope.dimension_count u32 16$' "$dir/plan"
+ok $? "the manual's example gives its key" || shown "$dir/plan"
 finish

@@ -2,8 +2,9 @@
 #include "quant/quant.h"
 #include "src/arch_rows.h"
 
-static const char config[] = "{\"model_type\": \"llama\", \"vocab_size\": 8, \"hidden_size\": 4, \"num_hidden_layers\": 2, \"n\": null, "
-			     "\"num_attention_heads\": 2, \"list\": [1, 2.5, \"a\", [3]], \"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2}}";
+static const char config[] =
+	"{\"model_type\": \"llama\", \"vocab_size\": 8, \"hidden_size\": 4, \"num_hidden_layers\": 2, \"n\": null, "
+	"\"num_attention_heads\": 2, \"list\": [1, 2.5, \"a\", [3]], \"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2}}";
 
 static int64_t vocab_count(void *ctx)
 {
@@ -26,8 +27,12 @@ static void evaluate(const struct arch *a, bool metadata_only)
 	struct heft_err err;
 	struct arena *arena = arena_new();
 	struct json_doc *d = json_parse(config, sizeof(config) - 1, "config.json", false, &err);
-	struct arch_input in = { .config = json_root(d), .tensor = t, .n_tensors = 6, .vocab_count = vocab_count, .vocab_id = vocab_id,
-				 .metadata_only = metadata_only };
+	struct arch_input in = { .config = json_root(d),
+		.tensor = t,
+		.n_tensors = 6,
+		.vocab_count = vocab_count,
+		.vocab_id = vocab_id,
+		.metadata_only = metadata_only };
 	struct arch_result r;
 	for (int i = 0; i < 6; i++)
 		t[i].enc = quant_find("bf16");

@@ -49,8 +49,9 @@ static void print_element(const struct heft_value *v, uint64_t i)
 static void print_kv(const struct heft_kv *kv)
 {
 	const struct heft_value *v = &kv->value;
-	static const char *const type[] = { [HEFT_U32] = "u32", [HEFT_I32] = "i32", [HEFT_F32] = "f32", [HEFT_BOOL] = "bool",
-					    [HEFT_STRING] = "str" };
+	static const char *const type[] = {
+		[HEFT_U32] = "u32", [HEFT_I32] = "i32", [HEFT_F32] = "f32", [HEFT_BOOL] = "bool", [HEFT_STRING] = "str"
+	};
 	printf("key %s %s%s", kv->key, type[v->type], v->array ? "[]" : "");
 	if (v->array)
 		for (uint64_t i = 0; i < v->count; i++)

@@ -37,8 +37,11 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	struct recipe_item *item = items_of(m, a);
-	struct recipe_facts f = { .arch = arch_of(m), .kv = m->kv, .n_kv = m->n_kv, .rule = (const char *const *)argv + 3,
-				  .n_rules = (size_t)argc - 3 };
+	struct recipe_facts f = { .arch = arch_of(m),
+		.kv = m->kv,
+		.n_kv = m->n_kv,
+		.rule = (const char *const *)argv + 3,
+		.n_rules = (size_t)argc - 3 };
 	const struct recipe *r = recipe_find(argv[2]);
 	int rc = recipe_decide(r, item, m->n_tensors, &f, a, &err);
 	for (size_t i = 0; i < m->n_tensors && !rc; i++)

@@ -6,8 +6,9 @@
 static struct heft_err err;
 static struct arena *arena;
 
-static const char config[] = "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"vocab_size\": 8, \"hidden_size\": 4, "
-			     "\"intermediate_size\": 4, \"num_hidden_layers\": 1, \"num_attention_heads\": 2}";
+static const char config[] =
+	"{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\", \"vocab_size\": 8, \"hidden_size\": 4, "
+	"\"intermediate_size\": 4, \"num_hidden_layers\": 1, \"num_attention_heads\": 2}";
 
 static void test_set(void)
 {
@@ -20,7 +21,8 @@ static void test_set(void)
 	ok(n >= 4 && sorted, "families are listed by name, fragments are not");
 	for (size_t i = 0; i < n; i++)
 		ok(f[i].from[0] && arch_find(s, f[i].from[0], &err), "%s: %s", f[i].name, f[i].from[0]);
-	ok(arch_find(s, "MixtralForCausalLM", &err) == arch_find(s, "MistralForCausalLM", &err), "a family is parsed once");
+	ok(arch_find(s, "MixtralForCausalLM", &err) == arch_find(s, "MistralForCausalLM", &err),
+		"a family is parsed once");
 	ok(!arch_find(s, "LlamaForCausalLmm", &err) && err.code == HEFT_E_FAMILY, "an unknown class");
 	ok(strstr(err.text, "LlamaForCausalLM") != NULL, "near matches are named: %s", err.text);
 	ok(!arch_find(s, NULL, &err) && err.code == HEFT_E_FAMILY, "no class");
@@ -61,7 +63,9 @@ static int evaluate(const char *family, const struct heft_tensor *t, size_t n, s
 	struct arch_set *s = arch_set_open_text("test.arch", family, strlen(family), &err);
 	const struct arch *a = s ? arch_find(s, NULL, &err) : NULL;
 	struct json_doc *d = json_parse(config, sizeof(config) - 1, "config.json", false, &err);
-	struct arch_input in = { .config = json_root(d), .tensor = t, .n_tensors = n, .vocab_count = count, .vocab_id = id };
+	struct arch_input in = {
+		.config = json_root(d), .tensor = t, .n_tensors = n, .vocab_count = count, .vocab_id = id
+	};
 	int rc = a ? arch_eval(a, &in, r, arena, sink, &err) : -1;
 	json_free(d); /* nothing of the result may borrow from it, or from the set */
 	arch_set_close(s);
@@ -75,14 +79,15 @@ static struct heft_tensor tensor(const char *name, uint64_t rows, uint64_t cols)
 
 static void test_mapping(void)
 {
-	static const char family[] = "arch t\nkey name = \"x\" ++ model_type\nkey list = [1.5, 2]\nkey no = null\nkey skipped = 1 when false\n"
-				     "layers num_hidden_layers\nmap a.{e}.w -> all\nmap q + k -> qk : join(0) perm(1, 0)\n"
-				     "map s.{l} -> s.{l}.x : take(0, 0, shape[0] // 2)\nmap s.{l} -> s.{l}.y : take(0, shape[0] // 2, -1)\n"
-				     "map one -> two.{k in range(2)}\ntype s.0.x F32\ngen freqs = [x / 2 : x in range(3)]\n"
-				     "vocab bpe add=true n=7 | spm\nvocab_size ceil_to(vocab.count, 4)\ntoken bos = \"<s>\"\ntoken eos = 9\n"
-				     "skip z{*} when vocab_size == 8 \"why not\"\n";
-	struct heft_tensor t[] = { tensor("a.1.w", 2, 4), tensor("k", 2, 4), tensor("a.0.w", 2, 4), tensor("s.0", 6, 4), tensor("q", 4, 4),
-				   tensor("one", 1, 1), tensor("zz", 1, 1) };
+	static const char family[] =
+		"arch t\nkey name = \"x\" ++ model_type\nkey list = [1.5, 2]\nkey no = null\nkey skipped = 1 when false\n"
+		"layers num_hidden_layers\nmap a.{e}.w -> all\nmap q + k -> qk : join(0) perm(1, 0)\n"
+		"map s.{l} -> s.{l}.x : take(0, 0, shape[0] // 2)\nmap s.{l} -> s.{l}.y : take(0, shape[0] // 2, -1)\n"
+		"map one -> two.{k in range(2)}\ntype s.0.x F32\ngen freqs = [x / 2 : x in range(3)]\n"
+		"vocab bpe add=true n=7 | spm\nvocab_size ceil_to(vocab.count, 4)\ntoken bos = \"<s>\"\ntoken eos = 9\n"
+		"skip z{*} when vocab_size == 8 \"why not\"\n";
+	struct heft_tensor t[] = { tensor("a.1.w", 2, 4), tensor("k", 2, 4), tensor("a.0.w", 2, 4), tensor("s.0", 6, 4),
+		tensor("q", 4, 4), tensor("one", 1, 1), tensor("zz", 1, 1) };
 	struct arch_result r;
 	is_int(evaluate(family, t, 7, NULL, &r), 0, "evaluates: %s", err.text);
 	is_str(r.name, "t", "name");
@@ -94,8 +99,10 @@ static void test_mapping(void)
 	is_str(r.weight[0].name, "freqs", "generated ones come first");
 	ok(r.weight[0].generated && r.weight[0].generated[1] == 0.5f && r.weight[0].shape.dim[0] == 3, "their values");
 	is_str(r.weight[1].name, "all", "then in the order of first sources");
-	ok(r.weight[1].combine == COMBINE_STACK && r.weight[1].source[0] == &t[2] && r.weight[1].shape.rank == 3, "stacked by number");
-	ok(r.weight[2].combine == COMBINE_JOIN && r.weight[2].source[0] == &t[4] && r.weight[2].shape.dim[1] == 6, "joined in the row's order");
+	ok(r.weight[1].combine == COMBINE_STACK && r.weight[1].source[0] == &t[2] && r.weight[1].shape.rank == 3,
+		"stacked by number");
+	ok(r.weight[2].combine == COMBINE_JOIN && r.weight[2].source[0] == &t[4] && r.weight[2].shape.dim[1] == 6,
+		"joined in the row's order");
 	is_str(r.weight[3].name, "s.0.x", "split");
 	ok(r.weight[3].forced == quant_find("f32") && !r.weight[4].forced, "forced type");
 	is_str(r.weight[6].name, "two.1", "repeated");
@@ -131,13 +138,15 @@ static void test_findings(void)
 
 static void test_pre(void)
 {
-	static const char family[] = "arch t\npre ^x.{l}. -> y.{l + 1}.\npre \"..\" -> \".\"\npre .old$ -> .new\npre mid{w:dle|} -> <{w}>\n"
-				     "map {*} -> never when false\nmap y.{l}.a.new -> first\nmap <dle>.<> -> second\nmap <dle> -> third\n";
+	static const char family[] =
+		"arch t\npre ^x.{l}. -> y.{l + 1}.\npre \"..\" -> \".\"\npre .old$ -> .new\npre mid{w:dle|} -> <{w}>\n"
+		"map {*} -> never when false\nmap y.{l}.a.new -> first\nmap <dle>.<> -> second\nmap <dle> -> third\n";
 	struct heft_tensor t[] = { tensor("x.4.a..old", 1, 1), tensor("middle.middle", 1, 1) };
 	struct arch_result r;
 	is_int(evaluate(family, t, 1, NULL, &r), 0, "prefix, everywhere, suffix: %s", err.text);
 	is_str(r.weight[0].name, "first", "name rewritten");
-	ok(evaluate(family, t + 1, 1, NULL, &r) && strstr(err.text, "no row"), "without an anchor the first place is rewritten");
+	ok(evaluate(family, t + 1, 1, NULL, &r) && strstr(err.text, "no row"),
+		"without an anchor the first place is rewritten");
 }
 
 static void test_limits(void)

@@ -23,7 +23,9 @@ static struct heft_kv kv[5];
 
 static void add(const char *name, int rank, uint64_t width)
 {
-	item[n_items++] = (struct recipe_item){ .name = name, .shape = { rank, { 8, 8 } }, .stored = quant_find(rank > 1 ? "f16" : "f32") };
+	item[n_items++] = (struct recipe_item){
+		.name = name, .shape = { rank, { 8, 8 } }, .stored = quant_find(rank > 1 ? "f16" : "f32")
+	};
 	item[n_items - 1].shape.dim[rank - 1] = width;
 }
 
@@ -35,7 +37,8 @@ static void add_layer(const struct model *m, int l)
 	for (int i = 0; i < 4; i++)
 		add(arena_printf(arena, "blk.%d.%s.weight", l, attention[i]), 2, (uint64_t)m->width);
 	for (int i = 0; i < 3; i++)
-		add(arena_printf(arena, "blk.%d.%s%s.weight", l, dense[i], m->experts ? "_exps" : ""), m->experts ? 3 : 2, (uint64_t)m->width);
+		add(arena_printf(arena, "blk.%d.%s%s.weight", l, dense[i], m->experts ? "_exps" : ""),
+			m->experts ? 3 : 2, (uint64_t)m->width);
 	if (m->experts)
 		add(arena_printf(arena, "blk.%d.ffn_gate_inp.weight", l), 2, (uint64_t)m->width);
 }
@@ -48,7 +51,9 @@ static struct heft_kv u32(const struct model *m, const char *key, int value)
 
 static int decide(const struct model *m, const char *recipe, const char *const *rule, size_t n_rules, bool strict)
 {
-	struct recipe_facts f = { .arch = m->arch, .kv = kv, .n_kv = 4, .rule = rule, .n_rules = n_rules, .strict = strict };
+	struct recipe_facts f = {
+		.arch = m->arch, .kv = kv, .n_kv = 4, .rule = rule, .n_rules = n_rules, .strict = strict
+	};
 	n_items = 0;
 	add("token_embd.weight", 2, (uint64_t)m->width);
 	if (!m->tied)
@@ -88,22 +93,34 @@ static const struct {
 	const struct model *m;
 	const char *recipe, *tensor, *want;
 } rows[] = {
-	{ &dense, "q4_k_m", "attn_v", "644644644666" }, { &dense, "q4_k_m", "ffn_down", "644644644666" },
-	{ &dense, "q4_k_m", "attn_q", "444444444444" }, { &dense, "q4_k_s", "attn_v", "555544444444" },
-	{ &dense, "q4_k_s", "ffn_down", "544444444444" }, { &dense, "q3_k_m", "attn_v", "554444444444" },
-	{ &dense, "q3_k_m", "ffn_down", "444444444444" }, { &dense, "q3_k_m", "attn_output", "444444444444" },
-	{ &dense, "q3_k_l", "attn_output", "555555555555" }, { &dense, "q2_k", "attn_v", "333333333333" },
-	{ &dense, "q2_k", "ffn_down", "333333333333" }, { &dense, "q2_k_s", "ffn_down", "422222222222" },
-	{ &shared, "q2_k", "attn_v", "444444444" }, { &shared, "q2_k_s", "attn_v", "444444444" },
-	{ &eight, "q4_k_m", "attn_v", "888888888" }, { &eight, "q4_k_m", "attn_k", "888888888" }, { &eight, "q4_k_m", "attn_output", "555555555" },
-	{ &eight, "q3_k_l", "attn_output", "333333333" }, { &eight, "q4_0", "attn_k", "888888888" }, { &many, "q4_k_m", "attn_k", "444444444" },
+	{ &dense, "q4_k_m", "attn_v", "644644644666" },
+	{ &dense, "q4_k_m", "ffn_down", "644644644666" },
+	{ &dense, "q4_k_m", "attn_q", "444444444444" },
+	{ &dense, "q4_k_s", "attn_v", "555544444444" },
+	{ &dense, "q4_k_s", "ffn_down", "544444444444" },
+	{ &dense, "q3_k_m", "attn_v", "554444444444" },
+	{ &dense, "q3_k_m", "ffn_down", "444444444444" },
+	{ &dense, "q3_k_m", "attn_output", "444444444444" },
+	{ &dense, "q3_k_l", "attn_output", "555555555555" },
+	{ &dense, "q2_k", "attn_v", "333333333333" },
+	{ &dense, "q2_k", "ffn_down", "333333333333" },
+	{ &dense, "q2_k_s", "ffn_down", "422222222222" },
+	{ &shared, "q2_k", "attn_v", "444444444" },
+	{ &shared, "q2_k_s", "attn_v", "444444444" },
+	{ &eight, "q4_k_m", "attn_v", "888888888" },
+	{ &eight, "q4_k_m", "attn_k", "888888888" },
+	{ &eight, "q4_k_m", "attn_output", "555555555" },
+	{ &eight, "q3_k_l", "attn_output", "333333333" },
+	{ &eight, "q4_0", "attn_k", "888888888" },
+	{ &many, "q4_k_m", "attn_k", "444444444" },
 };
 
 static void test_rows(void)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		is_int(decide(rows[i].m, rows[i].recipe, NULL, 0, false), 0, "%s decides", rows[i].recipe);
-		is_str(types(rows[i].m, rows[i].tensor), rows[i].want, "%s: %s of %d layers", rows[i].recipe, rows[i].tensor, rows[i].m->layers);
+		is_str(types(rows[i].m, rows[i].tensor), rows[i].want, "%s: %s of %d layers", rows[i].recipe,
+			rows[i].tensor, rows[i].m->layers);
 	}
 }
 
@@ -134,8 +151,10 @@ static void test_head(void)
 
 static void test_rules(void)
 {
-	const char *const first[] = { "blk.0.attn_v=q4_k" }, *const two[] = { "ATTN_Q=Q8_0", "attn_.=q3_k" }, *const wide[] = { "attn_q=q8_0" };
-	const char *const none[] = { "attn_v=q8_0", "nothing=q8_0" }, *const norm[] = { "norm=q8_0" }, *const type[] = { "attn=q9" };
+	const char *const first[] = { "blk.0.attn_v=q4_k" }, *const two[] = { "ATTN_Q=Q8_0", "attn_.=q3_k" },
+			  *const wide[] = { "attn_q=q8_0" };
+	const char *const none[] = { "attn_v=q8_0", "nothing=q8_0" }, *const norm[] = { "norm=q8_0" },
+			  *const type[] = { "attn=q9" };
 	const char *const shape[] = { "attn" }, *const regex[] = { "(=q8_0" };
 	struct model odd = { "llama", 2, 8, 4, 0, 80, false };
 	decide(&dense, "q4_k_m", first, 1, false);
@@ -158,8 +177,8 @@ static void test_rules(void)
 
 static void test_fallback(void)
 {
-	static const char *const want[][2] = { { "q2_k", "q4_0" }, { "q3_k_s", "q4_0" }, { "q4_k_s", "q5_1" }, { "q5_k_s", "q5_1" },
-					       { "q6_k", "q8_0" }, { "q8_0", "q8_0" }, { "q4_1", "q4_1" } };
+	static const char *const want[][2] = { { "q2_k", "q4_0" }, { "q3_k_s", "q4_0" }, { "q4_k_s", "q5_1" },
+		{ "q5_k_s", "q5_1" }, { "q6_k", "q8_0" }, { "q8_0", "q8_0" }, { "q4_1", "q4_1" } };
 	struct model m = { "llama", 1, 8, 8, 0, 320, false };
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
 		decide(&m, want[i][0], NULL, 0, false);
@@ -177,19 +196,37 @@ static void test_fallback(void)
 
 static void test_table(void)
 {
-	static const struct { const char *name; uint32_t type; } want[] = {
-		{ "f32", 0 }, { "f16", 1 }, { "q4_0", 2 }, { "q4_1", 3 }, { "q8_0", 7 }, { "q5_0", 8 }, { "q5_1", 9 }, { "q2_k", 10 },
-		{ "q3_k_s", 11 }, { "q3_k_m", 12 }, { "q3_k_l", 13 }, { "q4_k_s", 14 }, { "q4_k_m", 15 }, { "q5_k_s", 16 }, { "q5_k_m", 17 },
-		{ "q6_k", 18 }, { "q2_k_s", 21 }, { "bf16", 32 },
+	static const struct { const char *name; uint32_t type;
+	} want[] = {
+		{ "f32", 0 },
+		{ "f16", 1 },
+		{ "q4_0", 2 },
+		{ "q4_1", 3 },
+		{ "q8_0", 7 },
+		{ "q5_0", 8 },
+		{ "q5_1", 9 },
+		{ "q2_k", 10 },
+		{ "q3_k_s", 11 },
+		{ "q3_k_m", 12 },
+		{ "q3_k_l", 13 },
+		{ "q4_k_s", 14 },
+		{ "q4_k_m", 15 },
+		{ "q5_k_s", 16 },
+		{ "q5_k_m", 17 },
+		{ "q6_k", 18 },
+		{ "q2_k_s", 21 },
+		{ "bf16", 32 },
 	};
 	const struct heft_recipe_info *info;
 	size_t n = sizeof(want) / sizeof(want[0]);
 	is_int(heft_recipes(&info), n, "all recipes can be read");
 	for (size_t i = 0; i < n; i++) {
 		const struct recipe *r = recipe_find(want[i].name);
-		ok(r && recipe_file_type(r) == want[i].type && recipe_about(r), "%s is file type %u", want[i].name, want[i].type);
+		ok(r && recipe_file_type(r) == want[i].type && recipe_about(r), "%s is file type %u", want[i].name,
+			want[i].type);
 	}
-	ok(recipe_find("Q4_K") == recipe_find("q4_k_m") && recipe_find("q3_K") == recipe_find("Q3_K_M"), "short names, any case");
+	ok(recipe_find("Q4_K") == recipe_find("q4_k_m") && recipe_find("q3_K") == recipe_find("Q3_K_M"),
+		"short names, any case");
 	ok(!recipe_find("q4") && !recipe_find("stay") && !recipe_find(""), "names of no recipe");
 }
 
