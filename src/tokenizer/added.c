@@ -166,12 +166,11 @@ void added_split(const struct added *s, bool normalized, struct piece piece, str
 			from = spaces_before(text, from);
 		if (t->rstrip)
 			to = spaces_behind(text, to);
-		if (from < done)
-			from = done;
+		if (t->lstrip && from < done)
+			from = done < to ? done : to;
 		put(out, piece, done, from, -1);
-		put(out, piece, from, to, t->id);
-		if (to > done)
-			done = to;
+		pieces_add(out, (struct heft_str){ text.p + from, to - from }, t->id, false);
+		done = to; /* the search goes on behind the token: one among the spaces just taken counts as well */
 	}
 	put(out, piece, done, text.n, -1);
 }

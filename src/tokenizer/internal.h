@@ -43,6 +43,7 @@ struct special {
 };
 
 struct encoder; /* encoder.h */
+struct spm;     /* spm.h */
 
 struct tokenizer {
 	struct arena *arena;
@@ -54,7 +55,8 @@ struct tokenizer {
 	size_t n_merges;
 	struct special special;
 	int add_space_prefix;         /* -1: no key */
-	struct encoder *encoder;
+	struct encoder *encoder;      /* one of these, or none */
+	struct spm *spm;
 };
 
 /* files.c: files of a model directory */

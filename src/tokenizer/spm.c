@@ -3,7 +3,8 @@
  * what is no SentencePiece model: unknown wire types, lengths beyond the file, empty or repeated pieces, no or two unknown pieces.
  *
  *	ModelProto       1 pieces { 1 piece: string, 2 score: float, 3 type: enum }   repeated
- *	                 2 trainer_spec { 3 model_type: enum (1 unigram, 2 bpe, 3 word, 4 char), 24 treat_whitespace_as_suffix: bool }
+ *	                 2 trainer_spec { 3 model_type: enum (1 unigram, 2 bpe, 3 word, 4 char), 24 treat_whitespace_as_suffix: bool,
+ *	                                 35 byte_fallback: bool }
  *	                 3 normalizer_spec { 2 precompiled_charsmap: bytes, 3 add_dummy_prefix, 4 remove_extra_whitespaces,
  *	                                     5 escape_whitespaces: bool }
  *	A field on the wire: varint (number << 3 | wire type), then  0 varint  1 eight bytes  2 varint length, bytes  5 four bytes.
@@ -113,6 +114,8 @@ static int read_trainer(struct wire w, struct spm *m)
 			m->model_type = (int)f.value;
 		else if (f.number == 24 && f.type == 0)
 			m->space_is_suffix = f.value != 0;
+		else if (f.number == 35 && f.type == 0)
+			m->byte_fallback = f.value != 0;
 	}
 	return more;
 }
@@ -147,27 +150,34 @@ static int64_t count_pieces(struct wire w)
 	return more < 0 ? -1 : n;
 }
 
-static int check_pieces(const struct spm *m, const char *name, struct heft_err *err)
+static int index_pieces(struct spm *m, const char *name, struct heft_err *err)
 {
-	struct map seen;
 	size_t unknown = 0;
-	int rc = 0;
 
-	map_init(&seen);
-	for (size_t i = 0; i < m->n && !rc; i++) {
+	for (size_t i = 0; i < m->n; i++) {
 		const struct spm_piece *p = &m->piece[i];
-		bool found;
+		bool found = false;
 		if (!p->text.n)
-			rc = heft_fail(err, HEFT_E_TOKENIZER, "%s: piece %zu has no text", name, i);
-		else if (map_put(&seen, p->text.p, p->text.n, &found), found)
-			rc = heft_fail(err, HEFT_E_TOKENIZER, "%s: piece %zu stands there twice: '%.*s'", name, i,
-				       (int)(p->text.n < 100 ? p->text.n : 100), p->text.p);
-		unknown += p->type == TOKEN_UNKNOWN;
+			return heft_fail(err, HEFT_E_TOKENIZER, "%s: piece %zu has no text", name, i);
+		map_put(&m->by_text, p->text.p, p->text.n, &found)->value.i = (int64_t)i;
+		if (found)
+			return heft_fail(err, HEFT_E_TOKENIZER, "%s: piece %zu stands there twice: '%.*s'", name, i,
+					 (int)(p->text.n < 100 ? p->text.n : 100), p->text.p);
+		if (p->type == TOKEN_UNKNOWN) {
+			m->unknown = (int32_t)i;
+			unknown++;
+		}
+		if (p->type == TOKEN_USER_DEFINED && p->text.n > m->longest_user)
+			m->longest_user = p->text.n;
 	}
-	map_release(&seen);
-	if (!rc && unknown != 1)
-		rc = heft_fail(err, HEFT_E_TOKENIZER, "%s: %zu pieces of type unknown; there must be one", name, unknown);
-	return rc;
+	if (unknown != 1)
+		return heft_fail(err, HEFT_E_TOKENIZER, "%s: %zu pieces of type unknown; there must be one", name, unknown);
+	return 0;
+}
+
+void spm_release(struct spm *m)
+{
+	map_release(&m->by_text);
 }
 
 int spm_read(struct spm *m, struct heft_str data, const char *name, struct arena *a, struct heft_err *err)
@@ -179,6 +189,7 @@ int spm_read(struct spm *m, struct heft_str data, const char *name, struct arena
 
 	*m = (struct spm){ .model_type = SPM_UNIGRAM, .add_dummy_prefix = true, .remove_extra_whitespaces = true,
 			   .escape_whitespaces = true };
+	map_init(&m->by_text);
 	if (n <= 0)
 		return heft_fail(err, HEFT_E_TOKENIZER, "'%s' is not a SentencePiece model", name);
 	m->piece = arena_array(a, (size_t)n, sizeof(*m->piece));
@@ -191,7 +202,7 @@ int spm_read(struct spm *m, struct heft_str data, const char *name, struct arena
 			rc = read_normalizer(f.bytes, m);
 	if (rc)
 		return heft_fail(err, HEFT_E_TOKENIZER, "'%s' is not a SentencePiece model: a field of it cannot be read", name);
-	return check_pieces(m, name, err);
+	return index_pieces(m, name, err);
 }
 
 /* ---- the rows that the reference writes ------------------------------------------------------------------------- */
@@ -271,8 +282,10 @@ int spm_open(struct tokenizer *t, const struct files *f, const struct tokenizer_
 	struct heft_str data;
 	struct spm *m = arena_alloc(t->arena, sizeof(*m));
 
-	if (file_read(f->dir, "tokenizer.model", TOKENIZER_FILE_LIMIT, &data, t->arena, err) ||
-	    spm_read(m, data, "tokenizer.model", t->arena, err))
+	if (file_read(f->dir, "tokenizer.model", TOKENIZER_FILE_LIMIT, &data, t->arena, err))
+		return -1;
+	t->spm = m;
+	if (spm_read(m, data, "tokenizer.model", t->arena, err))
 		return -1;
 	t->count = m->n;
 	t->model = "llama";

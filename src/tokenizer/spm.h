@@ -18,10 +18,18 @@ struct spm {
 	struct spm_piece *piece;
 	size_t n;
 	int model_type;
-	bool space_is_suffix, add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces;
+	bool space_is_suffix, add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces, byte_fallback;
 	struct heft_str charsmap; /* compiled normalization rules; empty: identity */
+	struct map by_text;       /* -> piece */
+	int32_t unknown;          /* the piece of that type */
+	size_t longest_user;      /* bytes of the longest user-defined piece */
 };
 
+/* Release it, whatever it returns. */
 int spm_read(struct spm *m, struct heft_str data, const char *name, struct arena *a, struct heft_err *err);
+void spm_release(struct spm *m);
+
+struct ids;
+int spm_encode(const struct spm *m, struct heft_str text, struct ids *out, struct heft_err *err);
 
 #endif

@@ -3,6 +3,7 @@
  * without their files.
  */
 #include "encoder.h"
+#include "spm.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,8 @@ void tokenizer_close(struct tokenizer *t)
 		return;
 	if (t->encoder)
 		encoder_release(t->encoder);
+	if (t->spm)
+		spm_release(t->spm);
 	arena_free(t->arena);
 	free(t);
 }
@@ -153,12 +156,11 @@ const char *tokenizer_kind(const char *dir)
 
 int64_t tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, int32_t **ids, struct heft_err *err)
 {
+	struct heft_str s = { text, n };
 	struct ids out = { 0 };
 
 	*ids = NULL;
-	if (!t->encoder)
-		return heft_fail(err, HEFT_E_TOKENIZER, "heft cannot encode with this tokenizer");
-	if (encoder_encode(t->encoder, (struct heft_str){ text, n }, true, &out, err)) {
+	if (t->spm ? spm_encode(t->spm, s, &out, err) : encoder_encode(t->encoder, s, true, &out, err)) {
 		free(out.id);
 		return -1;
 	}
