@@ -7,40 +7,30 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Length of the UTF-8 sequence at s (1 to 4), or 0 where it is none. C1 controls count as none. */
-static size_t utf8_length(const unsigned char *s)
-{
-	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] <= 0xdf ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : 0;
+#include "utf8.h"
 
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((n == 2 && s[0] == 0xc2 && s[1] < 0xa0) || (n == 3 && s[0] == 0xe0 && s[1] < 0xa0) ||
-	    (n == 3 && s[0] == 0xed && s[1] >= 0xa0) || (n == 4 && s[0] == 0xf0 && s[1] < 0x90) ||
-	    (n == 4 && s[0] == 0xf4 && s[1] >= 0x90))
-		return 0;
-	return n;
+/* Length of a printable character at s, or 0: control bytes, C1 controls and what is not UTF-8. */
+static size_t printable(const unsigned char *s, size_t left)
+{
+	size_t n = utf8_length(s, left);
+
+	return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && n == 2 && s[1] < 0xa0) ? 0 : n;
 }
 
 static void copy_printable(char *dst, size_t cap, const char *src)
 {
 	const unsigned char *s = (const unsigned char *)src;
-	size_t used = 0;
+	size_t left = strlen(src), used = 0, n;
 
-	while (*s) {
-		size_t n = utf8_length(s);
-		bool plain = n && *s >= 0x20 && *s != 0x7f;
-
-		if (used + (plain ? n : 4) >= cap)
+	for (; left; s += n ? n : 1, left -= n ? n : 1) {
+		n = printable(s, left);
+		if (used + (n ? n : 4) >= cap)
 			break;
-		if (plain) {
+		if (n)
 			memcpy(dst + used, s, n);
-			used += n;
-			s += n;
-		} else {
-			used += (size_t)snprintf(dst + used, cap - used, "\\x%02x", *s);
-			s++;
-		}
+		else
+			snprintf(dst + used, cap - used, "\\x%02x", *s);
+		used += n ? n : 4;
 	}
 	dst[used] = 0;
 }

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "map.h"
+#include "utf8.h"
 
 enum { DEPTH_LIMIT = 200, TAG = 0xc0, TAG_NUL = 0x80, TAG_FLOAT = 0x82, TAG_LONG = 0x83, TAG_BYTES = 0x84, BYTES_HEAD = 10 };
 
@@ -68,21 +69,6 @@ static int refuse(struct pass *p, const char *what)
 	return heft_fail(p->err, HEFT_E_JSON, "%s: line %zu, column %zu: %s", p->name, line, column, what);
 }
 
-static size_t sequence_length(const unsigned char *s, size_t left)
-{
-	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] <= 0xdf ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : 0;
-
-	if (!n || n > left)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0) || (s[0] == 0xf0 && s[1] < 0x90) ||
-	    (s[0] == 0xf4 && s[1] >= 0x90))
-		return 0;
-	return n;
-}
-
 /* Marks the string that began at `start` of the output as one with a length. */
 static void mark_bytes(struct pass *p, size_t start)
 {
@@ -117,7 +103,7 @@ static int copy_string(struct pass *p)
 			p->i += 6;
 			continue;
 		}
-		n = *s == '\\' ? 2 : sequence_length(s, left);
+		n = *s == '\\' ? 2 : utf8_length(s, left);
 		if (!n || n > left)
 			return refuse(p, "text that is not UTF-8");
 		emit(p, s, n);
@@ -581,7 +567,7 @@ void jbuf_string(struct jbuf *b, const char *s, size_t n)
 	jbuf_raw(b, "\"", 1);
 	for (size_t i = 0; i < n;) {
 		unsigned char c = (unsigned char)s[i];
-		size_t len = sequence_length((const unsigned char *)s + i, n - i);
+		size_t len = utf8_length((const unsigned char *)s + i, n - i);
 
 		if (c == '"' || c == '\\')
 			jbuf_printf(b, "\\%c", c);

@@ -357,8 +357,37 @@ static int open_config(struct arch_run *r)
 	return 0;
 }
 
-int arch_run_init(struct arch_run *r, const struct arch *a, const struct arch_input *in, struct arch_result *out,
-	struct arena *arena, struct sink *sink, struct heft_err *err)
+/* The configuration's keys that an expression reads, with their values. */
+static size_t show_keys(const struct arch_run *r, const struct expr *x, char *out, size_t cap)
+{
+	size_t n = 0;
+	out[0] = 0;
+	for (int i = 0; i < x->n && n < cap; i++) {
+		const char *name = x->code[i].op == X_NAME || x->code[i].op == X_TRY ? r->arch->symbols.name[x->code[i].a] : NULL;
+		const struct json *j = name ? config_get(r, name) : NULL;
+		struct value v;
+		if (!j || strstr(out, arena_printf(r->arena, "%s = ", name)))
+			continue;
+		v = v_load((struct value){ .kind = V_JSON, .json = j }, r->arena);
+		n += (size_t)snprintf(out + n, cap - n, v.kind == V_STR ? "%s%s = \"%.40s\"" : "%s%s = %.40s", n ? ", " : "", name,
+				      v_show(&v, r->arena));
+	}
+	return n;
+}
+
+/* A wrong value is a fault of config.json: its reader need not know the family's file. */
+static bool blame_config(struct env *e, const char *what)
+{
+	const struct arch_run *r = (const struct arch_run *)e;
+	char keys[300];
+	if (!show_keys(r, e->at, keys, sizeof(keys)))
+		return false;
+	heft_fail(e->err, HEFT_E_CONFIG, "%s: %s: %s (%s:%d)", arch_config_name(r), what, keys, e->at->file, e->at->line);
+	return true;
+}
+
+int arch_run_init(struct arch_run *r, const struct arch *a, const struct arch_input *in, struct arch_result *out, struct arena *arena,
+		  struct sink *sink, struct heft_err *err)
 {
 	memset(r, 0, sizeof(*r));
 	r->env.arena = r->arena = arena;
@@ -366,6 +395,7 @@ int arch_run_init(struct arch_run *r, const struct arch *a, const struct arch_in
 	r->env.err = r->err = err;
 	r->env.budget = BUDGET + (uint64_t)in->n_tensors * BUDGET_PER_TENSOR;
 	r->env.lookup = lookup;
+	r->env.blame = blame_config;
 	r->arch = a;
 	r->in = in;
 	r->out = out;
@@ -374,6 +404,11 @@ int arch_run_init(struct arch_run *r, const struct arch *a, const struct arch_in
 	r->name = arena_array(arena, a->symbols.n, sizeof(*r->name));
 	*out = (struct arch_result){ .vocab_size = -1 };
 	return open_config(r);
+}
+
+const char *arch_config_name(const struct arch_run *r)
+{
+	return r->in->dir ? arena_printf(r->arena, "%s/config.json", r->in->dir) : "config.json";
 }
 
 void arch_run_release(struct arch_run *r)

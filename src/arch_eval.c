@@ -35,11 +35,6 @@ static int choose_name(struct arch_run *r)
 	return 0;
 }
 
-static const char *config_name(const struct arch_run *r)
-{
-	return r->in->dir ? arena_printf(r->arena, "%s/config.json", r->in->dir) : "config.json";
-}
-
 static int check_needs(struct arch_run *r)
 {
 	const struct rows *require = &r->arch->rows[ROW_REQUIRE], *need = &r->arch->rows[ROW_NEED];
@@ -50,8 +45,8 @@ static int check_needs(struct arch_run *r)
 		if (expr_eval_bool(&r->env, row->when, &holds) || (holds && expr_eval(&r->env, row->expr, &v)))
 			return -1;
 		if (holds && v.kind == V_NULL)
-			return heft_fail(r->err, HEFT_E_CONFIG, "%s: no key '%s', which family %s needs",
-				config_name(r), row->expr->text, r->out->name);
+			return heft_fail(r->err, HEFT_E_CONFIG, "%s: no key '%s', which family %s needs", arch_config_name(r), row->expr->text,
+					 r->out->name);
 	}
 	for (size_t i = 0; i < need->n; i++) {
 		if (expr_eval_bool(&r->env, need->row[i]->expr, &holds))
@@ -70,9 +65,8 @@ static int find_layers(struct arch_run *r)
 		return 0;
 	if (expr_eval_int(&r->env, rows->row[0]->expr, &r->layers))
 		return -1;
-	if (r->layers < 0 || r->layers > UINT32_MAX)
-		return heft_fail(r->err, HEFT_E_CONFIG, "%s: the number of layers is %" PRId64, config_name(r), r->layers);
-	return 0;
+	return r->layers >= 0 && r->layers <= UINT32_MAX ? 0 : heft_fail(r->err, HEFT_E_CONFIG, "%s: the number of layers is %" PRId64,
+									arch_config_name(r), r->layers);
 }
 
 /* ---- metadata ---- */
@@ -220,8 +214,8 @@ static int add_key(struct arch_run *r, const struct row *row, struct map *seen)
 	kv->key = is_absolute(row->name) ? arena_strdup(r->arena, row->name) :
 					   arena_printf(r->arena, "%s.%s", out->name, row->name);
 	if (!make_value(r, row->name, &v, &kv->value, &want))
-		return heft_fail(r->err, HEFT_E_CONFIG, "%s: '%s' gives %s ('%.60s') for '%s', which is %s",
-			config_name(r), row->expr->text, v_kind_name(v.kind), v_show(&v, r->arena), kv->key, want);
+		return heft_fail(r->err, HEFT_E_CONFIG, "%s: '%s' gives %s ('%.60s') for '%s', which is %s", arch_config_name(r), row->expr->text,
+				 v_kind_name(v.kind), v_show(&v, r->arena), kv->key, want);
 	out->n_kv++;
 	return 0;
 }

@@ -130,6 +130,7 @@ struct arch_run {
 int arch_run_init(struct arch_run *r, const struct arch *a, const struct arch_input *in, struct arch_result *out,
 	struct arena *arena, struct sink *sink, struct heft_err *err);
 void arch_run_release(struct arch_run *r);
+const char *arch_config_name(const struct arch_run *r); /* for messages */
 /* Tells a finding: 0 go on, -1 stop. */
 int arch_tell(struct arch_run *r, enum heft_code code, const char *tensor, const char *hint, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));

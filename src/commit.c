@@ -105,6 +105,8 @@ static int check_destination(const struct heft_plan *p, const char *path, struct
 		return -1;
 	if (S_ISDIR(st.st_mode))
 		return heft_fail(err, HEFT_E_WRITE, "cannot write '%s': it is a directory", path);
+	if (!S_ISREG(st.st_mode))
+		return heft_fail(err, HEFT_E_WRITE, "'%s' is no regular file, which a new one could replace; -o - writes a stream", path);
 	if (!p->force)
 		return heft_fail(err, HEFT_E_EXISTS, "'%s' exists already; -f replaces it", path);
 	return 0;
@@ -160,7 +162,7 @@ static int make_temporary(struct out_file *f, struct heft_err *err)
 	f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (f->fd >= 0)
 		return 0;
-	heft_fail_errno(err, HEFT_E_WRITE, "cannot create '%s'", f->temp);
+	heft_fail_errno(err, HEFT_E_WRITE, "cannot create '%s'", f->path);
 	free(f->temp);
 	f->temp = NULL;
 	return -1;

@@ -191,6 +191,8 @@ struct env {
 	/* Value of a name that no binding has; *has: is it there at all (`a | b` and has() ask)? 0 or -1 with err. */
 	int (*lookup)(struct env *e, int symbol, struct value *out, bool *has);
 	void *ctx;
+	/* Tells a failure at e->at in the words of those whose values these are; false: it has none. May be NULL. */
+	bool (*blame)(struct env *e, const char *what);
 
 	const struct expr *at; /* being evaluated, for messages */
 	struct binding bind[ENV_BINDINGS]; /* captures and loop variables; the innermost wins */

@@ -18,6 +18,8 @@ int env_fail(struct env *e, const char *fmt, ...)
 	va_end(ap);
 	if (!e->at)
 		return heft_fail(e->err, HEFT_E_CONFIG, "%s", text);
+	if (e->blame && e->blame(e, text))
+		return -1;
 	return heft_fail(e->err, HEFT_E_CONFIG, "%s:%d: %s in '%.80s'", e->at->file, e->at->line, text, e->at->text);
 }
 

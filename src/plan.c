@@ -357,7 +357,7 @@ static int check_words(struct build *b)
 	const struct heft_job *j = b->job;
 
 	if (!quant_limit_known())
-		return heft_fail(b->err, HEFT_E_OPTION, "HEFT_CPU: scalar, avx2, avx512 or neon");
+		return heft_fail(b->err, HEFT_E_OPTION, "HEFT_CPU is '%s': it takes scalar, avx2, avx512 or neon", getenv("HEFT_CPU"));
 	b->format = format_find(j->to ? j->to : "gguf");
 	if (!b->format || !b->format->layout)
 		return heft_fail(b->err, HEFT_E_OPTION, "--to '%s': heft writes gguf and safetensors", j->to);

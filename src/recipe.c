@@ -31,6 +31,11 @@ struct decision {
 	int64_t counted[KINDS], values; /* values: tensors that hold attention values */
 	int64_t i, n;
 	bool tied, quantizes;
+	struct misfit {
+		const struct recipe_item *item;
+		const struct heft_encoding *asked;
+	} misfit; /* the first of them */
+	size_t n_misfits;
 };
 
 /* ---- names ---- */
@@ -182,6 +187,19 @@ static uint64_t width(const struct recipe_item *item)
 	return item->shape.rank ? item->shape.dim[item->shape.rank - 1] : 1;
 }
 
+/* With --strict. */
+static int refuse_misfits(const struct decision *d, struct heft_err *err)
+{
+	const struct recipe_item *item = d->misfit.item;
+	char more[64] = "";
+	if (!d->n_misfits)
+		return 0;
+	if (d->n_misfits > 1)
+		snprintf(more, sizeof(more), "; so would %zu other tensor%s", d->n_misfits - 1, d->n_misfits > 2 ? "s" : "");
+	return heft_fail(err, HEFT_E_FALLBACK, "tensor '%s': %s needs rows of a multiple of %u, they have %llu: it would fall back to %s%s",
+			 item->name, d->misfit.asked->name, d->misfit.asked->block, (unsigned long long)width(item), item->type->name, more);
+}
+
 /* A type that this row length can have: the recipe's fallback, else F16. */
 static int fall_back(struct decision *d, struct recipe_item *item, struct arena *a)
 {
@@ -194,10 +212,8 @@ static int fall_back(struct decision *d, struct recipe_item *item, struct arena 
 			item->type = d->recipe->fallback[k].to;
 	if (item->type == asked || w % item->type->block)
 		item->type = quant_find("f16");
-	if (d->facts->strict)
-		return heft_fail(d->env.err, HEFT_E_FALLBACK,
-			"tensor '%s': %s needs rows of a multiple of %u, they have %llu; it would become %s",
-			item->name, asked->name, asked->block, (unsigned long long)w, item->type->name);
+	if (!d->n_misfits++)
+		d->misfit = (struct misfit){ item, asked };
 	item->fallback = true;
 	item->why = arena_printf(a, "fallback: row %llu is no multiple of %u", (unsigned long long)w, asked->block);
 	return 0;
@@ -271,6 +287,8 @@ int recipe_decide(const struct recipe *r, struct recipe_item *item, size_t n, co
 		rc = decide(d, order[i], why, a);
 	if (!rc)
 		rc = rules_check_used(d->rules, err);
+	if (!rc && f->strict)
+		rc = refuse_misfits(d, err);
 	rules_close(d->rules);
 	return rc;
 }

@@ -107,7 +107,7 @@ checkpoints() {
 	fresh; sed 's/LlamaForCausalLM/NoSuchForCausalLM/' "$dir/m/config.json" >"$dir/c" && mv "$dir/c" "$dir/m/config.json"
 	refused "unknown family" 'NoSuchForCausalLM' "$dir/m"
 	fresh; sed 's/"hidden_size": 64/"hidden_size": "many"/' "$dir/m/config.json" >"$dir/c" && mv "$dir/c" "$dir/m/config.json"
-	refused "config key of the wrong kind" 'hidden_size' "$dir/m"
+	refused "config key of the wrong kind" 'm/config.json: .*hidden_size = "many"' "$dir/m"
 	fresh; sed 's/"num_hidden_layers": 3/"num_hidden_layers": 4/' "$dir/m/config.json" >"$dir/c" && mv "$dir/c" "$dir/m/config.json"
 	refused "a layer that is not there" '.' "$dir/m"
 	fresh; rm "$dir"/m/tokenizer*; refused "no tokenizer" 'tokenizer' "$dir/m"
@@ -119,7 +119,7 @@ checkpoints() {
 	refused "no such path" 'nowhere' "$dir/nowhere"
 	usage "no such type" 'q9_z' "$kjv" -t q9_z -o "$dir/out/x"
 	refused "pattern that matches nothing" 'nothing' "$kjv" -t q4_k_m --tensor-type nothing_like_it=q8_0
-	rm -rf "$dir/m"; model "$dir/m" llama-narrow; refused "--strict makes a fallback an error" 'q4_k' "$dir/m" -t q4_k_m --strict
+	rm -rf "$dir/m"; model "$dir/m" llama-narrow; refused "--strict makes a fallback an error" 'q[46]_k needs .* other tensors' "$dir/m" -t q4_k_m --strict
 }
 
 same_file() { # LABEL OUT: an output that is the input
@@ -144,6 +144,10 @@ outputs() {
 	[ $? = 1 ] && [ "$(wc -l <"$dir/stderr")" -eq 1 ] && grep -q nowhere "$dir/stderr"
 	ok $? "output folder does not exist" || shown "$dir/stderr"
 	usage "two outputs of one name" 'two outputs' "$kjv" -t q8_0 -o "$dir/out/y" -t q4_0 -o "$dir/out/y"
+	mkfifo "$dir/fifo"
+	"$heft" convert "$kjv" -t q8_0 -f -o "$dir/fifo" >/dev/null 2>"$dir/stderr"
+	[ $? = 1 ] && [ -p "$dir/fifo" ] && [ "$(wc -l <"$dir/stderr")" -eq 1 ]
+	ok $? "a pipe or a device is not replaced, -f or not" || shown "$dir/stderr"
 	if [ -e /dev/full ]; then
 		"$heft" convert "$kjv" -t q8_0 -o - >/dev/full 2>"$dir/stderr"
 		[ $? = 1 ] && [ "$(wc -l <"$dir/stderr")" -eq 1 ]

@@ -160,6 +160,18 @@ static void print_size(const struct view *v)
 	}
 }
 
+static void print_missing(const struct heft_model *m)
+{
+	if (!m->missing_shards)
+		return;
+	label("missing");
+	printf("%s%" PRIu64 " file%s that the index names%s ('heft check' lists them)", style(stdout, YELLOW),
+	       m->missing_shards, m->missing_shards == 1 ? "" : "s", style(stdout, PLAIN));
+	if (m->index_total_size)
+		printf(", %s when complete", human_bytes(m->index_total_size).s);
+	putchar('\n');
+}
+
 static void print_tokenizer(const struct heft_facts *f)
 {
 	if (f->context) {
@@ -223,6 +235,7 @@ static void print_view(const struct view *v)
 	print_family(v);
 	print_parameters(v);
 	print_size(v);
+	print_missing(v->m);
 	print_tokenizer(&v->facts);
 	line("license", v->facts.license);
 	label("tensors");
@@ -331,6 +344,7 @@ static void json_view(const struct view *v)
 	json_facts(&w, &v->facts);
 	emit_text(&w, "family_error", v->no_family.code ? v->no_family.text : NULL);
 	emit_number(&w, "size", v->bytes);
+	emit_number(&w, "missing_shards", v->m->missing_shards);
 	json_files(&w, v->m);
 	json_types(&w, v);
 	emit_metadata(&w, v->facts.kv, v->facts.n_kv, v->o->full);
@@ -338,14 +352,32 @@ static void json_view(const struct view *v)
 	emit_report_end(&w);
 }
 
+static void pass_over(void *ctx, const struct heft_problem *p)
+{
+	(void)ctx;
+	(void)p;
+}
+
+/* A download that is under way is shown as far as it is there; any other fault is the error that it is. */
+static int open_model(struct heft_model **m, const char *path, const char *config, struct heft_err *err)
+{
+	struct heft_open_options open = { .config_dir = config };
+
+	if (!heft_open(m, path, &open, err))
+		return 0;
+	if (err->code != HEFT_E_SHARD_MISSING)
+		return -1;
+	open.problem = pass_over;
+	return heft_open(m, path, &open, err);
+}
+
 static int run(void *options, const struct list *args)
 {
 	const struct options *o = options;
-	struct heft_open_options open = { .config_dir = o->config };
 	struct heft_err err = { 0 };
 	struct view v = { .o = o };
 
-	if (heft_open(&v.m, args->v[0], &open, &err))
+	if (open_model(&v.m, args->v[0], o->config, &err))
 		return fail(&err);
 	look(&v);
 	if (o->json)
