@@ -355,15 +355,17 @@ static int add_outputs(struct build *b)
 static int check_words(struct build *b)
 {
 	const struct heft_job *j = b->job;
+	const struct target *target;
 
 	if (!quant_limit_known())
 		return heft_fail(b->err, HEFT_E_OPTION, "HEFT_CPU is '%s': it takes scalar, avx2, avx512 or neon", getenv("HEFT_CPU"));
-	b->format = format_find(j->to ? j->to : "gguf");
+	target = target_find(j->to);
+	b->format = target ? format_find(target->format) : NULL;
 	if (!b->format || !b->format->layout)
 		return heft_fail(b->err, HEFT_E_OPTION, "--to '%s': heft writes gguf and safetensors", j->to);
 	if (j->via && !is_word(j->via, "auto") && !is_plain_float(j->via))
 		return heft_fail(b->err, HEFT_E_OPTION, "--via '%s': auto, bf16, f16 or f32", j->via);
-	b->keeps_names = strcmp(b->format->name, "gguf") != 0;
+	b->keeps_names = target->keeps_names;
 	b->from_gguf = !strcmp(b->plan->model->format, "gguf");
 	b->auto_type = auto_type(b->plan->model);
 	b->via = is_word(j->via, "auto") ? b->auto_type : j->via;

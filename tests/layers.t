@@ -83,6 +83,8 @@ row_for_file() { # a row without its definition does not link; macros define som
 	for t in $(rows quant/list.h ENCODING); do grep -Eqw "quant_$t|$t" quant/*.c || echo "row $t has no file"; done
 	for t in $(defined format format_ formats/*.c); do rows formats/list.h FORMAT | grep -qx "$t" || echo "format_$t has no row"; done
 	for t in $(rows formats/list.h FORMAT); do [ -e "formats/$t.c" ] || echo "row $t has no formats/$t.c"; done
+	for t in $(defined target target_ src/target/*.c); do rows src/target/list.h TARGET | grep -qx "$t" || echo "target_$t has no row"; done
+	for t in $(rows src/target/list.h TARGET); do [ -e "src/target/$t.c" ] || echo "row $t has no src/target/$t.c"; done
 	for t in $(defined tool tool_ src/cmd/*.c); do rows src/cmd/list.h TOOL | grep -qx "$t" || echo "tool_$t has no row"; done
 	for t in $(rows src/cmd/list.h TOOL); do
 		[ -e "src/cmd/$t.c" ] || echo "row $t has no src/cmd/$t.c"

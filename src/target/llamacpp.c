@@ -8,6 +8,11 @@
 
 enum { QUANTIZATION_VERSION = 2 };
 
+const struct target target_llamacpp = {
+	.name = "gguf",
+	.format = "gguf",
+};
+
 /* Small weights that its operators only take as F32; N stands for a number. Norms and what is no ".weight" are F32 by
  * rule. */
 static const char *const f32_names[] = {

@@ -9,6 +9,14 @@
 #include "../../base/json.h"
 #include "../op.h"
 
+/* What one runtime wants, as far as it is not code. */
+struct target {
+	const char *name;   /* as --to takes it */
+	const char *format; /* of the container: formats/list.h */
+	bool keeps_names;   /* the source's own names, shapes and metadata: no family, no recipe */
+};
+const struct target *target_find(const char *name); /* NULL gives the default; a name that is not known gives NULL */
+
 /* How a metadata key is typed in GGUF. Families give numbers; the key decides what they become. */
 enum key_type {
 	KEY_U32, KEY_F32, KEY_BOOL, KEY_STRING, KEY_I32_ARRAY, KEY_F32_ARRAY, KEY_BOOL_ARRAY, KEY_STRING_ARRAY,
