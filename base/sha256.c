@@ -1,5 +1,6 @@
 /*
- * sha256.c - owns the digest contexts of libcrypto. Refuses nothing: the only failure is missing memory, which ends the process.
+ * sha256.c - owns the digest contexts of libcrypto. Refuses nothing: the only failure is missing memory, which ends the
+ * process.
  */
 #include "sha256.h"
 #include "arena.h"

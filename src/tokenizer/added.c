@@ -1,5 +1,6 @@
 /*
- * added.c - the list of added tokens and the search for them: at each place of a text the longest one counts, leftmost first.
+ * added.c - the list of added tokens and the search for them: at each place of a text the longest one counts, leftmost
+ * first.
  */
 #include "added.h"
 
@@ -24,7 +25,8 @@ const struct added_token *added_find(const struct added *s, struct heft_str text
 	return slot ? &s->token[slot->value.i] : NULL;
 }
 
-int added_add(struct added *s, struct added_token t, const struct bpe *b, const struct steps *normalizer, struct heft_err *err)
+int added_add(struct added *s, struct added_token t, const struct bpe *b, const struct steps *normalizer,
+	      struct heft_err *err)
 {
 	struct map_slot *slot;
 	int64_t id;
@@ -34,7 +36,7 @@ int added_add(struct added *s, struct added_token t, const struct bpe *b, const 
 		return 0;
 	t.text.p = arena_memdup(s->arena, t.text.p, t.text.n);
 	t.pattern = t.text;
-	if (t.normalized && steps_text(normalizer, &t.pattern, true, s->arena, err))
+	if (t.normalized && steps_text(normalizer, &t.pattern, true, 16 * t.text.n + 1024, s->arena, err))
 		return -1;
 	slot = map_put(&s->by_text, t.text.p, t.text.n, &found);
 	if (found) {
@@ -49,7 +51,8 @@ int added_add(struct added *s, struct added_token t, const struct bpe *b, const 
 	if (id > s->max_id)
 		s->max_id = id;
 	if (id >= TOKENIZER_MAX_ROWS)
-		return heft_fail(err, HEFT_E_VOCAB_SIZE, "the tokenizer has more than %lld tokens", (long long)TOKENIZER_MAX_ROWS);
+		return heft_fail(err, HEFT_E_VOCAB_SIZE, "the tokenizer has more than %lld tokens",
+				 (long long)TOKENIZER_MAX_ROWS);
 	t.id = (int32_t)id;
 	if (s->n == s->cap)
 		s->token = arena_grow(s->arena, s->token, &s->cap, s->n + 1, sizeof(*s->token));
@@ -59,7 +62,8 @@ int added_add(struct added *s, struct added_token t, const struct bpe *b, const 
 
 static int by_pattern(const void *a, const void *b)
 {
-	const struct heft_str x = (*(const struct added_token *const *)a)->pattern, y = (*(const struct added_token *const *)b)->pattern;
+	const struct heft_str x = (*(const struct added_token *const *)a)->pattern,
+			      y = (*(const struct added_token *const *)b)->pattern;
 	int first = (unsigned char)*x.p - (unsigned char)*y.p;
 
 	return first ? first : x.n != y.n ? (x.n > y.n ? -1 : 1) : memcmp(x.p, y.p, x.n);

@@ -18,7 +18,7 @@ struct added {
 	size_t n, cap;
 	struct map by_text;       /* -> index */
 	int64_t max_id;           /* -1: none yet */
-	const struct added_token **raw, **normal; /* by first byte, longest first: those not normalized, those normalized */
+	const struct added_token **raw, **normal; /* not normalized, normalized; by first byte, longest first */
 	size_t n_raw, n_normal;
 	bool split_special;       /* special tokens in a text are text */
 	struct arena *arena;
@@ -27,7 +27,8 @@ struct added {
 void added_init(struct added *s, struct arena *a);
 void added_release(struct added *s);
 /* Adds a token, or gives the one of that text these flags. Ids come from the vocabulary, else they follow on. */
-int added_add(struct added *s, struct added_token t, const struct bpe *b, const struct steps *normalizer, struct heft_err *err);
+int added_add(struct added *s, struct added_token t, const struct bpe *b, const struct steps *normalizer,
+	      struct heft_err *err);
 const struct added_token *added_find(const struct added *s, struct heft_str text);
 void added_ready(struct added *s); /* after the last one */
 /* Cuts a text at the tokens of one kind. */

@@ -1,6 +1,7 @@
 /*
- * bpe.c - a BPE model: vocabulary, merges, and the encoder of one word. Refuses ids out of range, merges of unknown tokens, merges that are
- * not pairs. A pair's rank is its place in the list; where a pair stands twice the later place counts.
+ * bpe.c - a BPE model: vocabulary, merges, and the encoder of one word. Refuses ids out of range, merges of unknown
+ * tokens, merges that are not pairs. A pair's rank is its place in the list; where a pair stands twice the later place
+ * counts.
  */
 #include "bpe.h"
 #include "heap.h"
@@ -12,7 +13,7 @@
 struct pair {
 	int32_t left, right; /* left -1: empty */
 	uint32_t rank;
-	int32_t id;          /* of both together */
+	int32_t id; /* of both together */
 };
 
 void ids_add(struct ids *ids, int32_t id)
@@ -41,7 +42,7 @@ int64_t bpe_id(const struct bpe *b, struct heft_str text)
 int bpe_read_vocab(struct bpe *b, const struct json *vocab, struct arena *a, struct heft_err *err)
 {
 	if (json_kind(vocab) != JSON_OBJECT)
-		return heft_fail(err, HEFT_E_TOKENIZER, "the tokenizer's vocab is no object");
+		return heft_fail(err, HEFT_E_TOKENIZER, "%s: the vocabulary is no object", b->file);
 	map_init(&b->by_text);
 	b->entry = arena_array(a, json_count(vocab) + 1, sizeof(*b->entry));
 	for (const struct json *j = json_first(vocab); j; j = json_next(j)) {
@@ -51,8 +52,8 @@ int bpe_read_vocab(struct bpe *b, const struct json *vocab, struct arena *a, str
 		bool found;
 		e->text = json_key(j);
 		if (json_is_float(j) || !json_int(j, &id) || id < 0 || id >= TOKENIZER_MAX_ROWS)
-			return heft_fail(err, HEFT_E_TOKENIZER, "the token '%.*s' has no usable id", (int)(e->text.n < 100 ? e->text.n : 100),
-					 e->text.p);
+			return heft_fail(err, HEFT_E_TOKENIZER, "%s: the token '%.*s' has no usable id", b->file,
+					 (int)(e->text.n < 100 ? e->text.n : 100), e->text.p);
 		e->text.p = arena_memdup(a, e->text.p, e->text.n);
 		e->id = (int32_t)id;
 		slot = map_put(&b->by_text, e->text.p, e->text.n, &found);
@@ -61,7 +62,8 @@ int bpe_read_vocab(struct bpe *b, const struct json *vocab, struct arena *a, str
 	return 0;
 }
 
-/* ---- merges ------------------------------------------------------------------------------------------------------- */
+/* ---- merges
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* The seed is another in each process, so that a file cannot aim at one place of the table. */
 static struct pair *find_pair(const struct bpe *b, int32_t left, int32_t right)
@@ -106,7 +108,8 @@ static int add_merge(struct bpe *b, struct heft_str left, struct heft_str right,
 			free(both);
 	}
 	if (id < 0)
-		return heft_fail(err, HEFT_E_TOKENIZER, "merge %u names a token that is not in the vocabulary", rank + 1);
+		return heft_fail(err, HEFT_E_TOKENIZER, "%s: merge %u names a token that is not in the vocabulary",
+				 b->file, rank + 1);
 	*find_pair(b, (int32_t)l, (int32_t)r) = (struct pair){ (int32_t)l, (int32_t)r, rank, (int32_t)id };
 	return 0;
 }
@@ -152,7 +155,7 @@ int bpe_read_merges(struct bpe *b, const struct json *merges, struct arena *a, s
 	uint32_t rank = 0;
 
 	if (json_kind(merges) != JSON_ARRAY)
-		return heft_fail(err, HEFT_E_TOKENIZER, "the tokenizer's merges are no list");
+		return heft_fail(err, HEFT_E_TOKENIZER, "%s: the merges are no list", b->file);
 	b->merge = arena_array(a, json_count(merges) + 1, sizeof(*b->merge));
 	make_pairs(b, json_count(merges));
 	for (const struct json *j = json_first(merges); j; j = json_next(j)) {
@@ -163,11 +166,11 @@ int bpe_read_merges(struct bpe *b, const struct json *merges, struct arena *a, s
 			if (is_version(line))
 				continue;
 			if (!cut_in_two(line, &left, &right))
-				return heft_fail(err, HEFT_E_TOKENIZER, "merge %u is no pair", rank + 1);
+				return heft_fail(err, HEFT_E_TOKENIZER, "%s: merge %u is no pair", b->file, rank + 1);
 		} else if (json_str(part, &left) && json_str(json_next(part), &right) && !json_next(json_next(part))) {
 			b->merge[b->n_merges++] = join(left, right, a);
 		} else {
-			return heft_fail(err, HEFT_E_TOKENIZER, "merge %u is no pair", rank + 1);
+			return heft_fail(err, HEFT_E_TOKENIZER, "%s: merge %u is no pair", b->file, rank + 1);
 		}
 		if (add_merge(b, left, right, rank++, err))
 			return -1;
@@ -228,14 +231,15 @@ int bpe_read_merges_text(struct bpe *b, struct heft_str text, struct arena *a, s
 		if (is_version(line))
 			continue;
 		if (!cut_in_two(line, &left, &right))
-			return heft_fail(err, HEFT_E_TOKENIZER, "merges.txt: line %u is no pair", rank + 1);
+			return heft_fail(err, HEFT_E_TOKENIZER, "merges.txt: merge %u is no pair", rank + 1);
 		if (add_merge(b, left, right, rank++, err))
 			return -1;
 	}
 	return 0;
 }
 
-/* ---- encoding one word --------------------------------------------------------------------------------------------- */
+/* ---- encoding one word
+ * --------------------------------------------------------------------------------------------- */
 
 struct symbol {
 	int32_t id; /* -1: merged away */
@@ -258,7 +262,8 @@ static int64_t char_id(const struct bpe *b, struct heft_str c, bool first, bool 
 {
 	char text[256];
 	size_t n = 0;
-	const struct heft_str part[] = { first ? (struct heft_str){ 0 } : b->prefix, c, last ? b->suffix : (struct heft_str){ 0 } };
+	const struct heft_str part[] = { first ? (struct heft_str){ 0 } : b->prefix, c,
+					 last ? b->suffix : (struct heft_str){ 0 } };
 
 	for (size_t i = 0; i < 3; i++) {
 		if (part[i].n > sizeof(text) - n)
@@ -308,7 +313,8 @@ static int add_chars(const struct bpe *b, struct heft_str text, struct word *w, 
 			add_symbol(w, (int32_t)unk);
 		unk = bpe_id(b, b->unk);
 		if (unk < 0)
-			return heft_fail(err, HEFT_E_TOKENIZER, "the unknown token '%.*s' is not in the vocabulary", (int)b->unk.n, b->unk.p);
+			return heft_fail(err, HEFT_E_TOKENIZER, "%s: the unknown token '%.*s' is not in the vocabulary",
+					 b->file, (int)(b->unk.n < 100 ? b->unk.n : 100), b->unk.p);
 	}
 	if (unk >= 0)
 		add_symbol(w, (int32_t)unk);

@@ -12,6 +12,7 @@ struct vocab_entry {
 };
 
 struct bpe {
+	const char *file;          /* that it is read from, for messages */
 	struct vocab_entry *entry; /* in file order; texts in the tokenizer's arena */
 	size_t n;
 	struct map by_text;        /* -> id */

@@ -1,6 +1,7 @@
 /*
- * classes.c - which of transformers' tokenizer classes (5.12) a model gets, and what the classes that rebuild a tokenizer put in place of what
- * tokenizer.json says. Owns these tables. A class that is not here takes the file as it is.
+ * classes.c - which of transformers' tokenizer classes (5.12) a model gets, and what the classes that rebuild a
+ * tokenizer put in place of what tokenizer.json says. Owns these tables. A class that is not here takes the file as it
+ * is.
  */
 #include "encoder.h"
 
@@ -10,12 +11,16 @@
 /* In JSON inside C: each backslash of a pattern is four. */
 #define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 #define SPACES "\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"
-#define QWEN2 CONTRACTIONS "|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|" SPACES
+#define QWEN2 \
+	CONTRACTIONS "|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+" \
+		     "|\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|" SPACES
 #define QWEN35 \
-	CONTRACTIONS "|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?[\\\\p{L}\\\\p{M}]+|\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{M}\\\\p{N}]+[\\\\r\\\\n]*|" SPACES
+	CONTRACTIONS "|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?[\\\\p{L}\\\\p{M}]+" \
+		     "|\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{M}\\\\p{N}]+[\\\\r\\\\n]*|" SPACES
 #define SPLIT_THEN_BYTES(pattern) \
 	"{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" pattern "\"}," \
-	"\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":%P,\"use_regex\":false}]}"
+	"\"behavior\":\"Isolated\",\"invert\":false}," \
+	"{\"type\":\"ByteLevel\",\"add_prefix_space\":%P,\"use_regex\":false}]}"
 #define BYTE_LEVEL "{\"type\":\"ByteLevel\",\"add_prefix_space\":%P,\"use_regex\":true}"
 #define NFC "\"normalizer\":{\"type\":\"NFC\"},"
 #define UNBYTES ",\"decoder\":{\"type\":\"ByteLevel\"}"
@@ -25,10 +30,13 @@
 static const struct tokenizer_class classes[] = {
 	{ .name = "TokenizersBackend" }, /* the first: the file as it is */
 	{ .name = "LlamaTokenizer", .unk = "<unk>", .bos = "<s>", .eos = "</s>", .prefix_space = true,
-	  .json = "{\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_scheme\":\"%S\","
-		  "\"split\":false},\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"\u2581\"},"
-		  "\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" \",\"start\":%N,"
-		  "\"stop\":0}]},\"model\":{\"fuse_unk\":true,\"byte_fallback\":true}}" },
+	  .json = "{\"normalizer\":null,"
+		  "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_scheme\":\"%S\",\"split\":false},"
+		  "\"decoder\":{\"type\":\"Sequence\",\"decoders\":["
+		  "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\u2581\"},\"content\":\" \"},"
+		  "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},"
+		  "{\"type\":\"Strip\",\"content\":\" \",\"start\":%N,\"stop\":0}]},"
+		  "\"model\":{\"fuse_unk\":true,\"byte_fallback\":true}}" },
 	{ .name = "Qwen2Tokenizer", .unk = END_OF_TEXT, .eos = END_OF_TEXT, .pad = END_OF_TEXT, .add_named = true,
 	  .json = "{" NFC "\"pre_tokenizer\":" SPLIT_THEN_BYTES(QWEN2) UNBYTES "}" },
 	{ .name = "Qwen3_5Tokenizer", .unk = END_OF_TEXT, .eos = END_OF_TEXT, .pad = END_OF_TEXT,
@@ -43,22 +51,34 @@ static const struct tokenizer_class classes[] = {
 static const struct {
 	const char *name, *types; /* between spaces */
 } registered[] = {
-	{ "TokenizersBackend", " glm glm4 glm4_moe glm4_moe_lite glm4v glm4v_moe glm_image glmasr got_ocr2 granite granitemoe granitemoehybrid"
-			       " granitemoeshared minicpmv4_6 olmo3 olmo_hybrid ministral ministral3 mistral mistral3 mixtral pixtral voxtral"
-			       " voxtral_realtime arctic chameleon chatlm deepseek_v2 deepseek_v3 deepseek_v32 deepseek_v4 deepseek_vl"
-			       " deepseek_vl_hybrid deepseek_vl_v2 deepseek_ocr deepseek_ocr2 fuyu h2ovl_chat hyperclovax_vlm internlm2 jamba"
-			       " janus llava llava_next minicpmv minimax_m2 modernbert molmo molmo2 nemotron nvfp4 opencua openvla phi3 phi3_v"
-			       " phimoe step3p5 step3_vl vipllava cohere_asr " },
-	{ "Qwen2Tokenizer", " audioflamingo3 colqwen2 cosmos3_omni internvl ovis2 qianfan_ocr qwen2 qwen2_5_omni qwen2_5_vl qwen2_audio"
-			    " qwen2_moe qwen2_vl qwen3 qwen3_moe qwen3_next qwen3_omni_moe qwen3_vl qwen3_vl_moe lighton_ocr " },
-	{ "Qwen3_5Tokenizer", " qwen3_5 qwen3_5_moe " },
-	{ "GPT2Tokenizer", " blip-2 codegen dbrx emu3 flex_olmo gpt2 gpt_bigcode gpt_neo gptj instructblip instructblipvideo jais2 opt phi"
-			   " starcoder2 " },
-	{ "GPTNeoXTokenizer", " falcon_mamba gpt_neox mamba mamba2 mpt olmo olmo2 olmoe rwkv stablelm xlstm " },
-	{ "CohereTokenizer", " aya_vision cohere cohere2 " },
-	{ "GemmaTokenizer", " diffusion_gemma gemma gemma2 gemma3 gemma3_text gemma3n gemma3n_text recurrent_gemma shieldgemma2 t5gemma " },
-	{ "CodeLlamaTokenizer", " code_llama " },
-	{ "LlamaTokenizer", " idefics idefics2 " },
+	{ "TokenizersBackend",
+	  " glm glm4 glm4_moe glm4_moe_lite glm4v glm4v_moe glm_image glmasr got_ocr2 granite granitemoe "
+	  "granitemoehybrid granitemoeshared minicpmv4_6 olmo3 olmo_hybrid ministral ministral3 mistral "
+	  "mistral3 mixtral pixtral voxtral voxtral_realtime arctic chameleon chatlm deepseek_v2 "
+	  "deepseek_v3 deepseek_v32 deepseek_v4 deepseek_vl deepseek_vl_hybrid deepseek_vl_v2 deepseek_ocr "
+	  "deepseek_ocr2 fuyu h2ovl_chat hyperclovax_vlm internlm2 jamba janus llava llava_next minicpmv "
+	  "minimax_m2 modernbert molmo molmo2 nemotron nvfp4 opencua openvla phi3 phi3_v phimoe step3p5 "
+	  "step3_vl vipllava cohere_asr " },
+	{ "Qwen2Tokenizer",
+	  " audioflamingo3 colqwen2 cosmos3_omni internvl ovis2 qianfan_ocr qwen2 qwen2_5_omni qwen2_5_vl "
+	  "qwen2_audio qwen2_moe qwen2_vl qwen3 qwen3_moe qwen3_next qwen3_omni_moe qwen3_vl qwen3_vl_moe "
+	  "lighton_ocr " },
+	{ "Qwen3_5Tokenizer",
+	  " qwen3_5 qwen3_5_moe " },
+	{ "GPT2Tokenizer",
+	  " blip-2 codegen dbrx emu3 flex_olmo gpt2 gpt_bigcode gpt_neo gptj instructblip instructblipvideo "
+	  "jais2 opt phi starcoder2 " },
+	{ "GPTNeoXTokenizer",
+	  " falcon_mamba gpt_neox mamba mamba2 mpt olmo olmo2 olmoe rwkv stablelm xlstm " },
+	{ "CohereTokenizer",
+	  " aya_vision cohere cohere2 " },
+	{ "GemmaTokenizer",
+	  " diffusion_gemma gemma gemma2 gemma3 gemma3_text gemma3n gemma3n_text recurrent_gemma "
+	  "shieldgemma2 t5gemma " },
+	{ "CodeLlamaTokenizer",
+	  " code_llama " },
+	{ "LlamaTokenizer",
+	  " idefics idefics2 " },
 };
 
 /* Of the types whose repositories are known to name a wrong class, the one that has a class of its own. */

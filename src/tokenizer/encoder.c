@@ -1,6 +1,6 @@
 /*
- * encoder.c - a tokenizer made ready to encode: model, steps, added tokens, and what the post-processor puts around a text; then a text's way
- * through them. Refuses models other than BPE.
+ * encoder.c - a tokenizer made ready to encode: model, steps, added tokens, and what the post-processor puts around a
+ * text; then a text's way through them. Refuses models other than BPE.
  */
 #include "encoder.h"
 
@@ -14,7 +14,8 @@ struct parts {
 	const struct json *normalizer, *pre_tokenizer, *decoder, *flags;
 };
 
-/* ---- the model ---------------------------------------------------------------------------------------------------- */
+/* ---- the model
+ * ---------------------------------------------------------------------------------------------------- */
 
 static struct heft_str keep(const struct json *j, struct arena *a)
 {
@@ -40,10 +41,12 @@ static int read_model(struct encoder *e, const struct json *model, struct heft_e
 	const char *type = json_cstr(json_get(model, "type"));
 
 	if (json_get(model, "type") && (!type || strcmp(type, "BPE")))
-		return heft_fail(err, HEFT_E_TOKENIZER, "tokenizer.json: a model of type '%s' is not one that heft reads; it reads BPE",
+		return heft_fail(err, HEFT_E_TOKENIZER,
+				 "tokenizer.json: a model of type '%s' is not one that heft reads; it reads BPE",
 				 type ? type : "");
-	return bpe_read_vocab(&e->bpe, json_get(model, "vocab"), e->arena, err) ||
-	       bpe_read_merges(&e->bpe, json_get(model, "merges"), e->arena, err) ? -1 : 0;
+	if (bpe_read_vocab(&e->bpe, json_get(model, "vocab"), e->arena, err))
+		return -1;
+	return bpe_read_merges(&e->bpe, json_get(model, "merges"), e->arena, err);
 }
 
 static int read_model_files(struct encoder *e, const char *dir, struct heft_err *err)
@@ -52,16 +55,19 @@ static int read_model_files(struct encoder *e, const char *dir, struct heft_err 
 	struct heft_str merges;
 	int rc;
 
-	if (file_json(dir, "vocab.json", TOKENIZER_FILE_LIMIT, &vocab, err) ||
-	    file_read(dir, "merges.txt", TOKENIZER_FILE_LIMIT, &merges, e->arena, err))
+	if (file_read(dir, "merges.txt", TOKENIZER_FILE_LIMIT, &merges, e->arena, err) ||
+	    file_json(dir, "vocab.json", TOKENIZER_FILE_LIMIT, &vocab, err))
 		return -1;
 	text_newlines(&merges);
-	rc = bpe_read_vocab(&e->bpe, json_root(vocab), e->arena, err) || bpe_read_merges_text(&e->bpe, merges, e->arena, err) ? -1 : 0;
+	rc = bpe_read_vocab(&e->bpe, json_root(vocab), e->arena, err);
+	if (!rc)
+		rc = bpe_read_merges_text(&e->bpe, merges, e->arena, err);
 	json_free(vocab);
 	return rc;
 }
 
-/* ---- the post-processor ------------------------------------------------------------------------------------------- */
+/* ---- the post-processor
+ * ------------------------------------------------------------------------------------------- */
 
 static void add_ids(struct ids *to, const struct json *ids)
 {
@@ -110,7 +116,8 @@ static int read_processors(struct encoder *e, const struct json *post, struct he
 	struct heft_str type;
 
 	if (n < 0)
-		return heft_fail(err, HEFT_E_TOKENIZER, "tokenizer.json: the post-processor has more than %d parts", MAX_PROCESSORS);
+		return heft_fail(err, HEFT_E_TOKENIZER, "tokenizer.json: the post-processor has more than %d parts",
+				 MAX_PROCESSORS);
 	for (int64_t i = 0; i < n; i++) {
 		struct ids before = { 0 };
 		if (!json_str(json_get(node[i], "type"), &type))
@@ -130,7 +137,9 @@ static int read_processors(struct encoder *e, const struct json *post, struct he
 /* Without a tokenizer.json: bos and eos where tokenizer_config.json says that they are added. */
 static void add_bos_eos(struct encoder *e, const struct json *config)
 {
-	static const struct { const char *add, *token; } row[] = { { "add_bos_token", "bos_token" }, { "add_eos_token", "eos_token" } };
+	static const struct {
+		const char *add, *token;
+	} row[] = { { "add_bos_token", "bos_token" }, { "add_eos_token", "eos_token" } };
 
 	for (size_t i = 0; i < 2; i++) {
 		const struct json *token = json_get(config, row[i].token);
@@ -147,22 +156,27 @@ static void add_bos_eos(struct encoder *e, const struct json *config)
 	}
 }
 
-/* ---- the steps ---------------------------------------------------------------------------------------------------- */
+/* ---- the steps
+ * ---------------------------------------------------------------------------------------------------- */
 
-#define FIXED_PATTERN \
-	"[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?[\\\\p{Lu}\\\\p{Lt}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]*[\\\\p{Ll}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]+|" \
-	"[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?[\\\\p{Lu}\\\\p{Lt}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]+[\\\\p{Ll}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]*|" \
+#define FIXED_PATTERN                                                                                                  \
+	"[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?[\\\\p{Lu}\\\\p{Lt}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]*[\\\\p{Ll}\\\\p{Lm}\\\\p{Lo}"    \
+	"\\\\p{M}]+|"                                                                                                  \
+	"[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?[\\\\p{Lu}\\\\p{Lt}\\\\p{Lm}\\\\p{Lo}\\\\p{M}]+[\\\\p{Ll}\\\\p{Lm}\\\\p{Lo}"    \
+	"\\\\p{M}]*|"                                                                                                  \
 	"\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n/]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"
 
-/* Does transformers put the right pattern into a Mistral tokenizer that was published with a wrong one? Only where tokenizer_config.json
- * asks for it, and config.json is not of a version or model type that needs no fix. */
+/* Does transformers put the right pattern into a Mistral tokenizer that was published with a wrong one? Only where
+ * tokenizer_config.json asks for it, and config.json is not of a version or model type that needs no fix. */
 static bool wants_fixed_pattern(const struct encoder *e, const struct files *f)
 {
 	static const char *const types[] = { "mistral", "mistral3", "voxtral", "ministral", "pixtral" };
-	const char *version = json_cstr(json_get(f->config, "transformers_version")), *type = json_cstr(json_get(f->config, "model_type"));
+	const char *version = json_cstr(json_get(f->config, "transformers_version")),
+		   *type = json_cstr(json_get(f->config, "model_type"));
 	bool fix = false;
 
-	if (!json_bool(json_get(json_root(f->tokenizer_config), "fix_mistral_regex"), &fix) || !fix || e->bpe.n + e->added.n <= 100000)
+	if (!json_bool(json_get(json_root(f->tokenizer_config), "fix_mistral_regex"), &fix) || !fix ||
+	    e->bpe.n + e->added.n <= 100000)
 		return false;
 	if (!version || !*version || !type)
 		return !version || !*version || strtol(version, NULL, 10) < 5;
@@ -174,8 +188,10 @@ static bool wants_fixed_pattern(const struct encoder *e, const struct files *f)
 
 static int read_pre_tokenizer(struct encoder *e, const struct files *f, const struct json *j, struct heft_err *err)
 {
-	static const char split[] = "{\"split\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" FIXED_PATTERN "\"},\"behavior\":\"Isolated\"},"
-				    "\"bytes\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}}";
+	static const char split[] =
+		"{\"split\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" FIXED_PATTERN
+		"\"},\"behavior\":\"Isolated\"},"
+		"\"bytes\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}}";
 	const struct json *list = json_get(j, "pretokenizers");
 	const char *type = json_cstr(json_get(j, "type"));
 	struct json_doc *fixed;
@@ -190,19 +206,22 @@ static int read_pre_tokenizer(struct encoder *e, const struct files *f, const st
 			rc = steps_pre_tokenizer(&e->pre_tokenizer, k, err);
 	else if (!rc)
 		rc = steps_pre_tokenizer(&e->pre_tokenizer,
-					 type && !strcmp(type, "Metaspace") ? json_get(json_root(fixed), "bytes") : j, err);
+					 type && !strcmp(type, "Metaspace") ? json_get(json_root(fixed), "bytes") : j,
+					 err);
 	json_free(fixed);
 	return rc;
 }
 
-static int read_parts(struct encoder *e, const struct files *f, const struct tokenizer_class *c, const struct parts *p, struct heft_err *err)
+static int read_parts(struct encoder *e, const struct files *f, const struct tokenizer_class *c, const struct parts *p,
+		      struct heft_err *err)
 {
 	const struct json *tokenizer = json_root(f->tokenizer);
 
 	e->has_decoder = json_kind(p->decoder) == JSON_OBJECT;
 	if ((tokenizer ? read_model(e, json_get(tokenizer, "model"), err) : read_model_files(e, f->dir, err)))
 		return -1;
-	if (e->encodes && (steps_normalizer(&e->normalizer, p->normalizer, err) || steps_decoder(&e->decoder, p->decoder, err)))
+	if (e->encodes &&
+	    (steps_normalizer(&e->normalizer, p->normalizer, err) || steps_decoder(&e->decoder, p->decoder, err)))
 		return -1;
 	if (encoder_add_tokens(e, f, c, err) || (e->encodes && read_pre_tokenizer(e, f, p->pre_tokenizer, err)))
 		return -1;
@@ -213,28 +232,34 @@ static int read_parts(struct encoder *e, const struct files *f, const struct tok
 	return 0;
 }
 
-int encoder_open(struct encoder *e, const struct files *f, struct arena *a, enum encoder_mode mode, struct heft_err *err)
+int encoder_open(struct encoder *e, const struct files *f, struct arena *a, enum encoder_mode mode,
+		 struct heft_err *err)
 {
 	const struct json *own = json_root(f->tokenizer);
 	bool raw = mode == ENCODER_AS_FILE;
 	const struct tokenizer_class *c = class_of(raw ? NULL : f->config, raw ? NULL : json_root(f->tokenizer_config));
-	struct parts parts = { json_get(own, "normalizer"), json_get(own, "pre_tokenizer"), json_get(own, "decoder"), json_get(own, "model") };
+	struct parts parts = { json_get(own, "normalizer"), json_get(own, "pre_tokenizer"), json_get(own, "decoder"),
+			       json_get(own, "model") };
 	struct json_doc *doc = NULL;
 	int rc;
 
 	*e = (struct encoder){ .encodes = mode != ENCODER_NO_STEPS, .rebuilt = c->json };
+	e->bpe.file = own ? "tokenizer.json" : "vocab.json";
 	e->arena = e->normalizer.arena = e->pre_tokenizer.arena = e->decoder.arena = a;
 	map_init(&e->bpe.by_text);
 	added_init(&e->added, a);
 	json_bool(json_get(json_root(f->tokenizer_config), "split_special_tokens"), &e->added.split_special);
 	if (!own && !c->json)
-		return heft_fail(err, HEFT_E_TOKENIZER, "%s: vocab.json and merges.txt do not say how text is split; add tokenizer.json", f->dir);
+		return heft_fail(err, HEFT_E_TOKENIZER,
+				 "%s: vocab.json and merges.txt do not say how text is split; add tokenizer.json",
+				 f->dir);
 	if (c->json) {
 		doc = class_json(c, json_root(f->tokenizer_config), err);
 		if (!doc)
 			return -1;
-		parts = (struct parts){ json_get(json_root(doc), "normalizer"), json_get(json_root(doc), "pre_tokenizer"),
-					json_get(json_root(doc), "decoder"), json_get(json_root(doc), "model") };
+		parts = (struct parts){ json_get(json_root(doc), "normalizer"),
+					json_get(json_root(doc), "pre_tokenizer"), json_get(json_root(doc), "decoder"),
+					json_get(json_root(doc), "model") };
 	}
 	rc = read_parts(e, f, c, &parts, err);
 	json_free(doc);
@@ -252,7 +277,8 @@ void encoder_release(struct encoder *e)
 	free(e->after.id);
 }
 
-/* ---- a text's way ------------------------------------------------------------------------------------------------- */
+/* ---- a text's way
+ * ------------------------------------------------------------------------------------------------- */
 
 /* Cut at the tokens that count before normalization, normalized, cut at those that count behind it. */
 static int cut(const struct encoder *e, struct heft_str text, struct pieces *out, struct heft_err *err)
@@ -266,7 +292,7 @@ static int cut(const struct encoder *e, struct heft_str text, struct pieces *out
 			pieces_add(out, p.text, p.id, p.first);
 			continue;
 		}
-		if (steps_text(&e->normalizer, &p.text, p.first, out->arena, err))
+		if (steps_text(&e->normalizer, &p.text, p.first, out->limit, out->arena, err))
 			return -1;
 		added_split(&e->added, true, p, out);
 	}
@@ -275,7 +301,7 @@ static int cut(const struct encoder *e, struct heft_str text, struct pieces *out
 
 static int encode(const struct encoder *e, struct heft_str text, struct ids *out, struct arena *a, struct heft_err *err)
 {
-	struct pieces pieces = { .arena = a };
+	struct pieces pieces = { .arena = a, .limit = 16 * text.n + 65536 };
 
 	if (cut(e, text, &pieces, err) || steps_pieces(&e->pre_tokenizer, &pieces, err))
 		return -1;
@@ -306,10 +332,11 @@ int encoder_encode(const struct encoder *e, struct heft_str text, bool special, 
 	return rc;
 }
 
-int encoder_round_trip(const struct encoder *e, const struct added_token *t, struct heft_str *out, struct arena *a, struct heft_err *err)
+int encoder_round_trip(const struct encoder *e, const struct added_token *t, struct heft_str *out, struct arena *a,
+		       struct heft_err *err)
 {
 	*out = t->text;
 	if (e->added.split_special && t->special)
 		return 0; /* its pieces give it back */
-	return e->has_decoder ? steps_text(&e->decoder, out, true, a, err) : 0;
+	return e->has_decoder ? steps_text(&e->decoder, out, true, 16 * t->text.n + 1024, a, err) : 0;
 }

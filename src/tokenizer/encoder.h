@@ -1,8 +1,9 @@
 /*
  * encoder.h - a tokenizer.json made ready to encode, as transformers' class for the model would make it.
  *
- * transformers does not always run the file as it is: some classes (LlamaTokenizer, Qwen2Tokenizer ...) take its vocabulary and merges and
- * bring their own normalizer and pre-tokenizer. Which class it is follows from tokenizer_config.json and the model type.
+ * transformers does not always run the file as it is: some classes (LlamaTokenizer, Qwen2Tokenizer ...) take its
+ * vocabulary and merges and bring their own normalizer and pre-tokenizer. Which class it is follows from
+ * tokenizer_config.json and the model type.
  */
 #ifndef TOKENIZER_ENCODER_H
 #define TOKENIZER_ENCODER_H
@@ -16,7 +17,7 @@ struct encoder {
 	struct steps normalizer, pre_tokenizer, decoder;
 	bool has_decoder, encodes, rebuilt; /* rebuilt: not the file as it is */
 	struct ids before, after;     /* what the post-processor puts around a text */
-	struct heft_str *named;       /* texts of the special tokens that have a name in the class, and of the extra ones */
+	struct heft_str *named;       /* texts of the special tokens that have a name, and of the extra ones */
 	size_t n_named;
 };
 
@@ -26,12 +27,14 @@ enum encoder_mode {
 	ENCODER_NO_STEPS, /* vocabulary and tokens only: it does not encode */
 };
 /* Release it, whatever it returns. */
-int encoder_open(struct encoder *e, const struct files *f, struct arena *a, enum encoder_mode mode, struct heft_err *err);
+int encoder_open(struct encoder *e, const struct files *f, struct arena *a, enum encoder_mode mode,
+		 struct heft_err *err);
 void encoder_release(struct encoder *e);
 /* special: with what the post-processor adds. */
 int encoder_encode(const struct encoder *e, struct heft_str text, bool special, struct ids *out, struct heft_err *err);
 /* The text that one added token becomes when it is encoded and decoded. */
-int encoder_round_trip(const struct encoder *e, const struct added_token *t, struct heft_str *out, struct arena *a, struct heft_err *err);
+int encoder_round_trip(const struct encoder *e, const struct added_token *t, struct heft_str *out, struct arena *a,
+		       struct heft_err *err);
 
 /* classes.c */
 struct tokenizer_class {

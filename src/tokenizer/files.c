@@ -1,5 +1,6 @@
 /*
- * files.c - the files of a model directory that a tokenizer is made of: whole files, read once, with a limit. Refuses what is no regular file.
+ * files.c - the files of a model directory that a tokenizer is made of: whole files, read once, with a limit. Refuses
+ * what is no regular file.
  */
 #include "internal.h"
 
@@ -37,7 +38,8 @@ bool file_exists(const char *dir, const char *name)
 	return there;
 }
 
-static int read_path(const char *path, size_t limit, size_t head, struct heft_str *out, struct arena *a, struct heft_err *err)
+static int read_path(const char *path, size_t limit, size_t head, struct heft_str *out, struct arena *a,
+		     struct heft_err *err)
 {
 	size_t size = 0;
 	char *text;
@@ -47,8 +49,8 @@ static int read_path(const char *path, size_t limit, size_t head, struct heft_st
 	if (!regular(path, &size))
 		return heft_fail_errno(err, HEFT_E_OPEN, "cannot open '%s'", path);
 	if (size > limit)
-		return heft_fail(err, HEFT_E_LIMIT, "'%s' has %zu bytes; a tokenizer file of more than %zu is not read", path, size,
-				 limit);
+		return heft_fail(err, HEFT_E_LIMIT, "'%s' has %zu bytes; a tokenizer file of more than %zu is not read",
+				 path, size, limit);
 	size = size < head ? size : head;
 	f = fopen(path, "rb");
 	if (!f)
@@ -62,7 +64,8 @@ static int read_path(const char *path, size_t limit, size_t head, struct heft_st
 	return rc;
 }
 
-int file_read(const char *dir, const char *name, size_t limit, struct heft_str *out, struct arena *a, struct heft_err *err)
+int file_read(const char *dir, const char *name, size_t limit, struct heft_str *out, struct arena *a,
+	      struct heft_err *err)
 {
 	char *path = path_of(dir, name);
 	int rc = read_path(path, limit, SIZE_MAX, out, a, err);

@@ -1,8 +1,9 @@
 /*
  * internal.h - what the files of the tokenizer room share. Nobody outside includes it.
  *
- * A tokenizer is made in three steps: the vocabulary (spm.c or model.c), the special tokens and templates (special.c, template.c), and for
- * byte-level BPE the encoder whose ids of the check text name the pre-tokenizer (pre.c). The tokenizer's arena owns all strings.
+ * A tokenizer is made in three steps: the vocabulary (spm.c or model.c), the special tokens and templates (special.c,
+ * template.c), and for byte-level BPE the encoder whose ids of the check text name the pre-tokenizer (pre.c). The
+ * tokenizer's arena owns all strings.
  */
 #ifndef TOKENIZER_INTERNAL_H
 #define TOKENIZER_INTERNAL_H
@@ -68,12 +69,14 @@ struct files {
 };
 bool file_exists(const char *dir, const char *name);
 /* Reads a whole regular file into the arena. */
-int file_read(const char *dir, const char *name, size_t limit, struct heft_str *out, struct arena *a, struct heft_err *err);
+int file_read(const char *dir, const char *name, size_t limit, struct heft_str *out, struct arena *a,
+	      struct heft_err *err);
 /* Its first bytes alone. */
 int file_head(const char *dir, const char *name, size_t n, struct heft_str *out, struct arena *a, struct heft_err *err);
 /* *out NULL where there is no such file. */
 int file_json(const char *dir, const char *name, size_t limit, struct json_doc **out, struct heft_err *err);
-/* A tokenizer.json node, or the nodes in its list where it is a Sequence, sequences inside sequences unfolded: how many, or -1: more than cap. */
+/* A tokenizer.json node, or the nodes in its list where it is a Sequence, sequences inside sequences unfolded: how
+ * many, or -1: more than cap. */
 int64_t json_flatten(const struct json *j, const char *list, const struct json **out, size_t cap);
 /* As Python's text mode reads a file: \r\n and \r become \n, in place. */
 void text_newlines(struct heft_str *s);

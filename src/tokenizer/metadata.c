@@ -1,6 +1,6 @@
 /*
- * metadata.c - a tokenizer's rows, merges, special tokens and templates as tokenizer.* keys, in the reference's types. Empty texts and
- * arrays are left out, as the reference leaves them out.
+ * metadata.c - a tokenizer's rows, merges, special tokens and templates as tokenizer.* keys, in the reference's types.
+ * Empty texts and arrays are left out, as the reference leaves them out.
  */
 #include "internal.h"
 
@@ -54,7 +54,9 @@ static struct heft_str text(const char *z)
 
 static int put_special(struct out *o, const struct special *s, struct heft_err *err)
 {
-	static const struct { const char *id, *add; } key[ROLES] = {
+	static const struct {
+		const char *id, *add;
+	} key[ROLES] = {
 		[ROLE_BOS] = { GGML "bos_token_id", GGML "add_bos_token" },
 		[ROLE_EOS] = { GGML "eos_token_id", GGML "add_eos_token" },
 		[ROLE_UNK] = { GGML "unknown_token_id", NULL },
@@ -67,7 +69,8 @@ static int put_special(struct out *o, const struct special *s, struct heft_err *
 
 	for (int role = 0; role < ROLES; role++) {
 		if (key[role].id && s->id[role] > UINT32_MAX)
-			return heft_fail(err, HEFT_E_TOKENIZER, "a special token has the id %lld, which does not fit 32 bits",
+			return heft_fail(err, HEFT_E_TOKENIZER,
+					 "a special token has the id %lld, which does not fit 32 bits",
 					 (long long)s->id[role]);
 		if (key[role].id && s->id[role] >= 0)
 			put(o, key[role].id, HEFT_U32)->u = (uint64_t)s->id[role];

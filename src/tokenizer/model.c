@@ -1,16 +1,18 @@
 /*
- * model.c - tokenizer.json, or vocab.json with merges.txt, as rows: byte-level BPE ("gpt2", strategy bpe), or SentencePiece BPE that was saved
- * as a tokenizer.json ("llama", strategy spm_hf).
+ * model.c - tokenizer.json, or vocab.json with merges.txt, as rows: byte-level BPE ("gpt2", strategy bpe), or
+ * SentencePiece BPE that was saved as a tokenizer.json ("llama", strategy spm_hf).
  */
 #include "pre.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- bpe ---------------------------------------------------------------------------------------------------------- */
+/* ---- bpe
+ * ---------------------------------------------------------------------------------------------------------- */
 
-/* The vocabulary's size with added tokens, and its highest id. */
-static int count_tokens(struct tokenizer *t, const struct encoder *e, const struct tokenizer_options *o, struct heft_err *err)
+/* Counts the vocabulary with added tokens, and makes rows for it. */
+static int count_tokens(struct tokenizer *t, const struct encoder *e, const struct tokenizer_options *o,
+			struct heft_err *err)
 {
 	int64_t highest = -1, size;
 
@@ -23,13 +25,15 @@ static int count_tokens(struct tokenizer *t, const struct encoder *e, const stru
 	}
 	size = o->vocab_size > 0 ? o->vocab_size : (int64_t)t->count;
 	if (highest >= size)
-		return heft_fail(err, HEFT_E_VOCAB_SIZE, "the tokenizer's highest id is %lld, but the vocabulary has %lld rows",
+		return heft_fail(err, HEFT_E_VOCAB_SIZE,
+				 "the tokenizer's highest id is %lld, but the vocabulary has %lld rows",
 				 (long long)highest, (long long)size);
 	rows_init(&t->rows, (size_t)size, false, 0, t->arena);
 	return 0;
 }
 
-static int set_added_row(struct tokenizer *t, const struct encoder *e, const struct added_token *added, struct heft_err *err)
+static int set_added_row(struct tokenizer *t, const struct encoder *e, const struct added_token *added,
+			 struct heft_err *err)
 {
 	struct heft_str text = added->text;
 	bool control;
@@ -42,10 +46,8 @@ static int set_added_row(struct tokenizer *t, const struct encoder *e, const str
 	return 0;
 }
 
-static int set_rows(struct tokenizer *t, const struct encoder *e, const struct tokenizer_options *o, struct heft_err *err)
+static int set_rows(struct tokenizer *t, const struct encoder *e, struct heft_err *err)
 {
-	if (count_tokens(t, e, o, err))
-		return -1;
 	for (size_t i = 0; i < e->bpe.n; i++) {
 		t->rows.text[e->bpe.entry[i].id] = e->bpe.entry[i].text;
 		t->rows.type[e->bpe.entry[i].id] = TOKEN_NORMAL;
@@ -63,7 +65,8 @@ static int not_known(const struct encoder *e, const char *hash, struct heft_err 
 {
 	const char *like = pre_candidates(e);
 
-	return heft_fail(err, HEFT_E_PRETOKENIZER, "the pre-tokenizer is not known (check hash %s); pass --pre NAME%s%s%s", hash,
+	return heft_fail(err, HEFT_E_PRETOKENIZER,
+			 "the pre-tokenizer is not known (check hash %s); pass --pre NAME%s%s%s", hash,
 			 like ? ", perhaps one of those that split alike: " : "", like ? like : "",
 			 like ? "" : ", the name that llama.cpp has for it");
 }
@@ -98,14 +101,17 @@ int bpe_open(struct tokenizer *t, const struct files *f, const struct tokenizer_
 		if (encoder_open(t->encoder, f, t->arena, ENCODER_NO_STEPS, err))
 			return -1;
 	}
+	if (count_tokens(t, t->encoder, o, err))
+		return -1;
 	if (o->pre)
 		t->pre = arena_strdup(t->arena, o->pre);
 	else if (name_pre(t, f, err))
 		return -1;
-	return set_rows(t, t->encoder, o, err);
+	return set_rows(t, t->encoder, err);
 }
 
-/* ---- spm_hf ------------------------------------------------------------------------------------------------------- */
+/* ---- spm_hf
+ * ------------------------------------------------------------------------------------------------------- */
 
 static bool is_byte(struct heft_str s)
 {
@@ -144,7 +150,8 @@ static int set_base_rows(struct tokenizer *t, const struct encoder *e, struct he
 	for (size_t i = 0; i < e->bpe.n; i++) {
 		struct vocab_entry v = e->bpe.entry[i];
 		if ((size_t)v.id >= e->bpe.n)
-			return heft_fail(err, HEFT_E_TOKENIZER, "tokenizer.json: the vocabulary of %zu tokens leaves ids out", e->bpe.n);
+			return heft_fail(err, HEFT_E_TOKENIZER,
+					 "tokenizer.json: the vocabulary of %zu tokens leaves ids out", e->bpe.n);
 		t->rows.text[v.id] = v.text;
 		t->rows.type[v.id] = is_byte(v.text) ? TOKEN_BYTE : is_named(e, v.text) ? TOKEN_CONTROL : TOKEN_NORMAL;
 	}

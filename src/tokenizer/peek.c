@@ -1,6 +1,6 @@
 /*
- * peek.c - looks a few values up in a tokenizer.json without parsing it: model.type, model.byte_fallback, decoder.type. Megabytes of vocabulary
- * are passed over byte by byte. Refuses nothing: what is no JSON has none of these.
+ * peek.c - looks a few values up in a tokenizer.json without parsing it: model.type, model.byte_fallback, decoder.type.
+ * Megabytes of vocabulary are passed over byte by byte. Refuses nothing: what is no JSON has none of these.
  */
 #include "internal.h"
 
@@ -83,7 +83,8 @@ bool peek_file(struct peek *p, const char *dir, size_t limit)
 	bool there = file_exists(dir, "tokenizer.json");
 
 	memset(p, 0, sizeof(*p));
-	if (there && (limit ? file_read(dir, "tokenizer.json", limit, &text, a, NULL) : file_head(dir, "tokenizer.json", HEAD, &text, a, NULL)))
+	if (there && (limit ? file_read(dir, "tokenizer.json", limit, &text, a, NULL)
+			    : file_head(dir, "tokenizer.json", HEAD, &text, a, NULL)))
 		there = false;
 	if (there)
 		peek_text(p, text);

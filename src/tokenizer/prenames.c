@@ -1,6 +1,6 @@
 /*
- * prenames.c - facts of llama.cpp's converter 0.7.0: its check text, and the name of a pre-tokenizer by the SHA-256 of the check text's ids,
- * written as Python writes a list. Owns nothing but the table.
+ * prenames.c - facts of llama.cpp's converter 0.7.0: its check text, and the name of a pre-tokenizer by the SHA-256 of
+ * the check text's ids, written as Python writes a list. Owns nothing but the table.
  */
 #include "pre.h"
 

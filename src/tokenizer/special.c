@@ -1,10 +1,10 @@
 /*
- * special.c - which tokens are bos, eos, unk ..., which of them a runtime adds by itself, and the normalizer's flags, from tokenizer.json,
- * tokenizer_config.json and config.json, by the reference's order of precedence.
+ * special.c - which tokens are bos, eos, unk ..., which of them a runtime adds by itself, and the normalizer's flags,
+ * from tokenizer.json, tokenizer_config.json and config.json, by the reference's order of precedence.
  *
- * In short: tokenizer_config.json names a token by its text, tokenizer.json's added_tokens give its id, config.json's *_token_id fill what is
- * left. What is added comes from tokenizer.json's post_processor (its template is read only as far as the reference reads it), else from
- * tokenizer_config.json's add_*_token.
+ * In short: tokenizer_config.json names a token by its text, tokenizer.json's added_tokens give its id, config.json's
+ * *_token_id fill what is left. What is added comes from tokenizer.json's post_processor (its template is read only as
+ * far as the reference reads it), else from tokenizer_config.json's add_*_token.
  */
 #include "internal.h"
 
@@ -14,18 +14,19 @@
 
 static const char *const role_name[ROLES] = { "bos", "eos", "unk", "sep", "pad", "cls", "mask", "eot", "eom" };
 
-/* A token named in tokenizer_config.json: a text, or an object with the text in "content". Only a plain text equals another. */
+/* A token named in tokenizer_config.json: a text, or an object with the text in "content". Only a plain text equals
+ * another. */
 struct named {
-	bool set;    /* true in Python's sense */
-	bool plain;  /* a text */
+	bool set;   /* true in Python's sense */
+	bool plain; /* a text */
 	struct heft_str text;
 };
 
 struct reader {
 	struct special *s;
-	bool config;                 /* tokenizer_config.json is there and not empty */
+	bool config; /* tokenizer_config.json is there and not empty */
 	struct named named[ROLES];
-	bool known[ROLES];           /* eot and eom count only once a template asks for them */
+	bool known[ROLES]; /* eot and eom count only once a template asks for them */
 };
 
 static struct named named_of(const struct json *j)
@@ -131,8 +132,8 @@ static void template_pair(struct reader *r, const struct json *pair, struct heft
 	for (size_t i = from + 1; i < to - 1 && i < from + 3; i++) {
 		if (i == from + 2 && to - from != 4)
 			break; /* the second one counts only where there are just two */
-		if (special_entry(entry[i], &text) && (same(r->named[ROLE_SEP], text) || same(r->named[ROLE_EOS], text)) &&
-		    (i == from + 2 || !last.n))
+		if (special_entry(entry[i], &text) &&
+		    (same(r->named[ROLE_SEP], text) || same(r->named[ROLE_EOS], text)) && (i == from + 2 || !last.n))
 			add = true;
 	}
 	r->s->add[ROLE_SEP] = add;
@@ -161,7 +162,10 @@ static void read_template(struct reader *r, const struct json *processor)
 /* RobertaProcessing: { "cls": [text, id], "sep": [text, id] } */
 static void read_roberta(struct reader *r, const struct json *processor)
 {
-	static const struct { enum role role, stand_in; const char *key; } part[] = {
+	static const struct {
+		enum role role, stand_in;
+		const char *key;
+	} part[] = {
 		{ ROLE_CLS, ROLE_BOS, "cls" },
 		{ ROLE_SEP, ROLE_EOS, "sep" },
 	};
@@ -249,7 +253,8 @@ static int set_id(struct special *s, enum role role, const struct json *id, int6
 	else if (json_is_float(id) || !json_int(id, &v))
 		return 0;
 	if (v < 0)
-		return heft_fail(err, HEFT_E_TOKENIZER, "the %s token has the negative id %lld", role_name[role], (long long)v);
+		return heft_fail(err, HEFT_E_TOKENIZER, "the %s token has the negative id %lld", role_name[role],
+				 (long long)v);
 	if (s->id[role] < 0 && (n_vocab < 0 || v < n_vocab))
 		s->id[role] = v;
 	return 0;
@@ -273,14 +278,16 @@ static const char *role_key(char *buf, size_t n, const char *fmt, enum role role
 
 static int read_tokenizer_config(struct reader *r, const struct files *f, int64_t n_vocab, struct heft_err *err)
 {
-	const struct json *config = json_root(f->tokenizer_config), *added = json_get(json_root(f->tokenizer), "added_tokens");
+	const struct json *config = json_root(f->tokenizer_config),
+			  *added = json_get(json_root(f->tokenizer), "added_tokens");
 	char key[32];
 
 	for (int role = 0; role < ROLES; role++) {
 		bool b;
 		if (!r->known[role])
 			continue;
-		if (json_bool(json_get(config, role_key(key, sizeof(key), "add_%s_token", role)), &b) && r->s->add[role] < 0)
+		if (json_bool(json_get(config, role_key(key, sizeof(key), "add_%s_token", role)), &b) &&
+		    r->s->add[role] < 0)
 			r->s->add[role] = b;
 		if (r->named[role].text.p && set_id(r->s, role, added_id(added, r->named[role].text), n_vocab, err))
 			return -1;

@@ -1,13 +1,16 @@
 /*
- * spm.c - SentencePiece models: the fields of tokenizer.model that a vocabulary and its encoder need, and the rows they become. Refuses
- * what is no SentencePiece model: unknown wire types, lengths beyond the file, empty or repeated pieces, no or two unknown pieces.
+ * spm.c - SentencePiece models: the fields of tokenizer.model that a vocabulary and its encoder need, and the rows they
+ * become. Refuses what is no SentencePiece model: unknown wire types, lengths beyond the file, empty or repeated
+ * pieces, no or two unknown pieces.
  *
  *	ModelProto       1 pieces { 1 piece: string, 2 score: float, 3 type: enum }   repeated
- *	                 2 trainer_spec { 3 model_type: enum (1 unigram, 2 bpe, 3 word, 4 char), 24 treat_whitespace_as_suffix: bool,
+ *	                 2 trainer_spec { 3 model_type: enum (1 unigram, 2 bpe, 3 word, 4 char),
+ *	                                 24 treat_whitespace_as_suffix: bool,
  *	                                 35 byte_fallback: bool }
- *	                 3 normalizer_spec { 2 precompiled_charsmap: bytes, 3 add_dummy_prefix, 4 remove_extra_whitespaces,
- *	                                     5 escape_whitespaces: bool }
- *	A field on the wire: varint (number << 3 | wire type), then  0 varint  1 eight bytes  2 varint length, bytes  5 four bytes.
+ *	                 3 normalizer_spec { 2 precompiled_charsmap: bytes, 3 add_dummy_prefix: bool,
+ *	                                     4 remove_extra_whitespaces: bool, 5 escape_whitespaces: bool }
+ *	A field on the wire: varint (number << 3 | wire type), then by wire type
+ *	                 0 varint | 1 eight bytes | 2 varint length, bytes | 5 four bytes
  */
 #include "spm.h"
 
@@ -20,8 +23,8 @@ struct wire {
 
 struct field {
 	uint32_t number;
-	uint8_t type;      /* wire type */
-	uint64_t value;    /* of a varint, or the four or eight bytes */
+	uint8_t type;	   /* wire type */
+	uint64_t value;	   /* of a varint, or the four or eight bytes */
 	struct wire bytes; /* of wire type 2 */
 };
 
@@ -171,7 +174,8 @@ static int index_pieces(struct spm *m, const char *name, struct heft_err *err)
 			m->longest_user = p->text.n;
 	}
 	if (unknown != 1)
-		return heft_fail(err, HEFT_E_TOKENIZER, "%s: %zu pieces of type unknown; there must be one", name, unknown);
+		return heft_fail(err, HEFT_E_TOKENIZER, "%s: %zu pieces of type unknown; there must be one", name,
+				 unknown);
 	return 0;
 }
 
@@ -187,7 +191,9 @@ int spm_read(struct spm *m, struct heft_str data, const char *name, struct arena
 	struct field f;
 	int rc = 0;
 
-	*m = (struct spm){ .model_type = SPM_UNIGRAM, .add_dummy_prefix = true, .remove_extra_whitespaces = true,
+	*m = (struct spm){ .model_type = SPM_UNIGRAM,
+			   .add_dummy_prefix = true,
+			   .remove_extra_whitespaces = true,
 			   .escape_whitespaces = true };
 	map_init(&m->by_text);
 	if (n <= 0)
@@ -201,13 +207,15 @@ int spm_read(struct spm *m, struct heft_str data, const char *name, struct arena
 		else if (f.type == 2 && f.number == 3)
 			rc = read_normalizer(f.bytes, m);
 	if (rc)
-		return heft_fail(err, HEFT_E_TOKENIZER, "'%s' is not a SentencePiece model: a field of it cannot be read", name);
+		return heft_fail(err, HEFT_E_TOKENIZER,
+				 "'%s' is not a SentencePiece model: a field of it cannot be read", name);
 	return index_pieces(m, name, err);
 }
 
 /* ---- the rows that the reference writes ------------------------------------------------------------------------- */
 
-static int set_added(struct rows *r, int64_t id, struct heft_str text, enum token_type type, const char *where, struct heft_err *err)
+static int set_added(struct rows *r, int64_t id, struct heft_str text, enum token_type type, const char *where,
+		     struct heft_err *err)
 {
 	if (id < 0)
 		return heft_fail(err, HEFT_E_TOKENIZER, "%s gives a token the negative id %lld", where, (long long)id);
@@ -261,8 +269,8 @@ static int add_from_config(struct rows *r, const struct json *config, struct are
 		special = json_bool(json_get(j, "special"), &special) && special;
 		special = special || looks_special(text);
 		text = keep(text, a);
-		if (set_added(r, id, special ? text : spaces_for_marks(text, a), special ? TOKEN_CONTROL : TOKEN_USER_DEFINED,
-			      where, err))
+		if (set_added(r, id, special ? text : spaces_for_marks(text, a),
+			      special ? TOKEN_CONTROL : TOKEN_USER_DEFINED, where, err))
 			return -1;
 	}
 	return 0;
@@ -285,7 +293,7 @@ int spm_open(struct tokenizer *t, const struct files *f, const struct tokenizer_
 	if (file_read(f->dir, "tokenizer.model", TOKENIZER_FILE_LIMIT, &data, t->arena, err))
 		return -1;
 	t->spm = m;
-	if (spm_read(m, data, "tokenizer.model", t->arena, err))
+	if (spm_read(m, data, arena_printf(t->arena, "%s/tokenizer.model", f->dir), t->arena, err))
 		return -1;
 	t->count = m->n;
 	t->model = "llama";

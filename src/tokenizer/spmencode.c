@@ -1,6 +1,6 @@
 /*
- * spmencode.c - a text as the ids of a SentencePiece BPE model: normalized by the model's own rules, cut into characters, pairs merged by the
- * score of what they become. Refuses models of other types.
+ * spmencode.c - a text as the ids of a SentencePiece BPE model: normalized by the model's own rules, cut into
+ * characters, pairs merged by the score of what they become. Refuses models of other types.
  */
 #include "bpe.h"
 #include "heap.h"
@@ -12,12 +12,15 @@
 
 #define MARK "\xe2\x96\x81"
 
-/* ---- normalization ------------------------------------------------------------------------------------------------ */
+/* ---- normalization
+ * ------------------------------------------------------------------------------------------------ */
 
 /*
- * precompiled_charsmap: u32 size of the trie | trie | texts, each ended by NUL. The trie is a double array of u32 units:
+ * precompiled_charsmap: u32 size of the trie | trie | texts, each ended by NUL. The trie is a double array of u32
+ * units:
  *
- *	31..10 offset | 9 offset is times 256 | 8 a value hangs on this node | 7..0 label       (bit 31 set: a value, bits 30..0)
+ *	31..10 offset | 9 offset is times 256 | 8 a value hangs on this node | 7..0 label
+ *	31 set: the unit is a value, bits 30..0
  */
 struct trie {
 	const char *unit;
@@ -170,13 +173,14 @@ static struct text normalize(const struct spm *m, struct heft_str s)
 	return out;
 }
 
-/* ---- merging ------------------------------------------------------------------------------------------------------ */
+/* ---- merging
+ * ------------------------------------------------------------------------------------------------------ */
 
 struct symbol {
 	const char *p;
-	uint32_t n;      /* 0: merged away */
+	uint32_t n; /* 0: merged away */
 	int64_t prev, next;
-	bool frozen;     /* a user-defined piece: stays as it is */
+	bool frozen; /* a user-defined piece: stays as it is */
 };
 
 struct undo { /* an unused piece that came from a merge is taken apart again */
@@ -222,7 +226,9 @@ static void consider(struct merger *g, int64_t left, int64_t right)
 	id = l->frozen || r->frozen ? -1 : mergeable(g->m, l->p, l->n + r->n);
 	if (id < 0)
 		return;
-	heap_push(&g->heap, (struct candidate){ .order = -(double)g->m->piece[id].score, .at = (uint32_t)left, .id = (int32_t)id,
+	heap_push(&g->heap, (struct candidate){ .order = -(double)g->m->piece[id].score,
+						.at = (uint32_t)left,
+						.id = (int32_t)id,
 						.size = l->n + r->n });
 	if (g->m->piece[id].type == TOKEN_UNUSED)
 		remember(g, l->p, l->n + r->n, l->n);
@@ -258,13 +264,15 @@ static void cut(struct merger *g, const struct text *t)
 		struct heft_str rest = { t->p + i, t->n - i };
 		size_t n = user_match(g->m, rest);
 		struct symbol *s = &g->symbol[g->n];
-		*s = (struct symbol){ rest.p, (uint32_t)(n ? n : char_length(rest.p, rest.n)), g->n - 1, g->n + 1, n > 0 };
+		*s = (struct symbol){ rest.p, (uint32_t)(n ? n : char_length(rest.p, rest.n)), g->n - 1, g->n + 1,
+				      n > 0 };
 		i += s->n;
 		g->n++;
 	}
 }
 
-/* ---- ids ---------------------------------------------------------------------------------------------------------- */
+/* ---- ids
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void put_unknown(const struct spm *m, struct heft_str s, bool *unknown, struct ids *out)
 {

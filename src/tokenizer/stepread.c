@@ -1,13 +1,13 @@
 /*
- * stepread.c - the "normalizer", "pre_tokenizer" and "decoder" of a tokenizer.json, compiled to primitive steps: a table of types, each a few
- * steps. Refuses types that it does not know.
+ * stepread.c - the "normalizer", "pre_tokenizer" and "decoder" of a tokenizer.json, compiled to primitive steps: a
+ * table of types, each a few steps. Refuses types that it does not know.
  */
 #include "steps.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_NODES 256
+#define MAX_NODES 32
 
 /* GPT-2's own pattern, which ByteLevel splits with */
 #define GPT2_PATTERN "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
@@ -36,7 +36,7 @@ static struct step *add(struct steps *s, enum step_kind kind)
 
 static int add_regex(struct steps *s, struct step step, struct heft_str pattern, struct heft_err *err)
 {
-	step.regex = regex_new(pattern, err);
+	step.regex = pattern_new(pattern, err);
 	if (!step.regex)
 		return -1;
 	step.pattern = keep(pattern, s->arena);
@@ -46,7 +46,8 @@ static int add_regex(struct steps *s, struct step step, struct heft_str pattern,
 
 static int add_split(struct steps *s, const char *pattern, enum behavior behavior, bool invert, struct heft_err *err)
 {
-	return add_regex(s, (struct step){ .kind = STEP_SPLIT, .behavior = behavior, .invert = invert }, str(pattern), err);
+	return add_regex(s, (struct step){ .kind = STEP_SPLIT, .behavior = behavior, .invert = invert }, str(pattern),
+			 err);
 }
 
 static int add_replace(struct steps *s, const char *pattern, const char *text, struct heft_err *err)
@@ -79,7 +80,9 @@ static bool flag(const struct json *j, const char *key, bool otherwise)
 
 static int read_form(struct steps *s, const struct json *j, const char *type, struct heft_err *err)
 {
-	static const char *const name[] = { [FORM_NFC] = "NFC", [FORM_NFD] = "NFD", [FORM_NFKC] = "NFKC", [FORM_NFKD] = "NFKD" };
+	static const char *const name[] = {
+		[FORM_NFC] = "NFC", [FORM_NFD] = "NFD", [FORM_NFKC] = "NFKC", [FORM_NFKD] = "NFKD"
+	};
 
 	for (int form = FORM_NFC; form <= FORM_NFKD; form++)
 		if (!strcmp(name[form], type))
@@ -109,7 +112,8 @@ static int read_nmt(struct steps *s, const struct json *j, const char *type, str
 {
 	if (add_replace(s, "[\\x01-\\x08\\x0b\\x0e-\\x1f\\x7f\\x{8f}\\x{9f}]", "", err))
 		return -1;
-	return add_replace(s, "[\\t\\n\\f\\r\\x{1680}\\x{200b}-\\x{200f}\\x{2028}\\x{2029}\\x{2581}\\x{feff}\\x{fffd}]", " ", err);
+	return add_replace(s, "[\\t\\n\\f\\r\\x{1680}\\x{200b}-\\x{200f}\\x{2028}\\x{2029}\\x{2581}\\x{feff}\\x{fffd}]",
+			   " ", err);
 }
 
 static int read_replace(struct steps *s, const struct json *j, const char *type, struct heft_err *err)
@@ -117,7 +121,8 @@ static int read_replace(struct steps *s, const struct json *j, const char *type,
 	struct heft_str text = { "", 0 };
 
 	json_str(json_get(j, "content"), &text);
-	return add_pattern(s, (struct step){ .kind = STEP_REPLACE, .text = keep(text, s->arena) }, json_get(j, "pattern"), err);
+	return add_pattern(s, (struct step){ .kind = STEP_REPLACE, .text = keep(text, s->arena) },
+			   json_get(j, "pattern"), err);
 }
 
 static int read_prepend(struct steps *s, const struct json *j, const char *type, struct heft_err *err)
@@ -139,7 +144,10 @@ static int read_bytes(struct steps *s, const struct json *j, const char *type, s
 
 static int behavior_of(const struct json *j, enum behavior *out, struct heft_err *err)
 {
-	static const struct { const char *name; enum behavior behavior; } row[] = {
+	static const struct {
+		const char *name;
+		enum behavior behavior;
+	} row[] = {
 		{ "Isolated", ISOLATED },
 		{ "Removed", REMOVED },
 		{ "Contiguous", CONTIGUOUS },
@@ -257,7 +265,8 @@ static int read_metaspace(struct steps *s, const struct json *j, const char *typ
 	return 0;
 }
 
-/* ---- decoders: of one token that stands alone --------------------------------------------------------------------- */
+/* ---- decoders: of one token that stands alone
+ * --------------------------------------------------------------------- */
 
 static int read_unbytes(struct steps *s, const struct json *j, const char *type, struct heft_err *err)
 {
@@ -278,7 +287,10 @@ static int read_fuse(struct steps *s, const struct json *j, const char *type, st
 
 static int read_cut(struct steps *s, const struct json *j, const char *type, struct heft_err *err)
 {
-	static const struct { enum step_kind kind; const char *key; } row[] = { { STEP_CUT, "start" }, { STEP_CUT_END, "stop" } };
+	static const struct {
+		enum step_kind kind;
+		const char *key;
+	} row[] = { { STEP_CUT, "start" }, { STEP_CUT_END, "stop" } };
 	struct heft_str text = { "", 0 };
 
 	json_str(json_get(j, "content"), &text);
@@ -312,7 +324,8 @@ static int read_suffix(struct steps *s, const struct json *j, const char *type, 
 	return 0;
 }
 
-/* ---- the tables --------------------------------------------------------------------------------------------------- */
+/* ---- the tables
+ * --------------------------------------------------------------------------------------------------- */
 
 typedef int read_fn(struct steps *s, const struct json *j, const char *type, struct heft_err *err);
 struct type {
@@ -321,34 +334,56 @@ struct type {
 };
 
 static const struct type normalizers[] = {
-	{ "NFC", read_form }, { "NFD", read_form }, { "NFKC", read_form }, { "NFKD", read_form },
-	{ "Lowercase", read_lower }, { "Strip", read_strip }, { "StripAccents", read_strip_accents }, { "Nmt", read_nmt },
-	{ "Replace", read_replace }, { "Prepend", read_prepend }, { "ByteLevel", read_bytes }, { NULL, NULL },
+	{ "NFC", read_form },
+	{ "NFD", read_form },
+	{ "NFKC", read_form },
+	{ "NFKD", read_form },
+	{ "Lowercase", read_lower },
+	{ "Strip", read_strip },
+	{ "StripAccents", read_strip_accents },
+	{ "Nmt", read_nmt },
+	{ "Replace", read_replace },
+	{ "Prepend", read_prepend },
+	{ "ByteLevel", read_bytes },
+	{ NULL, NULL },
 };
 static const struct type pre_tokenizers[] = {
-	{ "ByteLevel", read_byte_level }, { "Split", read_split }, { "Digits", read_digits }, { "Metaspace", read_metaspace },
-	{ "Punctuation", read_punctuation }, { "Whitespace", read_whitespace }, { "WhitespaceSplit", read_whitespace_split },
-	{ "BertPreTokenizer", read_bert }, { "CharDelimiterSplit", read_delimiter }, { "FixedLength", read_fixed_length }, { NULL, NULL },
+	{ "ByteLevel", read_byte_level },
+	{ "Split", read_split },
+	{ "Digits", read_digits },
+	{ "Metaspace", read_metaspace },
+	{ "Punctuation", read_punctuation },
+	{ "Whitespace", read_whitespace },
+	{ "WhitespaceSplit", read_whitespace_split },
+	{ "BertPreTokenizer", read_bert },
+	{ "CharDelimiterSplit", read_delimiter },
+	{ "FixedLength", read_fixed_length },
+	{ NULL, NULL },
 };
 static const struct type decoders[] = {
-	{ "ByteLevel", read_unbytes }, { "Replace", read_replace }, { "ByteFallback", read_unhex }, { "Fuse", read_fuse },
-	{ "Strip", read_cut }, { "Metaspace", read_unmetaspace }, { "BPEDecoder", read_suffix }, { NULL, NULL },
+	{ "ByteLevel", read_unbytes },	{ "Replace", read_replace },
+	{ "ByteFallback", read_unhex }, { "Fuse", read_fuse },
+	{ "Strip", read_cut },		{ "Metaspace", read_unmetaspace },
+	{ "BPEDecoder", read_suffix },	{ NULL, NULL },
 };
 
-static int read_nodes(struct steps *s, const struct json *j, const struct type *table, const char *list, const char *what, struct heft_err *err)
+static int read_nodes(struct steps *s, const struct json *j, const struct type *table, const char *list,
+		      const char *what, struct heft_err *err)
 {
 	const struct json *node[MAX_NODES];
 	int64_t n = json_flatten(j, list, node, MAX_NODES);
 
 	if (n < 0)
-		return heft_fail(err, HEFT_E_TOKENIZER, "tokenizer.json: the %s has more than %d parts", what, MAX_NODES);
+		return heft_fail(err, HEFT_E_TOKENIZER, "tokenizer.json: the %s has more than %d parts", what,
+				 MAX_NODES);
 	for (int64_t i = 0; i < n; i++) {
 		const char *type = json_cstr(json_get(node[i], "type"));
 		const struct type *t = table;
 		while (t->name && (!type || strcmp(t->name, type)))
 			t++;
 		if (!t->name)
-			return heft_fail(err, HEFT_E_TOKENIZER, "tokenizer.json: heft does not know a %s of type '%s'", what, type ? type : "");
+			return heft_fail(err, HEFT_E_TOKENIZER, "tokenizer.json: heft does not know a %s of type '%s'",
+					 what, type ? type : "");
 		if (t->read(s, node[i], type, err))
 			return -1;
 	}
@@ -373,6 +408,6 @@ int steps_decoder(struct steps *s, const struct json *j, struct heft_err *err)
 void steps_release(struct steps *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		regex_free(s->step[i].regex);
+		pattern_free(s->step[i].regex);
 	s->n = 0;
 }

@@ -1,21 +1,25 @@
 /*
- * steps.c - runs primitive steps over texts and pieces. Refuses texts that grow beyond reason and patterns that pass their limits.
+ * steps.c - runs primitive steps over texts and pieces. Refuses texts that grow beyond reason and patterns that pass
+ * their limits.
  */
 #include "steps.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_LIMIT ((size_t)64 << 20)
-
 struct growing {
 	char *p;
-	size_t n, cap;
+	size_t n, cap, limit;
 	struct arena *arena;
 };
 
+/* Beyond the limit bytes are only counted. */
 static void put(struct growing *g, const char *p, size_t n)
 {
+	if (n > g->limit || g->n > g->limit - n) {
+		g->n = g->limit + 1;
+		return;
+	}
 	if (g->n + n + 1 > g->cap)
 		g->p = arena_grow(g->arena, g->p, &g->cap, g->n + n + 1, 1);
 	memcpy(g->p + g->n, p, n);
@@ -25,7 +29,7 @@ static void put(struct growing *g, const char *p, size_t n)
 
 static struct heft_str grown(const struct growing *g)
 {
-	return g->p ? (struct heft_str){ g->p, g->n } : (struct heft_str){ "", 0 };
+	return (struct heft_str){ g->p ? g->p : "", g->n };
 }
 
 /* The next match of a step's pattern at or behind *from: 1, 0 or -1. */
@@ -34,7 +38,7 @@ static int find(const struct step *s, struct heft_str text, size_t *from, size_t
 	const char *p;
 
 	if (s->regex)
-		return regex_find(s->regex, text, from, to, err);
+		return pattern_find(s->regex, text, from, to, err);
 	p = memmem(text.p + *from, text.n - *from, s->literal.p, s->literal.n);
 	if (!p)
 		return 0;
@@ -61,7 +65,8 @@ static void add_range(struct ranges *r, size_t from, size_t to, bool match)
 	r->range[r->n++] = (struct range){ from, to, match };
 }
 
-/* Ranges that cover the text: matches and what lies between. An empty match counts, but not right behind another match. */
+/* Ranges that cover the text: matches and what lies between. An empty match counts, but not right behind another
+ * match. */
 static int find_all(const struct step *s, struct heft_str text, struct ranges *r, struct heft_err *err)
 {
 	size_t at = 0, covered = 0, last = SIZE_MAX;
@@ -108,7 +113,8 @@ static void join(struct ranges *r, enum behavior behavior)
 	}
 	for (size_t i = 0; i < r->n; i++) {
 		bool match = r->range[i].match;
-		bool joins = behavior == CONTIGUOUS ? match == before : behavior == MERGED_WITH_PREVIOUS && match && !before;
+		bool joins =
+			behavior == CONTIGUOUS ? match == before : behavior == MERGED_WITH_PREVIOUS && match && !before;
 		if (joins && n)
 			r->range[n - 1].to = r->range[i].to;
 		else if (behavior != REMOVED || !match)
@@ -134,15 +140,17 @@ static int split(const struct step *s, const struct piece *piece, struct pieces 
 	join(&r, s->behavior);
 	for (size_t i = 0; i < r.n; i++)
 		if (r.range[i].from < r.range[i].to)
-			pieces_add(out, (struct heft_str){ piece->text.p + r.range[i].from, r.range[i].to - r.range[i].from }, -1,
-				   piece->first && r.range[i].from == 0);
+			pieces_add(
+				out,
+				(struct heft_str){ piece->text.p + r.range[i].from, r.range[i].to - r.range[i].from },
+				-1, piece->first && r.range[i].from == 0);
 	return 0;
 }
 
-static int replace(const struct step *s, struct heft_str *text, struct arena *a, struct heft_err *err)
+static int replace(const struct step *s, struct heft_str *text, size_t limit, struct arena *a, struct heft_err *err)
 {
 	struct ranges r = { .arena = a };
-	struct growing g = { .arena = a };
+	struct growing g = { .arena = a, .limit = limit };
 
 	if (find_all(s, *text, &r, err))
 		return -1;
@@ -155,9 +163,9 @@ static int replace(const struct step *s, struct heft_str *text, struct arena *a,
 	return 0;
 }
 
-static void prepend(const struct step *s, struct heft_str *text, bool first, struct arena *a)
+static void prepend(const struct step *s, struct heft_str *text, bool first, size_t limit, struct arena *a)
 {
-	struct growing g = { .arena = a };
+	struct growing g = { .arena = a, .limit = limit };
 	bool there = text->n >= s->text.n && !memcmp(text->p, s->text.p, s->text.n);
 
 	if (!text->n || (s->prepend != PREPEND_ANY && there) || (s->prepend == PREPEND_FIRST_UNLESS_THERE && !first))
@@ -167,7 +175,8 @@ static void prepend(const struct step *s, struct heft_str *text, bool first, str
 	*text = grown(&g);
 }
 
-/* ---- bytes as printable characters -------------------------------------------------------------------------------- */
+/* ---- bytes as printable characters
+ * -------------------------------------------------------------------------------- */
 
 /* Bytes that print stand for themselves; 00-20, 7F-A0 and AD follow one another from U+0100. */
 enum { FROM_00 = 0x100, FROM_7F = FROM_00 + 0x21, FROM_AD = FROM_7F + 0x22 };
@@ -197,7 +206,7 @@ struct heft_str bytes_to_chars(struct heft_str s, struct arena *a)
 /* Bytes that are no UTF-8 become U+FFFD: one for each longest beginning of a character, as decoders do. */
 static struct heft_str lossy(struct heft_str s, struct arena *a)
 {
-	struct growing g = { .arena = a };
+	struct growing g = { .arena = a, .limit = SIZE_MAX };
 
 	for (size_t i = 0; i < s.n;) {
 		unsigned char c = (unsigned char)s.p[i];
@@ -212,8 +221,8 @@ static struct heft_str lossy(struct heft_str s, struct arena *a)
 			unsigned char d = (unsigned char)s.p[i + k];
 			bool fits = (d & 0xc0) == 0x80;
 			if (k == 1)
-				fits = fits && !(c == 0xe0 && d < 0xa0) && !(c == 0xed && d > 0x9f) && !(c == 0xf0 && d < 0x90) &&
-				       !(c == 0xf4 && d > 0x8f);
+				fits = fits && !(c == 0xe0 && d < 0xa0) && !(c == 0xed && d > 0x9f) &&
+				       !(c == 0xf0 && d < 0x90) && !(c == 0xf4 && d > 0x8f);
 			if (!fits)
 				break;
 		}
@@ -270,9 +279,11 @@ static void cut(const struct step *s, struct heft_str *text)
 	}
 }
 
-/* ---- running ---------------------------------------------------------------------------------------------------------- */
+/* ---- running
+ * ---------------------------------------------------------------------------------------------------------- */
 
-static int run_step(const struct step *s, struct heft_str *text, bool first, struct arena *a, struct heft_err *err)
+static int run_step(const struct step *s, struct heft_str *text, bool first, size_t limit, struct arena *a,
+		    struct heft_err *err)
 {
 	switch (s->kind) {
 	case STEP_FORM:
@@ -282,11 +293,11 @@ static int run_step(const struct step *s, struct heft_str *text, bool first, str
 		*text = unicode_lower(*text, a);
 		break;
 	case STEP_REPLACE:
-		if (replace(s, text, a, err))
+		if (replace(s, text, limit, a, err))
 			return -1;
 		break;
 	case STEP_PREPEND:
-		prepend(s, text, first, a);
+		prepend(s, text, first, limit, a);
 		break;
 	case STEP_BYTES:
 		*text = bytes_to_chars(*text, a);
@@ -304,13 +315,16 @@ static int run_step(const struct step *s, struct heft_str *text, bool first, str
 	case STEP_SPLIT:
 		break;
 	}
-	return text->n <= TEXT_LIMIT ? 0 : heft_fail(err, HEFT_E_TOKENIZER, "a text of the tokenizer grows beyond %zu bytes", TEXT_LIMIT);
+	return text->n <= limit
+		       ? 0
+		       : heft_fail(err, HEFT_E_TOKENIZER, "the tokenizer makes a text grow beyond %zu bytes", limit);
 }
 
-int steps_text(const struct steps *s, struct heft_str *text, bool first, struct arena *a, struct heft_err *err)
+int steps_text(const struct steps *s, struct heft_str *text, bool first, size_t limit, struct arena *a,
+	       struct heft_err *err)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (run_step(&s->step[i], text, first, a, err))
+		if (run_step(&s->step[i], text, first, limit, a, err))
 			return -1;
 	return 0;
 }
@@ -318,7 +332,7 @@ int steps_text(const struct steps *s, struct heft_str *text, bool first, struct 
 int steps_pieces(const struct steps *s, struct pieces *p, struct heft_err *err)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		struct pieces out = { .arena = p->arena };
+		struct pieces out = { .arena = p->arena, .limit = p->limit };
 		for (size_t k = 0; k < p->n; k++) {
 			struct piece piece = p->piece[k];
 			bool is_text = piece.id < 0;
@@ -327,7 +341,7 @@ int steps_pieces(const struct steps *s, struct pieces *p, struct heft_err *err)
 					return -1;
 				continue;
 			}
-			if (is_text && run_step(&s->step[i], &piece.text, piece.first, p->arena, err))
+			if (is_text && run_step(&s->step[i], &piece.text, piece.first, p->limit, p->arena, err))
 				return -1;
 			pieces_add(&out, piece.text, piece.id, piece.first);
 		}

@@ -1,10 +1,11 @@
 /*
- * steps.h - normalizers, pre-tokenizers and decoders of a tokenizer.json as a list of primitive steps, and pieces of text that go through them.
+ * steps.h - normalizers, pre-tokenizers and decoders of a tokenizer.json as a list of primitive steps, and pieces of
+ * text that go through them.
  */
 #ifndef TOKENIZER_STEPS_H
 #define TOKENIZER_STEPS_H
 
-#include "regex.h"
+#include "pattern.h"
 #include "unicode.h"
 
 /* What a split does with the matches of its pattern. */
@@ -26,7 +27,7 @@ enum step_kind {
 
 struct step {
 	enum step_kind kind;
-	struct regex *regex;    /* the pattern, or */
+	struct pattern *regex;    /* the pattern, or */
 	struct heft_str literal; /* the pattern as plain text */
 	struct heft_str pattern; /* the regex's, for messages */
 	struct heft_str text;
@@ -51,7 +52,7 @@ struct piece {
 
 struct pieces {
 	struct piece *piece;
-	size_t n, cap;
+	size_t n, cap, limit; /* limit: bytes that one may grow to */
 	struct arena *arena;
 };
 
@@ -61,8 +62,9 @@ int steps_pre_tokenizer(struct steps *s, const struct json *j, struct heft_err *
 int steps_decoder(struct steps *s, const struct json *j, struct heft_err *err);
 
 void pieces_add(struct pieces *p, struct heft_str text, int32_t id, bool first);
-/* One text through steps without a split. */
-int steps_text(const struct steps *s, struct heft_str *text, bool first, struct arena *a, struct heft_err *err);
+/* One text through steps without a split; one that grows beyond `limit` bytes is an error. */
+int steps_text(const struct steps *s, struct heft_str *text, bool first, size_t limit, struct arena *a,
+	       struct heft_err *err);
 /* All pieces that are text through all steps. */
 int steps_pieces(const struct steps *s, struct pieces *p, struct heft_err *err);
 

@@ -1,6 +1,7 @@
 /*
- * template.c - chat templates: found, named, carried as bytes. They are never run. Order: tokenizer_config.json's chat_template (a text, or a
- * list of { name, template }), else chat_template.jinja with additional_chat_templates/NAME.jinja, else chat_template.json.
+ * template.c - chat templates: found, named, carried as bytes. They are never run. Order: tokenizer_config.json's
+ * chat_template (a text, or a list of { name, template }), else chat_template.jinja with
+ * additional_chat_templates/NAME.jinja, else chat_template.json.
  */
 #include "internal.h"
 
@@ -60,7 +61,8 @@ static void add_json(struct special *s, const struct json *value, struct arena *
 				add(s, clean_name(name, a), keep(text, a));
 }
 
-static int add_file(struct special *s, const char *dir, const char *file, struct heft_str name, struct arena *a, struct heft_err *err)
+static int add_file(struct special *s, const char *dir, const char *file, struct heft_str name, struct arena *a,
+		    struct heft_err *err)
 {
 	struct heft_str text;
 
@@ -103,9 +105,11 @@ static int add_from_files(struct special *s, const char *dir, struct arena *a, s
 {
 	struct json_doc *doc = NULL;
 
-	if (file_exists(dir, "chat_template.jinja"))
-		return add_file(s, dir, "chat_template.jinja", (struct heft_str){ "default", 7 }, a, err) ||
-		       add_directory(s, dir, a, err) ? -1 : 0;
+	if (file_exists(dir, "chat_template.jinja")) {
+		if (add_file(s, dir, "chat_template.jinja", (struct heft_str){ "default", 7 }, a, err))
+			return -1;
+		return add_directory(s, dir, a, err);
+	}
 	if (file_json(dir, "chat_template.json", CONFIG_FILE_LIMIT, &doc, err))
 		return -1;
 	if (doc)
@@ -132,7 +136,8 @@ struct heft_str tokenizer_chat_template(const char *dir, struct arena *a)
 	struct special s = { 0 };
 	struct heft_str none = { NULL, 0 };
 
-	if (file_json(dir, "tokenizer_config.json", CONFIG_FILE_LIMIT, &f.tokenizer_config, NULL) || template_read(&s, &f, a, NULL))
+	if (file_json(dir, "tokenizer_config.json", CONFIG_FILE_LIMIT, &f.tokenizer_config, NULL) ||
+	    template_read(&s, &f, a, NULL))
 		s.n_chat = 0;
 	json_free(f.tokenizer_config);
 	for (size_t i = 0; i < s.n_chat; i++)

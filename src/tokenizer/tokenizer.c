@@ -1,6 +1,6 @@
 /*
- * tokenizer.c - opening and closing a tokenizer: which strategy reads which files. Refuses strategies that it does not know and directories
- * without their files.
+ * tokenizer.c - opening and closing a tokenizer: which strategy reads which files. Refuses strategies that it does not
+ * know and directories without their files.
  */
 #include "encoder.h"
 #include "spm.h"
@@ -11,7 +11,8 @@
 struct strategy {
 	const char *name;
 	bool (*has)(const char *dir);
-	int (*open)(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+	int (*open)(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o,
+		    struct heft_err *err);
 	bool n_vocab; /* special tokens beyond the vocabulary are dropped */
 };
 
@@ -24,7 +25,8 @@ static bool has_spm_hf(const char *dir)
 {
 	struct peek p;
 
-	return peek_file(&p, dir, TOKENIZER_FILE_LIMIT) && !strcmp(p.model, "BPE") && p.byte_fallback && !strcmp(p.decoder, "Sequence");
+	return peek_file(&p, dir, TOKENIZER_FILE_LIMIT) && !strcmp(p.model, "BPE") && p.byte_fallback &&
+	       !strcmp(p.decoder, "Sequence");
 }
 
 static bool has_bpe(const char *dir)
@@ -61,8 +63,10 @@ static const char *option(const struct tokenizer_options *o, const char *name)
 	return NULL;
 }
 
-/* add_space_prefix: "true", "false", or "config": what tokenizer_config.json's add_prefix_space says, if it says something. */
-static int read_space_prefix(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err)
+/* add_space_prefix: "true", "false", or "config": what tokenizer_config.json's add_prefix_space says, if it says
+ * something. */
+static int read_space_prefix(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o,
+			     struct heft_err *err)
 {
 	const char *value = option(o, "add_space_prefix");
 	bool b;
@@ -76,7 +80,8 @@ static int read_space_prefix(struct tokenizer *t, const struct files *f, const s
 	} else if (!strcmp(value, "true") || !strcmp(value, "false")) {
 		t->add_space_prefix = *value == 't';
 	} else {
-		return heft_fail(err, HEFT_E_ARCH_FILE, "add_space_prefix is '%s'; it may be true, false or config", value);
+		return heft_fail(err, HEFT_E_ARCH_FILE, "add_space_prefix is '%s'; it may be true, false or config",
+				 value);
 	}
 	return 0;
 }
@@ -103,7 +108,8 @@ int tokenizer_open(struct tokenizer **out, const char *dir, const struct tokeniz
 	if (!s->has(dir))
 		return heft_fail(err, HEFT_E_TOKENIZER, "'%s' lacks the files of a tokenizer of kind %s", dir, s->name);
 	if (o->vocab_size > TOKENIZER_MAX_ROWS)
-		return heft_fail(err, HEFT_E_VOCAB_SIZE, "a vocabulary of %lld rows is more than heft writes", (long long)o->vocab_size);
+		return heft_fail(err, HEFT_E_VOCAB_SIZE, "a vocabulary of %lld rows is more than heft writes",
+				 (long long)o->vocab_size);
 	t = xmalloc(sizeof(*t));
 	memset(t, 0, sizeof(*t));
 	t->arena = arena_new();

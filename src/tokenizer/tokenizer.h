@@ -1,8 +1,9 @@
 /*
  * tokenizer.h - a checkpoint's tokenizer files become tokenizer.* metadata.
  *
- * Knows: SentencePiece models (BPE), tokenizer.json (byte-level BPE), vocab.json + merges.txt; which pre-tokenizer llama.cpp calls it; chat
- * templates; special and added tokens. Refuses what it cannot name. Patterns from files run with match limits.
+ * Knows: SentencePiece models (BPE), tokenizer.json (byte-level BPE), vocab.json + merges.txt; which pre-tokenizer
+ * llama.cpp calls it; chat templates; special and added tokens. Refuses what it cannot name. Patterns from files run
+ * with match limits.
  */
 #ifndef TOKENIZER_H
 #define TOKENIZER_H
@@ -30,7 +31,8 @@ void tokenizer_close(struct tokenizer *t); /* NULL is allowed */
 int64_t tokenizer_count(const struct tokenizer *t);                  /* entries before padding */
 int64_t tokenizer_id(const struct tokenizer *t, const char *text);   /* -1: no such token */
 /* All tokenizer.* keys in the reference's types, arrays and strings in the arena. */
-int tokenizer_metadata(const struct tokenizer *t, struct heft_kv **kv, size_t *n, struct arena *a, struct heft_err *err);
+int tokenizer_metadata(const struct tokenizer *t, struct heft_kv **kv, size_t *n, struct arena *a,
+		       struct heft_err *err);
 /* What it is, from file names and small files alone (heft info): "spm", "bpe", NULL. Never parses the vocabulary. */
 const char *tokenizer_kind(const char *dir);
 /* The chat template's bytes, or p NULL. */

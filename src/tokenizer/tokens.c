@@ -1,9 +1,11 @@
 /*
- * tokens.c - the added and special tokens of a tokenizer, from all the files that may name them, in the order in which transformers adds them:
+ * tokens.c - the added and special tokens of a tokenizer, from all the files that may name them, in the order in which
+ * transformers adds them:
  *
  *	1  tokenizer.json: added_tokens, where the file is run as it is
  *	2  tokenizer_config.json: added_tokens_decoder, by id; where it has none: added_tokens.json and tokenizer.json's
- *	3  named tokens (bos_token ...) and extra ones, of tokenizer_config.json, or special_tokens_map.json where 2 had no decoder
+ *	3  named tokens (bos_token ...) and extra ones, of tokenizer_config.json, or of
+ *	   special_tokens_map.json where 2 had no decoder
  *
  * The order decides the ids of tokens that are in no vocabulary.
  */
@@ -12,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const standard[] = { "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token" };
+static const char *const standard[] = { "bos_token", "eos_token", "unk_token", "sep_token",
+					"pad_token", "cls_token", "mask_token" };
 enum { STANDARD = sizeof(standard) / sizeof(*standard) };
 
 struct listed {
@@ -25,11 +28,11 @@ struct gather {
 	struct encoder *e;
 	const struct tokenizer_class *class;
 	const struct json *tokenizer, *config, *map; /* map: special_tokens_map.json, where it counts */
-	struct listed *list;  /* 2 */
+	struct listed *list;			     /* 2 */
 	size_t n_list, cap_list;
 	struct added_token *named; /* 3: those that have a name, then the extra ones */
 	size_t n_named, cap_named, n_extra;
-	struct arena *arena;  /* for a while */
+	struct arena *arena; /* for a while */
 };
 
 static bool flag(const struct json *j, const char *key, bool otherwise)
@@ -42,8 +45,10 @@ static bool flag(const struct json *j, const char *key, bool otherwise)
 /* { "content": ..., "special": ... } */
 static bool token_of(const struct json *j, struct added_token *t)
 {
-	*t = (struct added_token){ .special = flag(j, "special", false), .lstrip = flag(j, "lstrip", false),
-				   .rstrip = flag(j, "rstrip", false), .single_word = flag(j, "single_word", false) };
+	*t = (struct added_token){ .special = flag(j, "special", false),
+				   .lstrip = flag(j, "lstrip", false),
+				   .rstrip = flag(j, "rstrip", false),
+				   .single_word = flag(j, "single_word", false) };
 	t->normalized = flag(j, "normalized", !t->special);
 	return json_str(json_get(j, "content"), &t->text);
 }
@@ -65,7 +70,8 @@ static int add_own(struct gather *g, struct heft_err *err)
 	return 0;
 }
 
-/* ---- 2: tokens with ids ------------------------------------------------------------------------------------------- */
+/* ---- 2: tokens with ids
+ * ------------------------------------------------------------------------------------------- */
 
 static void list_token(struct gather *g, int64_t id, struct added_token t)
 {
@@ -80,7 +86,8 @@ static int list_decoder(struct gather *g, const struct json *decoder, struct hef
 	for (const struct json *j = json_first(decoder); j; j = json_next(j)) {
 		struct added_token t;
 		if (!token_of(j, &t))
-			return heft_fail(err, HEFT_E_TOKENIZER, "tokenizer_config.json: added token '%s' has no content", json_key(j).p);
+			return heft_fail(err, HEFT_E_TOKENIZER,
+					 "tokenizer_config.json: added token '%s' has no content", json_key(j).p);
 		list_token(g, strtoll(json_key(j).p, NULL, 10), t);
 	}
 	return 0;
@@ -103,7 +110,8 @@ static int list_files(struct gather *g, const struct json *added, struct heft_er
 		bool special = is_named(g, json_key(j), true);
 		if (!json_int(j, &id))
 			return heft_fail(err, HEFT_E_TOKENIZER, "added_tokens.json: '%s' has no id", json_key(j).p);
-		list_token(g, id, (struct added_token){ .text = json_key(j), .special = special, .normalized = !special });
+		list_token(g, id,
+			   (struct added_token){ .text = json_key(j), .special = special, .normalized = !special });
 	}
 	for (const struct json *j = json_first(json_get(g->tokenizer, "added_tokens")); j; j = json_next(j))
 		if (token_of(j, &t) && json_int(json_get(j, "id"), &id))
@@ -131,7 +139,8 @@ static void sort_list(struct gather *g)
 	g->n_list = n;
 }
 
-/* ---- 3: named tokens ---------------------------------------------------------------------------------------------- */
+/* ---- 3: named tokens
+ * ---------------------------------------------------------------------------------------------- */
 
 static void name_token(struct gather *g, struct added_token t)
 {
@@ -219,7 +228,8 @@ static void name_all(struct gather *g)
 	name_extra(g);
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------------------------- */
+/* ---- all of it
+ * ---------------------------------------------------------------------------------------------------- */
 
 static int add_list(struct gather *g, struct heft_err *err)
 {
@@ -252,8 +262,9 @@ static void keep_named(struct gather *g)
 
 	e->named = arena_array(e->arena, g->n_named + 1, sizeof(*e->named));
 	for (size_t i = 0; i < g->n_named; i++)
-		e->named[e->n_named++] = (struct heft_str){ arena_memdup(e->arena, g->named[i].text.p, g->named[i].text.n),
-							   g->named[i].text.n };
+		e->named[e->n_named++] =
+			(struct heft_str){ arena_memdup(e->arena, g->named[i].text.p, g->named[i].text.n),
+					   g->named[i].text.n };
 }
 
 static int gather(struct gather *g, const struct json *added, struct heft_err *err)
@@ -273,14 +284,18 @@ static int gather(struct gather *g, const struct json *added, struct heft_err *e
 
 int encoder_add_tokens(struct encoder *e, const struct files *f, const struct tokenizer_class *c, struct heft_err *err)
 {
-	struct gather g = { .e = e, .class = c, .tokenizer = json_root(f->tokenizer), .config = json_root(f->tokenizer_config),
+	struct gather g = { .e = e,
+			    .class = c,
+			    .tokenizer = json_root(f->tokenizer),
+			    .config = json_root(f->tokenizer_config),
 			    .arena = arena_new() };
 	struct json_doc *map = NULL, *added = NULL;
 	int rc = 0;
 
 	if (!json_get(g.config, "added_tokens_decoder"))
-		rc = file_json(f->dir, "special_tokens_map.json", CONFIG_FILE_LIMIT, &map, err) ||
-		     file_json(f->dir, "added_tokens.json", CONFIG_FILE_LIMIT, &added, err) ? -1 : 0;
+		rc = file_json(f->dir, "special_tokens_map.json", CONFIG_FILE_LIMIT, &map, err);
+	if (!rc && !json_get(g.config, "added_tokens_decoder"))
+		rc = file_json(f->dir, "added_tokens.json", CONFIG_FILE_LIMIT, &added, err);
 	g.map = json_root(map);
 	if (!rc)
 		rc = gather(&g, json_root(added), err);

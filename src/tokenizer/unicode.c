@@ -1,5 +1,6 @@
 /*
- * unicode.c - UTF-8 and the properties of characters, through utf8proc. Refuses nothing: bytes that are no character pass as they are.
+ * unicode.c - UTF-8 and the properties of characters, through utf8proc. Refuses nothing: bytes that are no character
+ * pass as they are.
  */
 #include "unicode.h"
 
@@ -55,8 +56,8 @@ bool char_is_word(int32_t c)
 
 bool char_is_space(int32_t c)
 {
-	return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
-	       c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+	return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+	       (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
 struct heft_str unicode_form(struct heft_str s, enum form form, struct arena *a)

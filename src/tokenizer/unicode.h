@@ -1,5 +1,6 @@
 /*
- * unicode.h - the one door to utf8proc: characters, normal forms, lower case. Texts are UTF-8; a byte that is none counts as a character.
+ * unicode.h - the one door to utf8proc: characters, normal forms, lower case. Texts are UTF-8; a byte that is none
+ * counts as a character.
  */
 #ifndef TOKENIZER_UNICODE_H
 #define TOKENIZER_UNICODE_H

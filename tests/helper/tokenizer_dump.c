@@ -40,8 +40,8 @@ static void put_value(struct jbuf *b, const struct heft_value *v, size_t i)
 
 static void print_kv(const struct heft_kv *kv)
 {
-	static const char *const name[] = { "UINT8", "INT8", "UINT16", "INT16", "UINT32", "INT32", "FLOAT32", "BOOL", "STRING", "ARRAY",
-					    "UINT64", "INT64", "FLOAT64" };
+	static const char *const name[] = { "UINT8", "INT8",   "UINT16", "INT16",  "UINT32", "INT32",  "FLOAT32",
+					    "BOOL",  "STRING", "ARRAY",	 "UINT64", "INT64",  "FLOAT64" };
 	struct jbuf b = { 0 };
 
 	jbuf_printf(&b, "{\"key\":\"%s\",\"type\":\"%s\",\"array\":%s,\"value\":%s", kv->key, name[kv->value.type],

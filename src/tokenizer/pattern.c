@@ -1,17 +1,19 @@
 /*
- * regex.c - patterns compiled and searched with Oniguruma. Refuses patterns beyond a length, and searches that go back too often.
+ * pattern.c - patterns compiled and searched with Oniguruma. Refuses patterns beyond a length, and searches that go
+ * back too often.
  */
-#include "regex.h"
+#include "pattern.h"
 
 #include <oniguruma.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #define PATTERN_LIMIT 65536
-#define RETRY_LIMIT 2000000      /* steps back in one search */
-#define STACK_LIMIT 1000000      /* entries of the matcher's stack */
+#define RETRY_LIMIT 20000 /* steps back in one search, and RETRY_PER_BYTE more for each byte of the text */
+#define RETRY_PER_BYTE 64
+#define STACK_LIMIT 1000000 /* entries of the matcher's stack */
 
-struct regex {
+struct pattern {
 	regex_t *re;
 	OnigMatchParam *param;
 	OnigRegion *region;
@@ -32,16 +34,17 @@ static int fail(struct heft_err *err, int code, const char *what)
 	return heft_fail(err, HEFT_E_TOKENIZER, "%s: %s", what, (const char *)text);
 }
 
-struct regex *regex_new(struct heft_str pattern, struct heft_err *err)
+struct pattern *pattern_new(struct heft_str pattern, struct heft_err *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const OnigUChar *p = (const OnigUChar *)pattern.p;
-	struct regex *r;
+	struct pattern *r;
 	int rc;
 
 	pthread_once(&once, initialize);
 	if (pattern.n > PATTERN_LIMIT) {
-		heft_fail(err, HEFT_E_TOKENIZER, "a pattern of the tokenizer has %zu bytes; the limit is %d", pattern.n, PATTERN_LIMIT);
+		heft_fail(err, HEFT_E_TOKENIZER, "a pattern of the tokenizer has %zu bytes; the limit is %d", pattern.n,
+			  PATTERN_LIMIT);
 		return NULL;
 	}
 	r = xmalloc(sizeof(*r));
@@ -56,13 +59,11 @@ struct regex *regex_new(struct heft_str pattern, struct heft_err *err)
 	if (!r->region || !r->param)
 		out_of_memory(sizeof(*r));
 	onig_initialize_match_param(r->param);
-	onig_set_retry_limit_in_match_of_match_param(r->param, RETRY_LIMIT);
-	onig_set_retry_limit_in_search_of_match_param(r->param, RETRY_LIMIT);
 	onig_set_match_stack_limit_size_of_match_param(r->param, STACK_LIMIT);
 	return r;
 }
 
-void regex_free(struct regex *r)
+void pattern_free(struct pattern *r)
 {
 	if (!r)
 		return;
@@ -72,11 +73,15 @@ void regex_free(struct regex *r)
 	free(r);
 }
 
-int regex_find(const struct regex *r, struct heft_str text, size_t *from, size_t *to, struct heft_err *err)
+int pattern_find(const struct pattern *r, struct heft_str text, size_t *from, size_t *to, struct heft_err *err)
 {
 	const OnigUChar *p = (const OnigUChar *)text.p, *end = p + text.n;
-	int rc = onig_search_with_param(r->re, p, end, p + *from, end, r->region, ONIG_OPTION_NONE, r->param);
+	unsigned long limit = RETRY_LIMIT + RETRY_PER_BYTE * text.n;
+	int rc;
 
+	onig_set_retry_limit_in_match_of_match_param(r->param, limit);
+	onig_set_retry_limit_in_search_of_match_param(r->param, limit);
+	rc = onig_search_with_param(r->re, p, end, p + *from, end, r->region, ONIG_OPTION_NONE, r->param);
 	if (rc == ONIG_MISMATCH)
 		return 0;
 	if (rc < 0)

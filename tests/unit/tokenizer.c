@@ -1,0 +1,294 @@
+/* Tokenizers against samples: what opens, what is refused with which code, rows, special tokens and ids of small
+ * ones. */
+#include "src/tokenizer/tokenizer.h"
+#include "tests/tap.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/heft-tokenizer-XXXXXX";
+
+static void put_file(const char *name, const char *text, size_t n)
+{
+	char path[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "wb");
+	if (!f || fwrite(text, 1, n, f) != n || fclose(f))
+		exit(99);
+}
+
+static void put(const char *name, const char *text)
+{
+	put_file(name, text, strlen(text));
+}
+
+static void put_copy(const char *name, const char *from)
+{
+	char *text = xmalloc(1 << 20);
+	FILE *f = fopen(from, "rb");
+	size_t n = f ? fread(text, 1, 1 << 20, f) : 0;
+
+	if (f)
+		fclose(f);
+	put_file(name, text, n);
+	free(text);
+}
+
+static void clear(void)
+{
+	static const char *const name[] = {
+		"tokenizer.json",    "tokenizer.model",	  "tokenizer_config.json",   "vocab.json",
+		"merges.txt",	     "added_tokens.json", "special_tokens_map.json", "chat_template.jinja",
+		"chat_template.json"
+	};
+	char path[256];
+
+	for (size_t i = 0; i < sizeof(name) / sizeof(*name); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, name[i]);
+		unlink(path);
+	}
+}
+
+static struct tokenizer *open_with(const char *strategy, const char *pre, int64_t rows, const char *config,
+				   struct heft_err *err)
+{
+	struct json_doc *doc = json_parse(config, strlen(config), "config.json", false, err);
+	struct tokenizer_options o = { .strategy = strategy, .pre = pre, .vocab_size = rows, .config = json_root(doc) };
+	struct tokenizer *t = NULL;
+
+	memset(err, 0, sizeof(*err));
+	if (tokenizer_open(&t, dir, &o, err))
+		t = NULL;
+	json_free(doc);
+	return t;
+}
+
+/* One key as text: "1", "true", "text", or "[n] first ... " where at says which element. */
+static const char *value(const struct tokenizer *t, const char *key, size_t at)
+{
+	static char out[256];
+	struct arena *a = arena_new();
+	struct heft_kv *kv;
+	size_t n;
+
+	strcpy(out, "none");
+	if (tokenizer_metadata(t, &kv, &n, a, NULL))
+		strcpy(out, "error");
+	else
+		for (size_t i = 0; i < n; i++) {
+			const struct heft_value *v = &kv[i].value;
+			if (strcmp(kv[i].key, key))
+				continue;
+			if (v->array && at >= v->count)
+				strcpy(out, "beyond");
+			else if (v->type == HEFT_STRING)
+				snprintf(out, sizeof(out), "%s",
+					 v->array ? ((const struct heft_str *)v->data)[at].p : v->s.p);
+			else if (v->type == HEFT_I32)
+				snprintf(out, sizeof(out), "%d", ((const int32_t *)v->data)[at]);
+			else if (v->type == HEFT_F32)
+				snprintf(out, sizeof(out), "%g", ((const float *)v->data)[at]);
+			else if (v->type == HEFT_BOOL)
+				snprintf(out, sizeof(out), "%s", v->b ? "true" : "false");
+			else
+				snprintf(out, sizeof(out), "%llu", (unsigned long long)v->u);
+		}
+	arena_free(a);
+	return out;
+}
+
+#define GGML "tokenizer.ggml."
+
+static const char *ids_of(const struct tokenizer *t, const char *text)
+{
+	static char out[512];
+	struct heft_err err;
+	int32_t *ids;
+	int64_t n = tokenizer_encode(t, text, strlen(text), &ids, &err);
+
+	*out = 0;
+	if (n < 0)
+		return "error";
+	for (int64_t i = 0; i < n; i++)
+		snprintf(out + strlen(out), sizeof(out) - strlen(out), "%s%d", i ? " " : "", ids[i]);
+	free(ids);
+	return out;
+}
+
+/* Every sample of a folder under the name that the tokenizer wants; its own name says what must come of it. */
+static void samples(const char *folder, const char *as, const char *strategy)
+{
+	DIR *d = opendir(folder);
+	struct dirent *e;
+	size_t n = 0;
+
+	while (d && (e = readdir(d))) {
+		const char *code = strstr(e->d_name, "-E");
+		char path[512];
+		struct heft_err err;
+		struct tokenizer *t;
+		if (*e->d_name == '.')
+			continue;
+		n++;
+		snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
+		clear();
+		put_copy(as, path);
+		t = open_with(strategy, code ? NULL : "given", -1, "{}", &err);
+		if (code)
+			is_int(err.code, atoi(code + 2), "%s: %s", e->d_name, err.text);
+		else
+			ok(t, "%s opens: %s", e->d_name, err.text);
+		tokenizer_close(t);
+	}
+	if (d)
+		closedir(d);
+	ok(n > 10, "%s has samples", folder);
+}
+
+static void bpe_rows(void)
+{
+	struct heft_err err;
+	struct tokenizer *t;
+
+	clear();
+	put_copy("tokenizer.json", "testdata/tokenizer_json/good-bytelevel.json");
+	put("tokenizer_config.json",
+	    "{\"bos_token\":\"<s>\",\"eos_token\":{\"content\":\"</s>\"},\"pad_token\":null,\"add_eos_token\":false,"
+	    "\"chat_template\":[{\"name\":\"default\",\"template\":\"D\"},{\"name\":\"a b\",\"template\":\"E\"}]}");
+	ok(tokenizer_has(dir, "bpe") && !tokenizer_has(dir, "spm") && !tokenizer_has(dir, "spm_hf"),
+	   "which strategies have their files");
+	is_str(tokenizer_kind(dir), "bpe", "kind");
+	t = open_with("bpe", "qwen2", 32, "{\"pad_token_id\":31,\"eos_token_id\":[1,2]}", &err);
+	ok(t, "opens: %s", err.text);
+	if (!t)
+		return;
+	is_int(tokenizer_count(t), 30, "count");
+	is_int(tokenizer_id(t, "hello"), 13, "id of a token");
+	is_int(tokenizer_id(t, "absent"), -1, "id of no token");
+	is_str(value(t, GGML "model", 0), "gpt2", "model");
+	is_str(value(t, GGML "pre", 0), "qwen2", "pre as given");
+	is_str(value(t, GGML "tokens", 28), "<|x|>", "an added token");
+	is_str(value(t, GGML "token_type", 28), "3", "that looks special");
+	is_str(value(t, GGML "tokens", 29), " y", "marks of a user's token become spaces");
+	is_str(value(t, GGML "token_type", 29), "4", "user-defined");
+	is_str(value(t, GGML "token_type", 0), "1", "normal");
+	is_str(value(t, GGML "tokens", 31), "[PAD31]", "padding");
+	is_str(value(t, GGML "token_type", 31), "5", "unused");
+	is_str(value(t, GGML "scores", 0), "none", "no scores");
+	is_str(value(t, GGML "merges", 3), "hell o", "merges");
+	is_str(value(t, GGML "bos_token_id", 0), "24", "bos by its text");
+	is_str(value(t, GGML "eos_token_id", 0), "25", "eos by its object");
+	is_str(value(t, GGML "padding_token_id", 0), "31", "pad by config.json");
+	is_str(value(t, GGML "add_bos_token", 0), "true", "the template adds bos");
+	is_str(value(t, GGML "add_eos_token", 0), "false", "tokenizer_config.json says about eos");
+	is_str(value(t, "tokenizer.chat_template", 0), "D", "the default chat template");
+	is_str(value(t, "tokenizer.chat_template.a_b", 0), "E", "a named one");
+	is_str(value(t, "tokenizer.chat_templates", 0), "a_b", "their names");
+	is_str(ids_of(t, "hello world"), "24 13 18", "ids");
+	is_str(ids_of(t, "h\xc3\xa9llo"), "24 0 23 11 3", "ids of a character of two bytes");
+	is_str(ids_of(t, "hero  <tool>  heroes<s>"), "24 27 26 10 5 3 1 24",
+	       "added tokens: single word, spaces around");
+	is_str(ids_of(t, "\xff"), "error", "a text that is not UTF-8");
+	tokenizer_close(t);
+	t = open_with("bpe", NULL, 32, "{}", &err);
+	is_int(err.code, HEFT_E_PRETOKENIZER, "an unknown pre-tokenizer: %s", err.text);
+	ok(strstr(err.text, "--pre NAME") && strstr(err.text, "gpt-2"), "says what to do, and what splits alike");
+	tokenizer_close(t);
+	t = open_with("bpe", "x", 29, "{}", &err);
+	is_int(err.code, HEFT_E_VOCAB_SIZE, "more tokens than rows: %s", err.text);
+	tokenizer_close(t);
+}
+
+static void files_of_a_class(void)
+{
+	struct heft_err err;
+	struct tokenizer *t;
+
+	clear();
+	put("vocab.json", "{\"a\":0,\"b\":1,\"ab\":2,\"\xc4\xa0\":3,\"\xc4\xa0"
+			  "a\":4}");
+	put("merges.txt", "#version: 0.2\r\na b\r\n\xc4\xa0 a\r\n");
+	put("tokenizer_config.json",
+	    "{\"tokenizer_class\":\"GPT2Tokenizer\",\"bos_token\":\"<b>\",\"add_bos_token\":true,\"unk_token\":null,"
+	    "\"eos_token\":null}");
+	t = open_with("bpe", "gpt-2", -1, "{\"model_type\":\"llama\"}", &err);
+	ok(t, "vocab.json and merges.txt: %s", err.text);
+	if (!t)
+		return;
+	is_int(tokenizer_count(t), 6, "a named token that is in no vocabulary comes behind it");
+	is_str(ids_of(t, "ab ab"), "5 2 3 2", "bos in front");
+	is_str(value(t, GGML "merges", 0), "a b", "merges without line ends");
+	tokenizer_close(t);
+	put("tokenizer_config.json", "{}");
+	t = open_with("bpe", NULL, -1, "{\"model_type\":\"llama\"}", &err);
+	is_int(err.code, HEFT_E_TOKENIZER, "without a class: %s", err.text);
+}
+
+static void spm_rows(void)
+{
+	struct heft_err err;
+	struct tokenizer *t;
+
+	clear();
+	put_copy("tokenizer.model", "testdata/spm/good-bpe.model");
+	put("added_tokens.json", "{\"<late>\":276,\"<out>\":999}");
+	put("tokenizer_config.json", "{\"added_tokens_decoder\":{\"277\":{\"content\":\"a\xe2\x96\x81"
+				     "b\"},\"276\":{\"content\":\"<|q|>\"}}}");
+	is_str(tokenizer_kind(dir), "spm", "kind");
+	t = open_with("spm", NULL, 280, "{\"bos_token_id\":1,\"eos_token_id\":280}", &err);
+	ok(t, "a SentencePiece model: %s", err.text);
+	if (!t)
+		return;
+	is_str(value(t, GGML "model", 0), "llama", "model");
+	is_str(value(t, GGML "token_type", 0), "2", "unknown");
+	is_str(value(t, GGML "token_type", 3), "6", "byte");
+	is_str(value(t, GGML "token_type", 271), "1", "a user-defined piece is normal, as the reference has it");
+	is_str(value(t, GGML "scores", 264), "-1", "score");
+	is_str(value(t, GGML "tokens", 276), "<|q|>", "tokenizer_config.json comes after added_tokens.json");
+	is_str(value(t, GGML "token_type", 276), "3", "control by its look");
+	is_str(value(t, GGML "tokens", 277), "a b", "spaces for marks");
+	is_str(value(t, GGML "scores", 277), "-1000", "score of an added token");
+	is_str(value(t, GGML "scores", 279), "-10000", "score of padding");
+	is_str(value(t, GGML "bos_token_id", 0), "1", "bos");
+	is_str(value(t, GGML "eos_token_id", 0), "none", "an id beyond the rows is left out");
+	is_str(ids_of(t, "hello"), "268", "a word");
+	is_str(ids_of(t, "  hello   hello "), "268 268", "spaces");
+	is_str(ids_of(t, "w\xc3\xa9"), "270 198 172", "bytes for a character that is no piece");
+	is_str(ids_of(t, "h<user>h"), "259 260 271 260", "a user-defined piece");
+	is_str(ids_of(t, "un"), "259 273 274", "an unused piece is taken apart");
+	is_str(ids_of(t, ""), "", "no text");
+	tokenizer_close(t);
+}
+
+static void templates(void)
+{
+	struct arena *a = arena_new();
+
+	clear();
+	put("tokenizer_config.json", "{}");
+	put("chat_template.jinja", "a\r\nb\rc\n");
+	is_str(tokenizer_chat_template(dir, a).p, "a\nb\nc\n", "line ends of a template file");
+	put("tokenizer_config.json", "{\"chat_template\":\"own\\r\\n\"}");
+	is_str(tokenizer_chat_template(dir, a).p, "own\r\n", "tokenizer_config.json's template counts first, as it is");
+	put("tokenizer_config.json", "{\"chat_template\":null}");
+	is_str(tokenizer_chat_template(dir, a).p, NULL, "null is none");
+	arena_free(a);
+}
+
+int main(void)
+{
+	if (!mkdtemp(dir))
+		return 99;
+	samples("testdata/tokenizer_json", "tokenizer.json", "bpe");
+	samples("testdata/spm", "tokenizer.model", "spm");
+	bpe_rows();
+	files_of_a_class();
+	spm_rows();
+	templates();
+	clear();
+	rmdir(dir);
+	return done();
+}
