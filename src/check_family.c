@@ -15,9 +15,12 @@ enum { CONFIG_LIMIT = 64 << 20 };
 /* A family that heft does not know is no fault of the download. */
 static void tell(struct check *c, const struct heft_err *e)
 {
-	struct heft_problem p = { .code = e->code, .text = e->text, .warning = e->code == HEFT_E_FAMILY };
+	struct heft_problem p = { .code = e->code, .text = e->text, .warning = true };
 
-	sink_tell(&c->sink, &p);
+	if (e->code == HEFT_E_FAMILY)
+		sink_tell(&c->sink, &p);
+	else
+		model_tell_error(&c->sink, e, NULL);
 }
 
 static int open_tokenizer(struct check *c, const struct arch_result *r, const struct json *config, struct heft_err *err)
@@ -37,7 +40,7 @@ static int open_tokenizer(struct check *c, const struct arch_result *r, const st
 		tokenizer_close(t);
 		return rc ? -1 : 0;
 	}
-	return heft_fail(err, HEFT_E_TOKENIZER, "%s: no tokenizer files that family '%s' can use", c->model->dir,
+	return heft_fail(err, HEFT_E_TOKENIZER, "%s: no tokenizer files that family '%s' can use: download tokenizer.json or tokenizer.model too", c->model->dir,
 			 r->name);
 }
 
@@ -63,7 +66,7 @@ static void check_tokenizer(struct check *c, const struct arch *arch, const stru
 	size_t told = c->sink.errors;
 
 	if ((arch_eval(arch, &in, &r, c->model->arena, &c->sink, &err) || open_tokenizer(c, &r, config, &err)) &&
-	    told == c->sink.errors)
+	    told == c->sink.errors && !model_tokenizer_is_impostor(in.dir, NULL)) /* told by check_companions */
 		tell(c, &err);
 }
 

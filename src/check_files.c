@@ -15,7 +15,7 @@
 #include "../base/source.h"
 #include "model.h"
 
-enum { HEAD = 4096, JSON_LIMIT = 64 << 20, PIECE = 1 << 20 };
+enum { JSON_LIMIT = 64 << 20, PIECE = 1 << 20 };
 
 static const struct companion {
 	const char *name;
@@ -35,19 +35,12 @@ static const struct companion {
 
 static int look_at(const struct companion *f, const char *path, struct heft_err *err)
 {
-	uint8_t head[HEAD];
-	struct source *src = source_open(path, err);
 	struct json_doc *doc;
-	int64_t n;
-	int rc;
 
-	if (!src)
+	if (model_impostor_at(path, err))
 		return -1;
-	n = source_peek(src, head, sizeof head, err);
-	rc = n < 0 || model_impostor(path, head, (size_t)n, true, err) ? -1 : 0;
-	source_close(src);
-	if (rc || !f->json)
-		return rc;
+	if (!f->json)
+		return 0;
 	doc = json_read_file(path, JSON_LIMIT, err);
 	json_free(doc);
 	return doc ? 0 : -1;

@@ -5,6 +5,7 @@
 #include "../base/json.h"
 #include "arch.h"
 #include "kv.h"
+#include "model.h"
 #include "target/target.h"
 #include "tokenizer/tokenizer.h"
 
@@ -228,13 +229,14 @@ static void read_tokenizer(struct heft_facts *f, struct heft_model *m)
 static int from_config(struct heft_facts *f, struct heft_model *m, const char *arch_file, struct heft_err *err)
 {
 	struct kv_list kv = { .arena = m->arena };
-	struct json_doc *doc = json_read_file(arena_printf(m->arena, "%s/config.json", m->dir), CONFIG_LIMIT, err);
-	const struct json *config = json_root(doc);
 	struct counted c = count(m);
-	const char *arch;
+	const struct json *config;
+	const char *arch, *path;
+	struct json_doc *doc;
 
-	if (!doc)
+	if (model_config_path(m, m->arena, &path, err) || !(doc = json_read_file(path, CONFIG_LIMIT, err)))
 		return -1;
+	config = json_root(doc);
 	count_missing(&c, m, config);
 	if (arch_keys(&kv, &arch, m, config, arch_file, err)) {
 		json_free(doc);
@@ -263,10 +265,6 @@ int heft_model_facts(struct heft_model *m, const char *arch_file, struct heft_fa
 		out->kv = m->kv;
 		out->n_kv = m->n_kv;
 		set_parameters(out, &c);
-	} else if (!m->dir) {
-		return heft_fail(err, HEFT_E_CONFIG,
-				 "%s: no config.json beside it, so the family is not known (--config DIR names one)",
-				 m->path);
 	} else if (from_config(out, m, arch_file, err)) {
 		return -1;
 	}

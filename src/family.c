@@ -5,6 +5,7 @@
 
 #include "../base/json.h"
 #include "arch.h"
+#include "model.h"
 #include "target/target.h"
 #include "tokenizer/tokenizer.h"
 
@@ -95,9 +96,12 @@ static int open_tokenizer(struct context *c, const struct arch_result *r)
 			continue;
 		o.strategy = r->vocab[i].strategy;
 		o.option = r->vocab[i].option;
-		return tokenizer_open(&c->tokenizer, c->model->dir, &o, c->err);
+		if (!tokenizer_open(&c->tokenizer, c->model->dir, &o, c->err))
+			return 0;
+		model_tokenizer_is_impostor(c->model->dir, c->err); /* then that is the better message */
+		return -1;
 	}
-	return heft_fail(c->err, HEFT_E_TOKENIZER, "%s: no tokenizer files that family '%s' can use", c->model->dir, r->name);
+	return heft_fail(c->err, HEFT_E_TOKENIZER, "%s: no tokenizer files that family '%s' can use: download tokenizer.json or tokenizer.model too", c->model->dir, r->name);
 }
 
 static int general_metadata(struct context *c, struct family *f)
@@ -203,13 +207,12 @@ static int from_checkpoint(struct family *f, struct heft_model *m, const struct 
 {
 	struct context c = { .model = m, .options = o, .arena = a, .sink = sink, .err = err };
 	struct json_doc *config;
+	const char *path;
 	int rc;
 
-	if (!m->dir)
-		return heft_fail(err, HEFT_E_CONFIG,
-				 "%s: no config.json beside it, so the family is not known (--config DIR names one, --arch none carries the tensors as they are)",
-				 m->path);
-	config = json_read_file(arena_printf(a, "%s/config.json", m->dir), CONFIG_LIMIT, err);
+	if (model_config_path(m, a, &path, err))
+		return -1;
+	config = json_read_file(path, CONFIG_LIMIT, err);
 	if (!config)
 		return -1;
 	c.config = json_root(config);

@@ -229,7 +229,7 @@ static int open_files(struct opening *o)
 			return -1;
 		model_tell_error(&o->sink, o->err, set->path[i]);
 	}
-	if (!o->model->n_files && !set->indexed)
+	if (!o->model->n_files && !set->indexed && !o->model->missing_shards)
 		return heft_fail(o->err, HEFT_E_OPEN, "%s: none of its files can be read", o->model->path);
 	return 0;
 }

@@ -64,12 +64,17 @@ int file_set_find(struct file_set *set, const char *path, uint64_t *missing, str
 		  struct heft_err *err);
 void file_set_release(struct file_set *set);
 
+/* Where its config.json is: HEFT_E_CONFIG where there is none. */
+int model_config_path(const struct heft_model *m, struct arena *a, const char **out, struct heft_err *err);
+
 /* ---- what stands in place of a model file ---- */
 
 /* Fails where the first bytes are a Git LFS pointer, an HTML page, an archive ...; `text`: a JSON or text file is what
  * was expected. */
 int model_impostor(const char *path, const uint8_t *head, size_t n, bool text, struct heft_err *err);
-/* Tells an error as a finding about a file. */
+int model_impostor_at(const char *path, struct heft_err *err); /* the same for a text file, by its path */
+bool model_tokenizer_is_impostor(const char *dir, struct heft_err *err); /* for one of the tokenizer's files in dir; err says which */
+/* Tells an error as a finding about the file that its text begins with, else about `file`. */
 int model_tell_error(struct sink *sink, const struct heft_err *e, const char *file);
 
 /* ---- names for people ---- */

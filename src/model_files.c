@@ -199,7 +199,8 @@ static int use_files(struct finder *f, const char *dir, const struct names *name
 	f->set->dir = dir;
 	if (!part_name_parse(names->v[0], &first)) {
 		for (size_t i = 0; i < names->n; i++)
-			add_path(f, path_join(f->arena, dir, names->v[i]));
+			if (add_part(f, dir, names->v[i], "the download is not complete"))
+				return -1;
 		return 0;
 	}
 	for (size_t i = 1; i < names->n; i++)
@@ -366,4 +367,16 @@ void file_set_release(struct file_set *set)
 {
 	if (set->indexed)
 		index_release(&set->index);
+}
+
+int model_config_path(const struct heft_model *m, struct arena *a, const char **out, struct heft_err *err)
+{
+	struct stat st;
+
+	*out = m->dir ? path_join(a, m->dir, "config.json") : NULL;
+	if (*out && (!lstat(*out, &st) || errno != ENOENT))
+		return 0;
+	return heft_fail(err, HEFT_E_CONFIG,
+			 "%s: no config.json beside it, so the family is not known (--config DIR names one, --arch none carries the tensors as they are)",
+			 m->path);
 }

@@ -3,8 +3,12 @@
  */
 #include "model.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
+
+#include "../base/source.h"
 
 #define BAD_DOWNLOAD "download the file again (does the model need a login or an accepted licence?)"
 
@@ -72,12 +76,54 @@ int model_impostor(const char *path, const uint8_t *head, size_t n, bool text, s
 	return 0;
 }
 
+int model_impostor_at(const char *path, struct heft_err *err)
+{
+	uint8_t head[4096];
+	struct source *src = source_open(path, err);
+	int64_t n;
+	int rc;
+
+	if (!src)
+		return -1;
+	n = source_peek(src, head, sizeof head, err);
+	rc = n < 0 || model_impostor(path, head, (size_t)n, true, err) ? -1 : 0;
+	source_close(src);
+	return rc;
+}
+
+bool model_tokenizer_is_impostor(const char *dir, struct heft_err *err)
+{
+	static const char *const names[] = { "tokenizer.model", "tokenizer.json", "vocab.json", "merges.txt" };
+	char path[4096];
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		int n = snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+		if ((size_t)n < sizeof path && !access(path, R_OK) && model_impostor_at(path, err))
+			return true;
+	}
+	return false;
+}
+
+/* "PATH: what is wrong" with a path that exists: the finding is about that file. Returns the length of PATH, or 0. */
+static size_t named_file(const char *text, char *path, size_t cap)
+{
+	const char *end = strstr(text, ": ");
+	size_t n = end ? (size_t)(end - text) : 0;
+
+	if (!n || n >= cap)
+		return 0;
+	memcpy(path, text, n);
+	path[n] = 0;
+	return access(path, F_OK) ? 0 : n;
+}
+
 int model_tell_error(struct sink *sink, const struct heft_err *e, const char *file)
 {
-	size_t n = file ? strlen(file) : 0;
-	struct heft_problem p = { .code = e->code, .file = file, .text = e->text };
+	char path[sizeof e->text];
+	size_t n = named_file(e->text, path, sizeof path);
+	struct heft_problem p = { .code = e->code, .file = n ? path : file, .text = e->text };
 
-	if (n && !strncmp(e->text, file, n) && !strncmp(e->text + n, ": ", 2))
+	if (n)
 		p.text += n + 2; /* the finding names its file already */
 	return sink_tell(sink, &p);
 }

@@ -85,6 +85,23 @@ run info kjv-llama --json; gives 0 "info --json"; json info
 run info kjv-llama --tensors --metadata; gives 0 "info"; says out "family" "info says the family"
 run check kjv-llama --json; gives 0 "check --json"; json check
 
+echo '{"general.author": "A", "general.auhtor": "B"}' >meta.json
+run convert kjv-llama --metadata meta.json -n; gives 1 "--metadata with an unknown key"; says err "general.auhtor" "the message names it"
+mkdir -p begun lfs hub/models--a--B/snapshots/1
+cp kjv-llama/config.json begun/
+echo '{"metadata": {"total_size": 8393216}, "weight_map": {"lm_head.weight": "model-00001-of-00002.safetensors", "model.norm.weight": "model-00002-of-00002.safetensors"}}' >begun/model.safetensors.index.json
+run info begun; gives 0 "info of an index without its shards"; says out "missing       2 files" "it says how many are missing"
+grep -q "parameters *4.20 M" out; pass $? "the parameters by the size that the index gives"
+cp kjv-llama/* lfs/
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n' >lfs/tokenizer.model
+run convert lfs -n; gives 1 "a Git LFS pointer as tokenizer"; says err "lfs/tokenizer.model: a Git LFS pointer" "the message names it"
+cp lfs/tokenizer.model lfs/model.safetensors
+run check lfs; gives 1 "check of Git LFS pointers"; [ "$(head -n 1 out)" = lfs/model.safetensors ]; pass $? "under the file's own name"
+ln -s ../../blobs/00 hub/models--a--B/snapshots/1/model.safetensors
+cp kjv-llama/config.json kjv-llama/tokenizer* hub/models--a--B/snapshots/1/
+run info hub/models--a--B; gives 0 "info of a snapshot whose blob is missing"; says out "missing" "it says so"
+run check hub/models--a--B; gives 1 "check of it"; says out "1 error" "one finding"
+
 run convert kjv-llama -t q8_0 -n --json; gives 0 "convert -n --json"; json "convert -n"
 size=$(perl -MJSON::PP -0777 -ne 'print decode_json($_)->{outputs}[0]{size}' out)
 run convert kjv-llama -t q8_0 -n; gives 0 "convert -n"; [ ! -e kjv.gguf ] && grep -q "$size bytes" out

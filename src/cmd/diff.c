@@ -211,6 +211,15 @@ static void add_row(struct table *t, const struct heft_diff_item *it)
 	table_add(t, "%s", it->shapes_differ ? "another shape" : it->name_a ? "not in B" : "not in A");
 }
 
+static void add_total(struct table *t, const struct heft_error *e, size_t n)
+{
+	table_add(t, "all %zu tensor%s", n, n == 1 ? "" : "s");
+	table_add(t, "%s", "");
+	table_add(t, "%s", "");
+	add_numbers(t, e);
+	table_add(t, "%s", "");
+}
+
 static void print_text(const struct options *o, const struct heft_diff *d)
 {
 	static const char *const head[] = {
@@ -218,19 +227,18 @@ static void print_text(const struct options *o, const struct heft_diff *d)
 	};
 	const struct heft_diff_item **r = ranked(d);
 	size_t n = o->top && o->top < d->n_items ? (size_t)o->top : d->n_items;
+	size_t n_compared = d->n_items - d->n_unmatched - d->n_shapes_differ;
 	struct table t;
 
 	table_init(&t, "lllrrrrrl", head);
 	for (size_t i = 0; i < n; i++)
 		add_row(&t, r[i]);
-	table_add(&t, "all %zu tensors", d->n_items - d->n_unmatched - d->n_shapes_differ);
-	table_add(&t, "%s", "");
-	table_add(&t, "%s", "");
-	add_numbers(&t, &d->total);
-	table_add(&t, "%s", "");
+	if (n_compared)
+		add_total(&t, &d->total, n_compared);
 	table_print(&t, stdout, 0);
 	if (n < d->n_items)
-		printf("%zu more tensors differ less: --top 0 prints all\n", d->n_items - n);
+		printf("%zu more tensor%s, none differs more: --top 0 prints all\n", d->n_items - n,
+		       d->n_items - n == 1 ? "" : "s");
 	free(r);
 }
 

@@ -165,7 +165,7 @@ static void print_missing(const struct heft_model *m)
 	if (!m->missing_shards)
 		return;
 	label("missing");
-	printf("%s%" PRIu64 " file%s that the index names%s ('heft check' lists them)", style(stdout, YELLOW),
+	printf("%s%" PRIu64 " file%s%s ('heft check' lists what)", style(stdout, YELLOW),
 	       m->missing_shards, m->missing_shards == 1 ? "" : "s", style(stdout, PLAIN));
 	if (m->index_total_size)
 		printf(", %s when complete", human_bytes(m->index_total_size).s);
