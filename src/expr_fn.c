@@ -283,6 +283,35 @@ static int fn_lower(struct env *e, const struct value *v, int n, struct value *o
 	return 0;
 }
 
+/* "int" in "float int null"? */
+static bool has_word(const char *words, const char *word)
+{
+	size_t n = strlen(word);
+	for (const char *p = words; (p = strstr(p, word)); p += n)
+		if ((p == words || p[-1] == ' ') && (p[n] == ' ' || !p[n]))
+			return true;
+	return false;
+}
+
+/* typed(object, "int null", names): is each of these members absent or of one of the types? */
+static int fn_typed(struct env *e, const struct value *v, int n, struct value *out)
+{
+	static const char *const word[] = { "null", "bool", "int", "float", "str", "list", "object", "" };
+	if (v[1].kind != V_STR || v[2].kind != V_LIST)
+		return env_fail(e, "typed() takes an object, types as words in quotes, and a list of names");
+	*out = v_bool(true);
+	for (size_t i = 0; i < v[2].list.n && out->b; i++) {
+		struct value name = v_load(v[2].list.item[i], e->arena);
+		if (name.kind != V_STR)
+			return wrong(e, "a member's name is a string", &name);
+		if (env_charge(e, 1 + (v[0].kind == V_OBJECT ? v[0].object.n : 0)))
+			return -1;
+		const struct value *m = v_member(&v[0], name.s.p, name.s.n);
+		out->b = !m || has_word(v[1].s.p, word[v_load(*m, e->arena).kind]);
+	}
+	return 0;
+}
+
 const struct expr_fn expr_functions[] = {
 	{ "int", 1, 1, fn_int },
 	{ "len", 1, 1, fn_len },
@@ -304,5 +333,6 @@ const struct expr_fn expr_functions[] = {
 	{ "lower", 1, 1, fn_lower },
 	{ "starts_with", 2, 2, fn_starts_with },
 	{ "ends_with", 2, 2, fn_ends_with },
+	{ "typed", 3, 3, fn_typed },
 	{ NULL, 0, 0, NULL },
 };
