@@ -40,6 +40,7 @@ struct plan_segment {
 	uint64_t first, count;   /* elements */
 	uint32_t file;           /* of its first source byte */
 	uint64_t offset, end;    /* its source bytes lie between */
+	bool straight;           /* its source is taken as it comes: no rearrangement, one tensor */
 	uint64_t later;          /* the lowest source byte of that file that later segments need */
 };
 

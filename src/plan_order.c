@@ -54,6 +54,7 @@ static void add_segments(struct heft_plan *p, size_t i)
 
 		s->weight = i;
 		s->first = first;
+		s->straight = !w->weight->n_ops && (pieces > 1 || w->weight->n_sources == 1);
 		s->count = pieces > 1 ? elements(w->weight->source[k]) : w->tile.count;
 		first += s->count;
 		if (pieces > 1)
@@ -97,12 +98,11 @@ static uint64_t window(const struct heft_plan *p)
 
 	for (size_t i = 0; i < p->n_segments; i++) {
 		const struct plan_segment *s = &p->segment[i];
-		const struct plan_weight *w = &p->weight[s->weight];
 		uint64_t low = s->later;
 
-		if (!w->weight->n_sources)
+		if (!p->weight[s->weight].weight->n_sources)
 			continue;
-		if (w->weight->n_ops && s->offset < low)
+		if (!s->straight && s->offset < low)
 			low = s->offset;
 		seen = s->end > seen ? s->end : seen;
 		if (seen > low && seen - low > most)

@@ -200,8 +200,8 @@ static void release_stream(struct run *r, const struct tile *t)
 	if (w->n_sources) {
 		uint64_t at = t->segment->offset;
 
-		if (!w->n_ops && t->segment->count == t->weight->tile.count)
-			at += bytes_of(w->source[0]->enc, t->first);
+		if (t->segment->straight)
+			at += bytes_of(w->source[0]->enc, t->first - t->segment->first);
 		low = at < low ? at : low;
 	}
 	if (low != UINT64_MAX)
