@@ -343,8 +343,8 @@ int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_
 		rc = -1;
 	} else {
 		rc = commit_close(r.commit, err);
-		if (!rc && r.stream)
-			rc = source_drain(r.stream, err);
+		if (!rc && r.stream && source_drain(r.stream, err) < 0)
+			rc = -1;
 	}
 	if (!rc && out)
 		summarize(&r, out);

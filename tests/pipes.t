@@ -25,6 +25,22 @@ same "safetensors stream to a file" $? "$dir/q8.gguf"
 (dd bs=1 count=100; sleep 0.2; cat) <"$dir/bf16.gguf" 2>/dev/null | "$heft" convert - -t q4_k_m -o - 2>"$dir/stderr" >"$dir/stream"
 same "short reads" $? "$dir/q4.gguf"
 
+cat >"$dir/part.arch" <<'END'
+arch part
+from LlamaForCausalLM
+base defaults
+base text
+map model.layers.{l}.self_attn.q_proj.weight + model.layers.{l}.self_attn.o_proj.weight -> blk.{l}.a.weight : join(1)
+map model.layers.{l}.self_attn.k_proj.weight + model.layers.{l}.self_attn.v_proj.weight -> blk.{l}.b.weight
+map model.layers.{l}.mlp.down_proj.weight -> blk.{l}.c.weight : perm(1, 0)
+skip {*} "not needed here"
+vocab spm
+END
+"$heft" convert "$kjv" --arch "$dir/part.arch" -t q8_0 -f -o "$dir/part.gguf" >/dev/null 2>&1
+# shellcheck disable=SC2002
+cat "$kjv/model.safetensors" | "$heft" convert - --config "$kjv" --arch "$dir/part.arch" -t q8_0 -o - 2>"$dir/stderr" >"$dir/stream"
+same "a stream that is joined, turned, and not needed to its end" $? "$dir/part.gguf"
+
 head -c 3000000 "$dir/bf16.gguf" | "$heft" convert - -t q4_k_m -o - >"$dir/stream" 2>"$dir/stderr"
 [ $? = 1 ] && [ "$(wc -l <"$dir/stderr")" -eq 1 ]
 ok $? "a stream that ends early fails" || shown "$dir/stderr"
