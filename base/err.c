@@ -47,7 +47,7 @@ static int fail_va(struct heft_err *err, enum heft_code code, const char *fmt, v
 	return -1;
 }
 
-int heft_fail(struct heft_err *err, enum heft_code code, const char *fmt, ...)
+int (heft_fail)(struct heft_err *err, enum heft_code code, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -57,7 +57,7 @@ int heft_fail(struct heft_err *err, enum heft_code code, const char *fmt, ...)
 	return -1;
 }
 
-int heft_fail_errno(struct heft_err *err, enum heft_code code, const char *fmt, ...)
+int (heft_fail_errno)(struct heft_err *err, enum heft_code code, const char *fmt, ...)
 {
 	int no = errno;
 	char raw[sizeof err->text];

@@ -15,6 +15,14 @@ int heft_fail(struct heft_err *err, enum heft_code code, const char *fmt, ...) _
 /* The same for a system call that set errno: appends ": strerror"; ENOSPC and EDQUOT become HEFT_E_SPACE. */
 int heft_fail_errno(struct heft_err *err, enum heft_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* Whoever reads one file alone, a compiler or an analyser, sees the -1 too. */
+static inline int heft_minus_one(int result)
+{
+	return -1;
+}
+#define heft_fail(...) heft_minus_one((heft_fail)(__VA_ARGS__))
+#define heft_fail_errno(...) heft_minus_one((heft_fail_errno)(__VA_ARGS__))
+
 /* Where findings go: to a function that lists them all, or (fn NULL) the first one ends the work. */
 struct sink {
 	heft_problem_fn *fn;

@@ -151,7 +151,8 @@ static struct arch_set *open_built_in(void)
 	for (const struct text *t = texts; t->name; t++)
 		if (!strncmp(t->name, "arch/", 5))
 			add_text(s, t->name, t->text, strlen(t->text));
-	qsort(s->family, s->n, sizeof(*s->family), by_name);
+	if (s->n)
+		qsort(s->family, s->n, sizeof(*s->family), by_name);
 	return s;
 }
 

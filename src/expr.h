@@ -99,6 +99,7 @@ int symbols_add(struct symbols *s, const char *name, size_t n);
 /* The next row of a text: its lines joined in place, comments gone. Returns where reading goes on, NULL at the end. */
 char *scan_row(char *text, int *line, char **row, int *row_line);
 int scan_fail(struct scan *s, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* "FILE:LINE: ..." */
+#define scan_fail(...) heft_minus_one((scan_fail)(__VA_ARGS__))
 void scan_blank(struct scan *s);                        /* skips blanks */
 bool scan_end(struct scan *s);                          /* nothing but blanks is left */
 bool scan_word(struct scan *s, const char *word);       /* takes this identifier, if it is next */
@@ -203,6 +204,7 @@ struct env {
 };
 
 int env_fail(struct env *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define env_fail(...) heft_minus_one((env_fail)(__VA_ARGS__))
 int env_charge(struct env *e, uint64_t n);
 int env_bind(struct env *e, int symbol, struct value v);
 int expr_eval(struct env *e, const struct expr *x, struct value *out);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int env_fail(struct env *e, const char *fmt, ...)
+int (env_fail)(struct env *e, const char *fmt, ...)
 {
 	char text[400];
 	va_list ap;
@@ -335,7 +335,7 @@ static int call(struct env *e, const struct expr_fn *f, int n)
 /* What jumps. *pc stands behind the instruction. */
 static int step_jump(struct env *e, const struct insn *in, int *pc)
 {
-	const struct value *top = e->sp ? &e->stack[e->sp - 1] : NULL;
+	const struct value none = v_null(), *top = e->sp ? &e->stack[e->sp - 1] : &none;
 	struct value v;
 	bool go = true;
 	switch ((enum expr_op)in->op) {

@@ -405,6 +405,8 @@ static uint64_t ungroup_back(const struct op *op, uint64_t row)
 
 	for (int i = 1; i < op->n_args; i++)
 		width += (uint64_t)op->arg[i];
+	if (!width) /* op_shape lets no such operation in */
+		return row;
 	at = row % width;
 	for (int i = 1; i < op->n_args; i++) {
 		uint64_t part = (uint64_t)op->arg[i];

@@ -46,7 +46,7 @@ int symbols_add(struct symbols *s, const char *name, size_t n)
 	return (int)s->n++;
 }
 
-int scan_fail(struct scan *s, const char *fmt, ...)
+int (scan_fail)(struct scan *s, const char *fmt, ...)
 {
 	char text[256];
 	va_list ap;

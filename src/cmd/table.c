@@ -1,6 +1,7 @@
 /*
  * table.c owns aligned tables: cells are kept until the widths are known.
  */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,7 @@ void table_print(struct table *t, FILE *f, int indent)
 {
 	int width[16], gap = 0;
 
+	assert(t->columns > 0 && t->columns <= sizeof width / sizeof *width);
 	for (size_t c = 0; c < t->columns; c++)
 		width[c] = width_of(t, c);
 	for (size_t i = 0; i < t->n; i++) {

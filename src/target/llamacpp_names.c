@@ -182,10 +182,11 @@ static bool size_is_context(const char *s, uint64_t total)
 	static const char units[] = "KMBT";
 	static const double scale[] = { 1e3, 1e6, 1e9, 1e12 };
 	const char *unit = strchr(units, s[strlen(s) - 1]);
+	uint64_t far = 7 * total / 8;
 	double v;
 	if (!total || !unit || !is_digit(s[0]) || !size_number(s, &v))
 		return false;
-	return fabs(v * scale[unit - units] - (double)total) > (double)(7 * total / 8);
+	return fabs(v * scale[unit - units] - (double)total) > (double)far;
 }
 
 static void mark_size(struct part *p, uint64_t total, struct arena *a)

@@ -267,7 +267,7 @@ static void put_word(struct bytes *b, const char *w, size_t n)
 		put(b, "GGUF", 4);
 	} else if (w[0] == 'z') {
 		put_zeros(b, v);
-	} else if (w[0] == 'p') {
+	} else if (w[0] == 'p' && v) {
 		put_zeros(b, (v - b->n % v) % v);
 	} else {
 		put_number(b, v, w[0] == 'b' ? 1 : w[0] == 'w' ? 2 : w[0] == 'i' ? 4 : 8);
