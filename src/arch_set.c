@@ -324,8 +324,9 @@ const struct arch *arch_find(struct arch_set *s, const char *class_name, struct 
 		return parse_family(s, f, err);
 	struct arena *a = arena_new();
 	const char *near = near_matches(s, class_name, a);
-	heft_fail(err, HEFT_E_FAMILY, "no family for architecture '%.100s'%s%s: see 'heft arch list'", class_name,
-		  *near ? "; known are " : "", near);
+	heft_fail(err, HEFT_E_FAMILY,
+		  "no family for architecture '%.100s'%s%s: see 'heft arch list'; --arch FILE reads one, --arch none carries the tensors as they are",
+		  class_name, *near ? "; known are " : "", near);
 	arena_free(a);
 	return NULL;
 }

@@ -85,16 +85,28 @@ static bool share_names(const struct heft_model *a, const struct heft_model *b)
 	return 2 * n > small->n_tensors;
 }
 
+/* Tensors that have a GGUF's names in another file, as --to safetensors writes a GGUF's. */
+static bool spelled_as_gguf(const struct heft_model *m)
+{
+	for (size_t i = 0; i < m->n_tensors; i++)
+		if (!strncmp(m->tensor[i].name, "blk.", 4))
+			return true;
+	return false;
+}
+
 static int resolve(struct work *w, struct heft_model *a, struct heft_model *b)
 {
 	struct heft_model *model[2] = { a, b };
 	struct family_options o = { .arch = w->options->arch, .names_only = true };
 	struct sink sink = { .err = w->err };
 
-	o.own_names = !strcmp(a->format, b->format) || (o.arch && !strcmp(o.arch, "none")) || share_names(a, b);
+	bool own = (o.arch && !strcmp(o.arch, "none")) || share_names(a, b) ||
+		   (!strcmp(a->format, b->format) && spelled_as_gguf(a) == spelled_as_gguf(b));
+
 	for (int k = 0; k < 2; k++) {
 		struct side *s = &w->side[k];
 
+		o.own_names = own || spelled_as_gguf(model[k]);
 		s->model = model[k];
 		if (family_resolve(&s->family, model[k], &o, w->diff->arena, &sink, w->err) || index_names(s, w->err))
 			return -1;

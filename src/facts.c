@@ -63,7 +63,9 @@ static void count_missing(struct counted *c, const struct heft_model *m, const s
 	double each = c->total ? (double)c->bytes / (double)c->total : bytes_per_weight(config), whole;
 	uint64_t known = c->total;
 
-	if (!m->missing_shards || m->index_total_size <= c->bytes)
+	bool packed = json_get(config, "quantization_config") || json_get(config, "quantization"); /* then size says little */
+
+	if (!m->missing_shards || m->index_total_size <= c->bytes || packed)
 		return;
 	whole = (double)m->index_total_size / each;
 	c->total = whole < 9e18 ? (uint64_t)(whole + 0.5) : UINT64_MAX;

@@ -251,6 +251,23 @@ static int nothing_there(struct finder *f, const char *dir, const struct names *
 	return heft_fail(f->err, HEFT_E_OPEN, "%s: holds no safetensors or GGUF file", dir);
 }
 
+/* Numbered parts beside a model.safetensors that is whole without them: of two downloads, which one is meant? */
+static int tell_parts_beside(struct finder *f, const char *dir, const char *whole, const struct names *all)
+{
+	struct part_name part;
+
+	if (strcmp(whole, "model.safetensors"))
+		return 0;
+	for (size_t i = 0; i < all->n; i++)
+		if (has_prefix(all->v[i], "model-") && part_name_parse(all->v[i], &part) &&
+		    !strcmp(part.extension, ".safetensors") &&
+		    sink_tellf(f->sink, HEFT_E_SHARD_EXTRA, path_join(f->arena, dir, all->v[i]), NULL,
+			       "remove it, or download the model into an empty folder",
+			       "a part of another download lies beside %s", whole))
+			return -1;
+	return 0;
+}
+
 static int use_directory(struct finder *f, const char *dir)
 {
 	static const struct {
@@ -274,7 +291,7 @@ static int use_directory(struct finder *f, const char *dir)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		found = select_names(&all, rows[i].prefix, rows[i].suffix, f->arena);
 		if (found.n && (found.n == 1 || !rows[i].only_one))
-			return use_files(f, dir, &found);
+			return tell_parts_beside(f, dir, found.v[0], &all) || use_files(f, dir, &found) ? -1 : 0;
 	}
 	if (found.n)
 		return heft_fail(f->err, HEFT_E_OPEN,

@@ -233,7 +233,7 @@ static void tell_progress(struct run *r, const struct tile *t)
 	struct heft_progress g = { .done = r->bytes_done, .total = r->plan->bytes_in, .tensor = t->weight->weight->name };
 	double at = now();
 
-	if (!r->options->progress || at - r->told < 0.1)
+	if (!r->options->progress || (at - r->told < 0.1 && g.done < g.total))
 		return;
 	r->told = at;
 	g.seconds = at - r->started;

@@ -90,6 +90,8 @@ checkpoints() {
 	fresh; rm "$dir/m/model-00002-of-00003.safetensors"; refused "missing shard" 'model-00002-of-00003' "$dir/m"
 	fresh; cp "$dir/m/model-00002-of-00003.safetensors" "$dir/m/model-00002-of-00004.safetensors"
 	refused "extra shard" 'model-00002-of-00004' "$dir/m"
+	fresh; cp "$kjv/model.safetensors" "$dir/m/"; rm "$index"
+	refused "parts beside a whole model" 'model-00001-of-00003' "$dir/m"
 	fresh; sed 's|model-00002-of-00003|../m/model-00002-of-00003|' "$index" >"$dir/i" && mv "$dir/i" "$index"
 	refused "index names ../x" '\.\./m' "$dir/m"
 	fresh; sed 's|model-00002-of-00003|/etc/model|' "$index" >"$dir/i" && mv "$dir/i" "$index"

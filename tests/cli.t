@@ -67,6 +67,7 @@ misuse "1 times --type but 2 times --output" convert a -t q8_0 -o x -o y
 misuse "two outputs are called 'x'" convert a -t q8_0 -o x -t f16 -o x
 misuse "--json and -o - both want standard output" convert a --json -o -
 misuse "is not PATTERN=TYPE" convert a --tensor-type q8_0
+misuse "add --to safetensors" convert a -o x.safetensors
 misuse "--tensor-type does not know 'q4_kk'" convert a --tensor-type 'x=q4_kk'
 misuse "did you mean 'list'?" arch lis
 misuse "only: bash, zsh, fish" completion tcsh
@@ -116,10 +117,12 @@ run convert kjv-llama -t q8_0 -o kjv.gguf -f; gives 0 "convert with a summary"
 [ ! -s out ] && grep -q "bits per weight" err && ! grep -q "$(printf '\033')" err; pass $? "summary on standard error, no colours in a file"
 run convert kjv-llama -t q8_0 -o -; gives 0 "to standard output"; cmp -s out kjv.gguf; pass $? "the same bytes and nothing else"
 run convert kjv-llama -t q8_0 -o kjv.gguf -f -q --progress=json; gives 0 "--progress=json"
-perl -MJSON::PP -ne '$j = eval { decode_json($_) }; $good += $j && $j->{event} eq "progress" && $j->{total} > 0;
-	END { exit !($. && $good == $.) }' err
-pass $? "progress is one object per line"
+perl -MJSON::PP -ne '$j = eval { decode_json($_) }; $good += $j && $j->{event} eq "progress" && $j->{total} > 0; $last = $j;
+	END { exit !($. && $good == $. && $last->{done} == $last->{total}) }' err
+pass $? "progress is one object per line, and the last says that all is done"
 run diff kjv.gguf kjv.gguf --max-abs 0 --json; gives 0 "diff of a file with itself"; json diff
+run convert kjv.gguf --to safetensors -t f32 -o names.safetensors -q; gives 0 "safetensors of a GGUF"
+run diff names.safetensors kjv-llama --max-relative 0.01; gives 0 "diff of a GGUF's names with Hugging Face's"
 run diff kjv-llama kjv.gguf --min-sqnr 200 -q; gives 1 "diff over a limit"; says err "[E601]" "its code"
 
 if [ -e /dev/full ]; then

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "report.h"
 
@@ -111,10 +112,28 @@ static int check_rules(const struct options *o)
 	return -1;
 }
 
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), k = strlen(end);
+
+	return n >= k && !strcasecmp(s + n - k, end);
+}
+
+/* A name that promises another container than the default one is asked about, not guessed from. */
+static int check_names(const struct options *o)
+{
+	for (size_t i = 0; i < o->output.n && !o->to; i++)
+		if (ends_with(o->output.v[i], ".safetensors"))
+			return misuse("'%s' would be a GGUF file: add --to safetensors or --to gguf", o->output.v[i]);
+	return -1;
+}
+
 static int check_options(const struct options *o)
 {
 	int status = check_pairs(o);
 
+	if (status < 0)
+		status = check_names(o);
 	if (status < 0)
 		status = check_rules(o);
 	if (status < 0 && o->threads > 1024)

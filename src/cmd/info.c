@@ -136,6 +136,8 @@ static void print_parameters(const struct view *v)
 {
 	const struct heft_facts *f = &v->facts;
 
+	if (!f->parameters && v->m->missing_shards)
+		return;
 	label("parameters");
 	printf("%s", human_count(f->parameters).s);
 	if (f->active_parameters && f->active_parameters != f->parameters)

@@ -155,7 +155,7 @@ int bpe_read_merges(struct bpe *b, const struct json *merges, struct arena *a, s
 	uint32_t rank = 0;
 
 	if (json_kind(merges) != JSON_ARRAY)
-		return heft_fail(err, HEFT_E_TOKENIZER, "%s: the merges are no list", b->file);
+		return heft_fail(err, HEFT_E_TOKENIZER, "%s: no list of merges, so it is no BPE tokenizer", b->file);
 	b->merge = arena_array(a, json_count(merges) + 1, sizeof(*b->merge));
 	make_pairs(b, json_count(merges));
 	for (const struct json *j = json_first(merges); j; j = json_next(j)) {
