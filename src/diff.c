@@ -10,6 +10,7 @@
 #include "../base/map.h"
 #include "family.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -212,6 +213,7 @@ static void add_sums(struct heft_error *e, const struct quant_sums *s)
 /* Compares tiles first .. first+n and adds their sums in order. The first tile that failed tells its error. */
 static int compare_batch(const struct work *w, const struct diff_pair *p, uint64_t first, int n, struct heft_error *e)
 {
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct quant_sums sums[BATCH] = { { 0 } };
 	int failed = n;
 
@@ -226,14 +228,16 @@ static int compare_batch(const struct work *w, const struct diff_pair *p, uint64
 
 			if (!diff_tile(p, at, left < TILE_ELEMENTS ? (size_t)left : TILE_ELEMENTS, &s, &sums[i], &err))
 				continue;
-#pragma omp critical(diff_failed)
+			pthread_mutex_lock(&lock);
 			if (i < failed) {
 				failed = i;
 				heft_fail(w->err, err.code, "%s", err.text);
 			}
+			pthread_mutex_unlock(&lock);
 		}
 		diff_scratch_release(&s);
 	}
+	pthread_mutex_destroy(&lock);
 	for (int i = 0; i < n; i++)
 		add_sums(e, &sums[i]);
 	return failed < n ? -1 : 0;

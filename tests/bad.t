@@ -109,7 +109,7 @@ checkpoints() {
 	fresh; sed 's/LlamaForCausalLM/NoSuchForCausalLM/' "$dir/m/config.json" >"$dir/c" && mv "$dir/c" "$dir/m/config.json"
 	refused "unknown family" 'NoSuchForCausalLM' "$dir/m"
 	fresh; sed 's/"hidden_size": 64/"hidden_size": "many"/' "$dir/m/config.json" >"$dir/c" && mv "$dir/c" "$dir/m/config.json"
-	refused "config key of the wrong kind" 'm/config.json: .*hidden_size = "many"' "$dir/m"
+	refused "config key of the wrong kind" 'm/config.json: .*hidden_size.*many' "$dir/m"
 	fresh; sed 's/"num_hidden_layers": 3/"num_hidden_layers": 4/' "$dir/m/config.json" >"$dir/c" && mv "$dir/c" "$dir/m/config.json"
 	refused "a layer that is not there" '.' "$dir/m"
 	fresh; rm "$dir"/m/tokenizer*; refused "no tokenizer" 'tokenizer' "$dir/m"

@@ -16,16 +16,16 @@ within() {
 	ok $? "$label: $((peak / 1024)) MB, $wall ms" || { echo "# exit status $rc"; shown "$dir/stderr"; }
 }
 
-# instant LABEL SRC: heft info under 0.1 s, the best of five, since other tests run beside this one
+# instant LABEL SRC: heft info under 0.1 s of processor time, the best of five: other tests run beside this one and make it wait
 instant() {
-	local best=1000000 peak wall cpu rc i
+	local best=1000000 at=0 peak wall cpu rc i
 	for i in 1 2 3 4 5; do
 		"$build"/tests/helper/peak "$dir/peak" "$heft" info "$2" >/dev/null 2>"$dir/stderr"
 		read -r peak wall cpu rc <"$dir/peak"
-		[ "$rc" = 0 ] && [ "$wall" -lt $best ] && best=$wall
+		[ "$rc" = 0 ] && [ "$cpu" -lt $best ] && best=$cpu at=$wall
 	done
 	[ $best -lt 100 ]
-	ok $? "info of $1: $best ms" || shown "$dir/stderr"
+	ok $? "info of $1: $best ms of processor time, $at ms by the clock" || shown "$dir/stderr"
 }
 
 if [ "${HEFT_SANITIZE:-}" ]; then # a sanitizer's shadow memory is not heft's

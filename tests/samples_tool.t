@@ -26,7 +26,9 @@ for f in testdata/samples/*; do
 	bad-* | unsupported-*) code=$(expr "$name" : '[a-z]*-\(E[0-9]*\)-') || code=E;;
 	*) continue;;
 	esac
-	tool "info $name" "$code" info "$PWD/$f"
+	# of a model whose shards are not there yet, info says what is known
+	case $name in *-E210-*) known=;; *) known=$code;; esac
+	tool "info $name" "$known" info "$PWD/$f"
 	tool "convert $name" "$code" convert "$PWD/$f" --arch none --to safetensors -t keep -o x
 done
 [ $tap_n -gt 100 ]
