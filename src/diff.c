@@ -226,7 +226,7 @@ static int compare_batch(const struct work *w, const struct diff_pair *p, uint64
 
 			if (!diff_tile(p, at, left < TILE_ELEMENTS ? (size_t)left : TILE_ELEMENTS, &s, &sums[i], &err))
 				continue;
-#pragma omp critical(diff_failed)
+#pragma omp critical
 			if (i < failed) {
 				failed = i;
 				heft_fail(w->err, err.code, "%s", err.text);
