@@ -136,7 +136,7 @@ static int check_end(uint64_t end, uint64_t padded, struct source *src, struct s
 
 int format_check_extents(struct format_listing *l, uint64_t alignment, struct source *src, struct sink *sink)
 {
-	uint64_t expected = l->data_offset, end = l->data_offset, needed = 0;
+	uint64_t expected = l->data_offset, end = expected, needed = 0;
 	bool known = true;
 
 	if (l->n_tensors)

@@ -262,8 +262,7 @@ static int64_t char_id(const struct bpe *b, struct heft_str c, bool first, bool 
 {
 	char text[256];
 	size_t n = 0;
-	const struct heft_str part[] = { first ? (struct heft_str){ 0 } : b->prefix, c,
-					 last ? b->suffix : (struct heft_str){ 0 } };
+	const struct heft_str none = { 0 }, part[] = { first ? none : b->prefix, c, last ? b->suffix : none };
 
 	for (size_t i = 0; i < 3; i++) {
 		if (part[i].n > sizeof(text) - n)
