@@ -100,7 +100,16 @@ static const struct heft_encoding *stored_encoding(const struct build *b, const 
 	return quant_find(w->keeps_f32 ? "f32" : via);
 }
 
-static struct recipe_item *recipe_items(const struct build *b, const char *via)
+/* The reference's quantizer counts no outermost dimensions of one: a matrix of one row is a vector to it. */
+static struct shape quantizer_shape(const struct shape *from)
+{
+	struct shape s = *from;
+	while (s.rank > 1 && s.dim[0] == 1)
+		memmove(s.dim, s.dim + 1, (size_t)--s.rank * sizeof(s.dim[0]));
+	return s;
+}
+
+static struct recipe_item *recipe_items(const struct build *b, const char *via, bool quantizer)
 {
 	struct heft_plan *p = b->plan;
 	struct recipe_item *item = arena_array(p->arena, p->n_weights, sizeof *item);
@@ -109,7 +118,7 @@ static struct recipe_item *recipe_items(const struct build *b, const char *via)
 		const struct plan_weight *w = &p->weight[i];
 
 		item[i].name = w->weight->name;
-		item[i].shape = w->weight->shape;
+		item[i].shape = quantizer ? quantizer_shape(&w->weight->shape) : w->weight->shape;
 		item[i].stored = via ? stored_encoding(b, w, via) : source_encoding(w->weight);
 	}
 	return item;
@@ -157,7 +166,8 @@ static int decide_types(struct build *b, struct plan_output *o, const char *type
 	struct heft_plan *p = b->plan;
 	const char *via = is_word(type, "keep") ? NULL : is_plain_float(type) && !b->via ? type : b->via ? b->via : b->auto_type;
 	const struct recipe *r = is_word(type, "keep") ? NULL : recipe_find(type);
-	struct recipe_item *item = recipe_items(b, via);
+	bool quantizer = r && (b->from_gguf || b->via || !is_plain_float(type)); /* else the converter alone writes the file */
+	struct recipe_item *item = recipe_items(b, via, quantizer);
 	struct recipe_facts facts = {
 		.arch = p->family.arch, .kv = p->family.kv.v, .n_kv = p->family.kv.n,
 		.rule = b->job->tensor_type, .n_rules = b->job->n_tensor_types, .strict = b->job->strict,
@@ -166,6 +176,8 @@ static int decide_types(struct build *b, struct plan_output *o, const char *type
 	if (recipe_decide(r, item, p->n_weights, &facts, p->arena, b->err))
 		return -1;
 	for (size_t i = 0; i < p->n_weights; i++) {
+		o->item[i].rank = item[i].shape.rank;
+		memcpy(o->item[i].dim, item[i].shape.dim, sizeof o->item[i].dim);
 		o->item[i].to = item[i].type;
 		o->item[i].why = item[i].why;
 		o->item[i].fallback = item[i].fallback;

@@ -15,12 +15,13 @@
 
 enum { BUDGET_PER_ITEM = 1 << 16 };
 
-/* Kinds that are counted. With experts, a feed-forward tensor's place is its layer. */
+/* Kinds that are counted. With experts, a feed-forward tensor's place is its layer. The first kind holds attention values. */
 static const struct kind {
-	const char *part; /* of the name */
+	const char *parts[3]; /* of the name */
 	bool by_layer;
-} kinds[] = { { "attn_v.weight", false }, { "ffn_down", true }, { "ffn_gate", true }, { "ffn_up", true } };
-enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+} kinds[] = { { { "attn_v.weight", "attn_qkv.weight", "attn_kv_b.weight" }, false }, { { "ffn_down" }, true }, { { "ffn_gate" }, true },
+	      { { "ffn_up" }, true } };
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]), PARTS = sizeof(kinds[0].parts) / sizeof(kinds[0].parts[0]) };
 
 struct decision {
 	struct env env; /* first: lookup gets this pointer */
@@ -133,8 +134,9 @@ static int64_t count_of(const struct decision *d, const char *key)
 static const struct kind *kind_of(const char *name)
 {
 	for (size_t k = 0; k < KINDS; k++)
-		if (strstr(name, kinds[k].part))
-			return &kinds[k];
+		for (size_t p = 0; p < PARTS && kinds[k].parts[p]; p++)
+			if (strstr(name, kinds[k].parts[p]))
+				return &kinds[k];
 	return NULL;
 }
 
@@ -251,15 +253,10 @@ static int decide(struct decision *d, struct recipe_item *item, const char *reci
 
 static void survey(struct decision *d, const struct recipe_item *item, size_t n)
 {
-	static const char *const values[] = { "attn_v.weight", "attn_qkv.weight", "attn_kv_b.weight" };
 	d->tied = true;
 	for (size_t i = 0; i < n; i++) {
 		d->tied = d->tied && strcmp(item[i].name, "output.weight");
-		for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++)
-			if (strstr(item[i].name, values[k])) {
-				d->values++;
-				break;
-			}
+		d->values += kind_of(item[i].name) == kinds;
 	}
 }
 
