@@ -386,7 +386,7 @@ static int list_tensors(struct cursor *c, struct format_listing *l, uint64_t n, 
 static int place_tensors(struct cursor *c, struct format_listing *l, const struct place *place)
 {
 	l->data_offset = format_align(c->at, c->alignment);
-	for (size_t i = 0; i < l->n_tensors; i++) {
+	for (size_t i = 0; place && i < l->n_tensors; i++) { /* no place: no tensors */
 		struct heft_tensor *t = &l->tensor[i];
 		int known = t->n_planes;
 
