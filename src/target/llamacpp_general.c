@@ -386,21 +386,6 @@ static struct json_doc *read_generation(const char *path)
 	return json_read_file(path, CONFIG_LIMIT, &ignored);
 }
 
-/* A key that would be dropped in silence is a slip of the pen. */
-static int check_override(const struct json *object, const char *path, struct heft_err *err)
-{
-	for (const struct json *j = json_first(object); j; j = json_next(j)) {
-		const char *key = json_key(j).p;
-		size_t i = 0;
-		while (i < N_ROWS && strcmp(rows[i].key, key))
-			i++;
-		if (i == N_ROWS)
-			return heft_fail(err, HEFT_E_CONFIG, "%s: no key '%s' can be set; those like general.name, general.author and general.url can",
-					 path, key);
-	}
-	return 0;
-}
-
 static int read_override(struct json_doc **out, const char *path, struct heft_err *err)
 {
 	*out = path ? json_read_file(path, CONFIG_LIMIT, err) : NULL;
@@ -408,7 +393,7 @@ static int read_override(struct json_doc **out, const char *path, struct heft_er
 		return -1;
 	if (path && json_kind(json_root(*out)) != JSON_OBJECT)
 		return heft_fail(err, HEFT_E_CONFIG, "%s: the metadata is not a JSON object of general.* keys", path);
-	return path ? check_override(json_root(*out), path, err) : 0;
+	return 0;
 }
 
 /* _name_or_path is a model id, unless it is a path of the computer that it was made on. */
