@@ -166,7 +166,7 @@ static int decide_types(struct build *b, struct plan_output *o, const char *type
 	struct heft_plan *p = b->plan;
 	const char *via = is_word(type, "keep") ? NULL : is_plain_float(type) && !b->via ? type : b->via ? b->via : b->auto_type;
 	const struct recipe *r = is_word(type, "keep") ? NULL : recipe_find(type);
-	bool quantizer = r && (b->from_gguf || b->via || !is_plain_float(type)); /* else the converter alone writes the file */
+	bool quantizer = r && (b->from_gguf || !is_plain_float(type) || !is_word(via, type)); /* else the converter alone writes the file */
 	struct recipe_item *item = recipe_items(b, via, quantizer);
 	struct recipe_facts facts = {
 		.arch = p->family.arch, .kv = p->family.kv.v, .n_kv = p->family.kv.n,
