@@ -106,7 +106,7 @@ void *arena_grow(struct arena *a, void *old, size_t *cap, size_t need, size_t si
 	size_t want = *cap ? *cap : 16;
 	void *p;
 
-	if (need <= *cap)
+	if (old && need <= *cap)
 		return old;
 	while (want < need)
 		want *= 2;
