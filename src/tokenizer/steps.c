@@ -20,7 +20,7 @@ static void put(struct growing *g, const char *p, size_t n)
 		g->n = g->limit + 1;
 		return;
 	}
-	if (g->n + n + 1 > g->cap)
+	if (!g->p || g->n + n + 1 > g->cap)
 		g->p = arena_grow(g->arena, g->p, &g->cap, g->n + n + 1, 1);
 	memcpy(g->p + g->n, p, n);
 	g->n += n;
@@ -107,7 +107,8 @@ static void join(struct ranges *r, enum behavior behavior)
 				r->range[r->n - ++n] = r->range[i];
 			before = match;
 		}
-		memmove(r->range, r->range + r->n - n, n * sizeof(*r->range));
+		if (n)
+			memmove(r->range, r->range + r->n - n, n * sizeof(*r->range));
 		r->n = n;
 		return;
 	}
