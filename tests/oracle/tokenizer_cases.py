@@ -367,8 +367,8 @@ def make_case(name, kind, files, size, config, work):
         pickle.dump(dict(keys=want, seen=dict(seen), size=size, texts=texts, ids=[list(encoder.encode(t)) for t in texts]), f)
 
 
-def make(data, kjv, work):
-    for case in [*spm_cases(kjv), *spm_trained(kjv), *made_cases(kjv), *real_cases(data)]:
+def make(data, kjv, work, part, parts):
+    for case in [*spm_cases(kjv), *spm_trained(kjv), *made_cases(kjv), *real_cases(data)][part::parts]:
         try:
             make_case(*case, work)
         except BaseException as e:  # the reference refuses (or panics): heft may do as it likes
@@ -421,6 +421,6 @@ def compare(work, pattern):
 
 
 if sys.argv[1] == "make":
-    make(*map(Path, sys.argv[2:5]))
+    make(*map(Path, sys.argv[2:5]), *map(int, sys.argv[5:7]))
 else:
     compare(Path(sys.argv[2]), sys.argv[3])
