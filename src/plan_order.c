@@ -34,15 +34,6 @@ static bool in_pieces(const struct weight *w)
 	       (w->combine == COMBINE_STACK || (w->combine == COMBINE_JOIN && w->join_axis == 0));
 }
 
-static uint64_t elements(const struct heft_tensor *t)
-{
-	uint64_t n = 1;
-
-	for (int i = 0; i < t->rank; i++)
-		n *= t->dim[i];
-	return n;
-}
-
 static void add_segments(struct heft_plan *p, size_t i)
 {
 	const struct plan_weight *w = &p->weight[i];
@@ -55,7 +46,7 @@ static void add_segments(struct heft_plan *p, size_t i)
 		s->weight = i;
 		s->first = first;
 		s->straight = !w->weight->n_ops && (pieces > 1 || w->weight->n_sources == 1);
-		s->count = pieces > 1 ? elements(w->weight->source[k]) : w->tile.count;
+		s->count = pieces > 1 ? heft_tensor_count(w->weight->source[k]) : w->tile.count;
 		first += s->count;
 		if (pieces > 1)
 			place(w, k, k + 1, s);

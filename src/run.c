@@ -54,11 +54,6 @@ static double now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static size_t bytes_of(const struct heft_encoding *e, uint64_t elements)
-{
-	return (size_t)(elements / e->plane[0].cols * e->plane[0].bytes);
-}
-
 /* ---- one tile ---- */
 
 static void encode(const struct heft_encoding *e, const float *src, void *dst, size_t n)
@@ -66,13 +61,6 @@ static void encode(const struct heft_encoding *e, const float *src, void *dst, s
 	void *plane[1] = { dst };
 
 	quant_encoder(e)(src, plane, n, NULL);
-}
-
-static void decode(const struct heft_encoding *e, const void *src, float *dst, size_t n)
-{
-	const void *plane[1] = { src };
-
-	quant_decoder(e)(plane, dst, n);
 }
 
 static uint8_t *buffer(uint8_t **p, size_t *cap, size_t n)
@@ -91,9 +79,9 @@ static const float *through(const struct heft_encoding *via, struct worker *w, s
 
 	if (!via)
 		return w->values;
-	buf = buffer(&w->bytes, &w->n_bytes, bytes_of(via, n));
+	buf = buffer(&w->bytes, &w->n_bytes, tile_bytes(via, n));
 	encode(via, w->values, buf, n);
-	decode(via, buf, w->rounded, n);
+	tile_decode(via, buf, w->rounded, n);
 	return w->rounded;
 }
 
@@ -129,10 +117,10 @@ static const uint8_t *fill_bytes(struct run *r, struct worker *w, const struct t
 	if (o->copy[i])
 		return w->raw;
 	values = through(o->via[i], w, t->n);
-	buf = buffer(&w->bytes, &w->n_bytes, bytes_of(to, t->n));
+	buf = buffer(&w->bytes, &w->n_bytes, tile_bytes(to, t->n));
 	encode(to, values, buf, t->n);
 	if (r->tally) {
-		decode(to, buf, w->decoded, t->n);
+		tile_decode(to, buf, w->decoded, t->n);
 		quant_compare(w->values, w->decoded, t->n, &w->sums[output]);
 	}
 	return buf;
@@ -150,7 +138,7 @@ static int write_tile(struct run *r, struct worker *w, const struct tile *t, str
 
 		if (o->to_stdout && await_turn(r, t->ticket))
 			return heft_fail(err, HEFT_E_WRITE, "stopped"); /* an earlier tile failed: its error stands */
-		if (commit_write(r->commit, k, i, bytes_of(to, t->first), buf, bytes_of(to, t->n), err))
+		if (commit_write(r->commit, k, i, tile_bytes(to, t->first), buf, tile_bytes(to, t->n), err))
 			return -1;
 	}
 	return 0;
@@ -164,7 +152,7 @@ static int read_tile(struct run *r, struct worker *w, const struct tile *t, stru
 
 	if (any_output(r, t, true) &&
 	    tile_read_bytes(p, r->plan->model, t->first, t->n,
-			    buffer(&w->raw, &w->n_raw, bytes_of(wt->source[0]->enc, t->n)), err))
+			    buffer(&w->raw, &w->n_raw, tile_bytes(wt->source[0]->enc, t->n)), err))
 		return -1;
 	return any_output(r, t, false) ? tile_read(p, r->plan->model, t->first, t->n, w->values, &w->scratch, err) : 0;
 }
@@ -201,7 +189,7 @@ static void release_stream(struct run *r, const struct tile *t)
 		uint64_t at = t->segment->offset;
 
 		if (t->segment->straight)
-			at += bytes_of(w->source[0]->enc, t->first - t->segment->first);
+			at += tile_bytes(w->source[0]->enc, t->first - t->segment->first);
 		low = at < low ? at : low;
 	}
 	if (low != UINT64_MAX)
@@ -247,7 +235,7 @@ static void account(struct run *r, struct worker *w, const struct tile *t)
 	r->written++; /* never for a tile that failed: those behind it must not take its turn */
 	r->elements += t->n;
 	if (wt->n_sources)
-		r->bytes_done += bytes_of(wt->source[0]->enc, t->n);
+		r->bytes_done += tile_bytes(wt->source[0]->enc, t->n);
 	if (r->tally && r->failed == UINT64_MAX)
 		tally_add(r->tally, t->segment->weight, t->first, t->n, w->sums);
 	tell_progress(r, t);

@@ -86,9 +86,9 @@ static struct run next_run(const struct tile_plan *p, uint64_t first, size_t n)
 	return r;
 }
 
-static size_t bytes_of(const struct heft_encoding *e, uint64_t elements)
+size_t tile_bytes(const struct heft_encoding *e, uint64_t elements)
 {
-	return (size_t)(elements / e->block * e->plane[0].bytes * (e->block / e->plane[0].cols));
+	return (size_t)(elements / e->plane[0].cols * e->plane[0].bytes);
 }
 
 static int read_elements(const struct heft_model *m, const struct heft_tensor *t, uint64_t element, size_t n, void *dst,
@@ -97,12 +97,12 @@ static int read_elements(const struct heft_model *m, const struct heft_tensor *t
 	const struct heft_extent *x = &t->plane[0];
 	struct heft_err why;
 
-	if (source_read(m->file[x->file].source, x->offset + bytes_of(t->enc, element), dst, bytes_of(t->enc, n), &why))
+	if (source_read(m->file[x->file].source, x->offset + tile_bytes(t->enc, element), dst, tile_bytes(t->enc, n), &why))
 		return heft_fail(err, why.code, "tensor '%s': %s", t->name, why.text);
 	return 0;
 }
 
-static void decode(const struct heft_encoding *e, const void *src, float *dst, size_t n)
+void tile_decode(const struct heft_encoding *e, const void *src, float *dst, size_t n)
 {
 	const void *plane[1] = { src };
 
@@ -130,10 +130,10 @@ static int read_run(const struct tile_plan *p, const struct heft_model *m, const
 			dst[i] = v;
 		return 0;
 	}
-	bytes = scratch_bytes(s, bytes_of(t->enc, r->n));
+	bytes = scratch_bytes(s, tile_bytes(t->enc, r->n));
 	if (read_elements(m, t, r->element, r->n, bytes, err))
 		return -1;
-	decode(t->enc, bytes, dst, r->n);
+	tile_decode(t->enc, bytes, dst, r->n);
 	return 0;
 }
 
@@ -155,19 +155,19 @@ static bool find_span(const struct tile_plan *p, uint64_t first, size_t n, size_
 		done += r.n;
 	}
 	e = p->map.weight->source[*source]->enc;
-	return bytes_of(e, *hi - *lo) <= SPAN_LIMIT && (*hi - *lo) <= SPAN_LIMIT / sizeof(float);
+	return tile_bytes(e, *hi - *lo) <= SPAN_LIMIT && (*hi - *lo) <= SPAN_LIMIT / sizeof(float);
 }
 
 static int read_span(const struct tile_plan *p, const struct heft_model *m, uint64_t first, size_t n, size_t source,
 		     uint64_t lo, uint64_t hi, float *dst, struct tile_scratch *s, struct heft_err *err)
 {
 	const struct heft_tensor *t = p->map.weight->source[source];
-	void *bytes = scratch_bytes(s, bytes_of(t->enc, hi - lo));
+	void *bytes = scratch_bytes(s, tile_bytes(t->enc, hi - lo));
 	float *floats = scratch_floats(s, (size_t)(hi - lo));
 
 	if (read_elements(m, t, lo, (size_t)(hi - lo), bytes, err))
 		return -1;
-	decode(t->enc, bytes, floats, (size_t)(hi - lo));
+	tile_decode(t->enc, bytes, floats, (size_t)(hi - lo));
 	for (size_t done = 0; done < n;) {
 		struct run r = next_run(p, first + done, n - done);
 
@@ -261,7 +261,7 @@ int tile_read_bytes(const struct tile_plan *p, const struct heft_model *m, uint6
 		struct run r = next_run(p, first + done, n - done);
 		const struct heft_tensor *t = w->source[r.source];
 
-		if (read_elements(m, t, r.element, r.n, (uint8_t *)dst + bytes_of(t->enc, done), err))
+		if (read_elements(m, t, r.element, r.n, (uint8_t *)dst + tile_bytes(t->enc, done), err))
 			return -1;
 		done += r.n;
 	}

@@ -33,6 +33,10 @@ int tile_read(const struct tile_plan *p, const struct heft_model *m, uint64_t fi
 int tile_read_bytes(const struct tile_plan *p, const struct heft_model *m, uint64_t first, size_t n, void *dst,
 		    struct heft_err *err);
 
+/* Of an encoding with one plane: the bytes of so many elements (a multiple of its block), and their values. */
+size_t tile_bytes(const struct heft_encoding *e, uint64_t elements);
+void tile_decode(const struct heft_encoding *e, const void *src, float *dst, size_t n);
+
 enum { TILE_ELEMENTS = 64 * 1024 }; /* a good piece: fits the second-level cache with its codes */
 
 #endif
