@@ -75,6 +75,8 @@ extern "C" {
 	X(NONFINITE, 507, "a tensor holds NaN or infinity")                                                            \
 	X(ZERO, 508, "a tensor is all zeros")                                                                          \
 	X(LIMIT, 509, "a limit of the output format is passed")                                                        \
+	X(IMATRIX, 510, "an importance matrix cannot be read, or is not this model's")                                 \
+	X(NEEDS_IMATRIX, 511, "a type needs an importance matrix")                                                     \
 	X(DIFFERS, 601, "two models differ by more than allowed")                                                      \
 	X(UNMATCHED, 602, "a tensor has no counterpart")                                                               \
 	X(INTERNAL, 901, "heft itself is at fault")
@@ -225,7 +227,39 @@ struct heft_facts {
 };
 int heft_model_facts(struct heft_model *m, const char *arch_file, struct heft_facts *out, struct heft_err *err);
 
+/* ---- importance matrices --------------------------------------------------------------------------------------- */
+
+/* Sums of squared activations per column of a weight, as llama-imatrix counts them over a text. */
+struct heft_imatrix_entry {
+	const char *name;      /* GGUF tensor name */
+	uint64_t columns;      /* of one matrix */
+	uint64_t matrices;     /* experts; 1 for a plain weight */
+	const float *sums;     /* matrices * columns */
+	const float *counts;   /* per matrix: how often it was called (legacy files: one count for all, repeated) */
+	const float *mean;     /* matrices * columns: the importance that quantizing uses */
+};
+struct heft_imatrix {
+	const char *path;      /* NULL for a merged one */
+	bool legacy;           /* .dat, not GGUF */
+	const char *const *dataset;
+	size_t n_datasets;
+	uint64_t chunks, chunk_size; /* of text; 0: not known */
+	const struct heft_imatrix_entry *entry; /* in file order */
+	size_t n_entries;
+};
+/* Reads either format; refuses values that are not finite, negative counts, sizes that do not fit. */
+int heft_imatrix_open(struct heft_imatrix **out, const char *path, struct heft_err *err);
+void heft_imatrix_close(struct heft_imatrix *im); /* NULL is allowed */
+/* Adds up what several files counted; all entries of all of them, shapes must agree. */
+int heft_imatrix_merge(struct heft_imatrix **out, const struct heft_imatrix *const *from, size_t n, struct heft_err *err);
+int heft_imatrix_write(const struct heft_imatrix *im, const char *path, bool legacy, bool force, struct heft_err *err);
+
 /* ---- jobs and plans -------------------------------------------------------------------------------------------- */
+
+enum heft_effort {
+	HEFT_EFFORT_REFERENCE, /* the reference tool's bytes */
+	HEFT_EFFORT_HIGH,      /* search on from them: no block's (importance-weighted) squared error is larger, most are smaller */
+};
 
 struct heft_output_spec {
 	const char *path; /* "-": standard output; NULL: named from model and type */
@@ -248,6 +282,21 @@ struct heft_job {
 	uint64_t spool;                  /* bytes that may wait in memory for their turn on a pipe; 0: the default */
 	int threads;                     /* 0: the processors that this process may use */
 	bool force, strict, allow_requantize, vocab_only;
+
+	/* what llama-quantize can be told besides; GGUF outputs only */
+	const char *imatrix;             /* importance matrix, legacy .dat or GGUF; NULL: none */
+	const char *const *include_weights, *const *exclude_weights; /* parts of names: only these entries are used, or all but these */
+	size_t n_include_weights, n_exclude_weights;
+	const char *output_tensor_type, *token_embedding_type; /* encodings; NULL: the recipe's */
+	const char *tensor_type_file;    /* more PATTERN=TYPE, apart by white space */
+	const uint32_t *prune_layer;     /* layers to leave out; those behind them move up */
+	size_t n_prune_layers;
+	const char *const *override_kv;  /* "KEY=TYPE:VALUE", TYPE int, float, bool or str */
+	size_t n_override_kv;
+	bool pure;                       /* one type for all that is quantized */
+	bool leave_output_tensor;        /* output.weight stays as it is */
+	bool keep_split;                 /* parts as the source's */
+	enum heft_effort effort;
 };
 
 /* One output tensor of a plan. */
@@ -262,6 +311,7 @@ struct heft_item {
 	const char *operation;                 /* "copy", "rope(32)", "stack 8", ... */
 	const char *why;                       /* why this type: "recipe q4_k_m", "norms stay f32", "rule 'x'", "fallback: ..." */
 	bool fallback, lossless;
+	bool weighted;                         /* an importance matrix's entry weighs its columns */
 };
 
 struct heft_drop { /* a source tensor that is left out on purpose */

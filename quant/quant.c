@@ -181,6 +181,15 @@ quant_encode_fn *quant_encoder(const struct heft_encoding *e)
 	return best;
 }
 
+quant_refine_fn *quant_refiner(const struct heft_encoding *e)
+{
+	quant_refine_fn *best = e->refine;
+	for (size_t i = 0; kernels[i]; i++)
+		if (kernels[i]->refine && allowed(kernels[i], e))
+			best = kernels[i]->refine;
+	return best;
+}
+
 /* ---- the public names ------------------------------------------------------------------------------------------ */
 
 const struct heft_encoding *heft_encoding_at(size_t i)

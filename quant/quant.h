@@ -24,6 +24,9 @@
 
 typedef void quant_decode_fn(const void *const *plane, float *dst, size_t n);
 typedef void quant_encode_fn(const float *src, void *const *plane, size_t n, const float *weights);
+/* What --effort high does: `plane` holds what encode() made of src; better codes and scales of each block replace them where that
+ * block's squared error (times weights, where there are any) becomes smaller; where it does not, the block's bytes stay. */
+typedef void quant_refine_fn(const float *src, void *const *plane, size_t n, const float *weights);
 
 enum quant_class {
 	QUANT_FLOAT,   /* a float type: F32, F16, BF16, F64 */
@@ -46,6 +49,8 @@ struct heft_encoding {
 	struct quant_plane plane[QUANT_MAX_PLANES];
 	quant_decode_fn *decode;
 	quant_encode_fn *encode; /* NULL: only read */
+	quant_refine_fn *refine; /* NULL: encode() does all there is */
+	bool needs_weights;	 /* encode() is not defined without weights */
 };
 
 /* The table, in quant/list.h's order. */
@@ -58,6 +63,7 @@ bool quant_plane_size(const struct heft_encoding *e, int p, uint64_t rows, uint6
 /* Best function for this processor (or what HEFT_CPU=scalar|avx2|avx512|neon allows); NULL where there is none. */
 quant_decode_fn *quant_decoder(const struct heft_encoding *e);
 quant_encode_fn *quant_encoder(const struct heft_encoding *e);
+quant_refine_fn *quant_refiner(const struct heft_encoding *e);
 
 /* A faster kernel for one encoding on one instruction set. */
 enum quant_isa { QUANT_SCALAR, QUANT_NEON, QUANT_AVX2, QUANT_AVX512 };
@@ -66,6 +72,7 @@ struct quant_kernel {
 	enum quant_isa isa;
 	quant_decode_fn *decode; /* NULL: not by this kernel */
 	quant_encode_fn *encode;
+	quant_refine_fn *refine;
 };
 const struct quant_kernel *quant_kernel_at(size_t i); /* NULL past the end; also those that this processor cannot run */
 bool quant_isa_usable(enum quant_isa isa);            /* this processor has it (HEFT_CPU is not asked) */

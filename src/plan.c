@@ -331,6 +331,8 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 	for (size_t i = 0; i < p->n_weights; i++)
 		if (check_item(b, o, i))
 			return -1;
+	if (plan_importance(p, o, b->job, b->err))
+		return -1;
 	o->pub.type = arena_strdup(p->arena, recipe_find(type) ? recipe_name(recipe_find(type)) : type);
 	o->pub.path = output_path(b, o, spec->path, o->pub.type);
 	o->to_stdout = !strcmp(o->pub.path, "-");
@@ -397,7 +399,8 @@ static int build_plan(struct build *b)
 		return -1;
 	fo = (struct family_options){ .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
 				      .model_name = j->model_name, .own_names = b->keeps_names, .vocab_only = j->vocab_only };
-	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || add_weights(b) || add_outputs(b))
+	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || add_weights(b) ||
+	    plan_open_importance(p, j, b->err) || add_outputs(b))
 		return -1;
 	return plan_order(p, j->spool ? j->spool : DEFAULT_SPOOL, b->err);
 }
@@ -412,6 +415,7 @@ int heft_plan_new(struct heft_plan **out, struct heft_model *m, const struct hef
 	p->model = m;
 	p->threads = job->threads > 0 ? job->threads : heft_default_threads();
 	p->force = job->force;
+	p->effort = job->effort;
 	*out = NULL;
 	if (build_plan(&b)) {
 		heft_plan_free(p);
@@ -425,6 +429,7 @@ void heft_plan_free(struct heft_plan *p)
 {
 	if (!p)
 		return;
+	heft_imatrix_close(p->imatrix);
 	for (size_t i = 0; p->error && i < p->n_outputs; i++)
 		free(p->error[i]);
 	arena_free(p->arena);

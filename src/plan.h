@@ -26,6 +26,7 @@ struct plan_output {
 	struct heft_item *item;
 	bool *copy;             /* per item: the source's bytes are the output's */
 	const struct heft_encoding **via; /* per item: values are rounded to it before they are encoded; NULL: they are not */
+	const float **importance; /* per item: of each column (of each expert's matrix, one after another), or NULL; array NULL: none at all */
 	struct kv_list kv;
 	struct plan_part *part;
 	size_t n_parts;
@@ -55,6 +56,8 @@ struct heft_plan {
 	struct plan_segment *segment; /* in running order */
 	size_t n_segments;
 	uint64_t bytes_in;
+	struct heft_imatrix *imatrix; /* or NULL */
+	enum heft_effort effort;
 	int threads;
 	bool force;
 	struct heft_error **error;   /* filled by a run */
@@ -67,5 +70,10 @@ struct plan_limits {
 	uint64_t split_size, split_tensors;
 };
 int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct arena *a, struct heft_err *err);
+
+/* plan_importance.c: opens the job's importance matrix into plan->imatrix, before types are decided; then, when they are, finds each
+ * item's entry, and refuses what llama-quantize refuses. */
+int plan_open_importance(struct heft_plan *p, const struct heft_job *job, struct heft_err *err);
+int plan_importance(struct heft_plan *p, struct plan_output *o, const struct heft_job *job, struct heft_err *err);
 
 #endif
