@@ -343,6 +343,8 @@ uint64_t heft_plan_bytes_in(const struct heft_plan *p); /* weight bytes that the
 
 /* ---- runs ------------------------------------------------------------------------------------------------------ */
 
+#define HEFT_ERROR_BINS 48
+
 /* Sums over the elements of one tensor: x the source after its operation, y what decoding the output gives. */
 struct heft_error {
 	uint64_t count;
@@ -352,11 +354,18 @@ struct heft_error {
 	double sum_sq_err; /* of x-y */
 	double max_err;    /* largest |x-y| */
 	uint64_t nonfinite; /* elements of x or y that are NaN or infinite; left out of the sums */
+	double sum_weighted_sq;  /* of importance * x^2; 0 where nothing weighs the tensor */
+	double sum_weighted_err; /* of importance * (x-y)^2 */
+	/* With heft_run_options.details: */
+	uint64_t clippable; /* elements that were looked at: codes of grids and floats have no ends to clip at */
+	uint64_t clipped;   /* of these, beyond the last value that their block can stand for, by more than half a step */
+	uint64_t histogram[HEFT_ERROR_BINS]; /* of |x-y|: 0: exactly zero; k: from 2^(k-41) to 2^(k-40), the ends take the rest */
 };
 double heft_error_rmse(const struct heft_error *e);
 double heft_error_relative(const struct heft_error *e); /* rms(x-y) / rms(x) */
 double heft_error_sqnr(const struct heft_error *e);     /* dB; INFINITY where nothing differs */
 double heft_error_cosine(const struct heft_error *e);
+double heft_error_weighted(const struct heft_error *e); /* sqrt(sum_weighted_err / sum_weighted_sq); NAN without importance */
 void heft_error_add(struct heft_error *sum, const struct heft_error *e);
 
 struct heft_progress {
@@ -369,6 +378,7 @@ struct heft_run_options {
 	void (*progress)(void *ctx, const struct heft_progress *p); /* at most 10 times a second, from one thread */
 	void *ctx;
 	bool no_errors;       /* do not measure (metrics are on by default) */
+	bool details;         /* measure also what takes longer: clipping, histograms */
 	const volatile int *stop; /* set by a signal handler: the run ends, nothing is left under the output's name */
 };
 

@@ -99,6 +99,7 @@ const struct heft_encoding quant_q4_1 = {
 	.class = QUANT_BLOCK,
 	.n_planes = 1,
 	.plane = {{"data", 1, QK, sizeof(struct block_q4_1)}},
+	.codes = CODES(struct block_q4_1, qs, qs, 0, 0xff, 16),
 	.decode = decode_q4_1,
 	.encode = encode_q4_1,
 };
@@ -110,6 +111,7 @@ const struct heft_encoding quant_q5_1 = {
 	.class = QUANT_BLOCK,
 	.n_planes = 1,
 	.plane = {{"data", 1, QK, sizeof(struct block_q5_1)}},
+	.codes = CODES(struct block_q5_1, qh, qs, 0, 0xff, 32),
 	.decode = decode_q5_1,
 	.encode = encode_q5_1,
 };

@@ -8,7 +8,12 @@
 #ifndef QUANT_BLOCKS_H
 #define QUANT_BLOCKS_H
 
+#include <stddef.h>
 #include <stdint.h>
+
+/* A struct quant_codes: the members from `first` to `last` hold the codes, from all `low` to all `high`. */
+#define CODES(type, first, last, low, high, levels)                                                                    \
+	{offsetof(type, first), offsetof(type, last) + sizeof ((type *)0)->last - offsetof(type, first), low, high, levels}
 
 enum {
 	QK = 32,    /* numbers in a block of the simple encodings */

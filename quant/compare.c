@@ -56,3 +56,17 @@ void quant_compare(const float *x, const float *y, size_t n, struct quant_sums *
 	compare_scalar(x + whole, y + whole, n - whole, &l);
 	compare_fold(&l, s);
 }
+
+void quant_compare_weighted(const float *x, const float *y, const float *w, size_t n, struct quant_sums *s)
+{
+	double sq[COMPARE_LANES] = {0}, err[COMPARE_LANES] = {0};
+	for (size_t i = 0; i < n; i++) {
+		double a = x[i], e = a - (double)y[i];
+		if (!isfinite(x[i]) || !isfinite(y[i]))
+			continue;
+		sq[i % COMPARE_LANES] += w[i] * (a * a);
+		err[i % COMPARE_LANES] += w[i] * (e * e);
+	}
+	s->weighted_sq += fold(sq);
+	s->weighted_err += fold(err);
+}

@@ -96,6 +96,7 @@ const struct heft_encoding quant_iq4_nl = {
 	.class = QUANT_BLOCK,
 	.n_planes = 1,
 	.plane = {{"data", 1, QK, sizeof(struct block_iq4_nl)}},
+	.codes = CODES(struct block_iq4_nl, qs, qs, 0, 0xff, 16),
 	.decode = decode,
 	.encode = encode,
 };

@@ -72,6 +72,7 @@ const struct heft_encoding quant_q2_k = {
 	.class = QUANT_BLOCK,
 	.n_planes = 1,
 	.plane = {{"data", 1, QK_K, sizeof(struct block_q2_k)}},
+	.codes = CODES(struct block_q2_k, qs, qs, 0, 0xff, 4),
 	.decode = decode,
 	.encode = encode,
 };

@@ -104,6 +104,7 @@ const struct heft_encoding quant_q3_k = {
 	.class = QUANT_BLOCK,
 	.n_planes = 1,
 	.plane = {{"data", 1, QK_K, sizeof(struct block_q3_k)}},
+	.codes = CODES(struct block_q3_k, hmask, qs, 0, 0xff, 8),
 	.decode = decode,
 	.encode = encode,
 };

@@ -80,6 +80,7 @@ const struct heft_encoding quant_q4_k = {
 	.class = QUANT_BLOCK,
 	.n_planes = 1,
 	.plane = {{"data", 1, QK_K, sizeof(struct block_q4_k)}},
+	.codes = CODES(struct block_q4_k, qs, qs, 0, 0xff, 16),
 	.decode = decode,
 	.encode = encode,
 };

@@ -79,6 +79,7 @@ const struct heft_encoding quant_q5_k = {
 	.class = QUANT_BLOCK,
 	.n_planes = 1,
 	.plane = {{"data", 1, QK_K, sizeof(struct block_q5_k)}},
+	.codes = CODES(struct block_q5_k, qh, qs, 0, 0xff, 32),
 	.decode = decode,
 	.encode = encode,
 };

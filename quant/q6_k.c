@@ -102,6 +102,7 @@ const struct heft_encoding quant_q6_k = {
 	.class = QUANT_BLOCK,
 	.n_planes = 1,
 	.plane = {{"data", 1, QK_K, sizeof(struct block_q6_k)}},
+	.codes = CODES(struct block_q6_k, ql, qh, 0, 0xff, 64),
 	.decode = decode,
 	.encode = encode,
 };

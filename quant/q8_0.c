@@ -43,6 +43,7 @@ const struct heft_encoding quant_q8_0 = {
 	.class = QUANT_BLOCK,
 	.n_planes = 1,
 	.plane = {{"data", 1, QK, sizeof(struct block_q8_0)}},
+	.codes = CODES(struct block_q8_0, qs, qs, 0x80, 0x7f, 256),
 	.decode = decode,
 	.encode = encode,
 };

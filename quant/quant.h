@@ -16,6 +16,8 @@
 #ifndef QUANT_H
 #define QUANT_H
 
+#include "heft.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,6 +53,12 @@ struct heft_encoding {
 	quant_encode_fn *encode; /* NULL: only read */
 	quant_refine_fn *refine; /* NULL: encode() does all there is */
 	bool needs_weights;	 /* encode() is not defined without weights */
+	/* Where a block holds its codes, and the bytes that make all of them the lowest or the highest; levels 0: not that simple. */
+	struct quant_codes {
+		uint16_t at, bytes;
+		uint8_t low, high;
+		uint16_t levels;
+	} codes;
 };
 
 /* The table, in quant/list.h's order. */
@@ -83,8 +91,19 @@ bool quant_limit_known(void); /* false: HEFT_CPU holds a word that is no quant_i
 /* Sums of heft_error over n pairs, in an order that does not depend on the instruction set. */
 struct quant_sums {
 	double sum_sq, sum_sq_out, dot, sum_sq_err, max_err;
+	double weighted_sq, weighted_err;
 	uint64_t nonfinite;
 };
-void quant_compare(const float *x, const float *y, size_t n, struct quant_sums *s); /* adds to *s */
+struct quant_details {
+	uint64_t clippable, clipped;
+	uint64_t histogram[HEFT_ERROR_BINS];
+};
+/* These add to *s or *d. */
+void quant_compare(const float *x, const float *y, size_t n, struct quant_sums *s);
+void quant_compare_weighted(const float *x, const float *y, const float *w, size_t n, struct quant_sums *s); /* the weighted sums only */
+void quant_histogram(const float *x, const float *y, size_t n, struct quant_details *d);
+/* Of n numbers x, a multiple of the block, which of their codes in `bytes` clip them. Nothing where e->codes has no levels. */
+void quant_clipping(const struct heft_encoding *e, const void *bytes, const float *x, size_t n,
+		    struct quant_details *d);
 
 #endif

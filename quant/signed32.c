@@ -90,6 +90,7 @@ const struct heft_encoding quant_q4_0 = {
 	.class = QUANT_BLOCK,
 	.n_planes = 1,
 	.plane = {{"data", 1, QK, sizeof(struct block_q4_0)}},
+	.codes = CODES(struct block_q4_0, qs, qs, 0, 0xff, 16),
 	.decode = decode_q4_0,
 	.encode = encode_q4_0,
 };
@@ -101,6 +102,7 @@ const struct heft_encoding quant_q5_0 = {
 	.class = QUANT_BLOCK,
 	.n_planes = 1,
 	.plane = {{"data", 1, QK, sizeof(struct block_q5_0)}},
+	.codes = CODES(struct block_q5_0, qh, qs, 0, 0xff, 32),
 	.decode = decode_q5_0,
 	.encode = encode_q5_0,
 };

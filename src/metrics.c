@@ -46,6 +46,11 @@ double heft_error_cosine(const struct heft_error *e)
 	return c > 1 ? 1 : c < -1 ? -1 : c; /* rounding */
 }
 
+double heft_error_weighted(const struct heft_error *e)
+{
+	return e->sum_weighted_sq > 0 ? sqrt(e->sum_weighted_err / e->sum_weighted_sq) : NAN;
+}
+
 void heft_error_add(struct heft_error *sum, const struct heft_error *e)
 {
 	sum->count += e->count;
@@ -55,4 +60,10 @@ void heft_error_add(struct heft_error *sum, const struct heft_error *e)
 	sum->sum_sq_err += e->sum_sq_err;
 	sum->max_err = e->max_err > sum->max_err ? e->max_err : sum->max_err;
 	sum->nonfinite += e->nonfinite;
+	sum->sum_weighted_sq += e->sum_weighted_sq;
+	sum->sum_weighted_err += e->sum_weighted_err;
+	sum->clippable += e->clippable;
+	sum->clipped += e->clipped;
+	for (int i = 0; i < HEFT_ERROR_BINS; i++)
+		sum->histogram[i] += e->histogram[i];
 }

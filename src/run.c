@@ -43,7 +43,8 @@ struct worker { /* buffers of one thread */
 	float *values, *rounded, *decoded;
 	uint8_t *bytes, *raw; /* encoded for an output; the source's own */
 	size_t n_bytes, n_raw;
-	struct quant_sums *sums;
+	struct quant_sums *sums; /* of each output */
+	struct quant_details *details;
 };
 
 static double now(void)
@@ -122,6 +123,10 @@ static const uint8_t *fill_bytes(struct run *r, struct worker *w, const struct t
 	if (r->tally) {
 		tile_decode(to, buf, w->decoded, t->n);
 		quant_compare(w->values, w->decoded, t->n, &w->sums[output]);
+		if (r->options->details) {
+			quant_histogram(w->values, w->decoded, t->n, &w->details[output]);
+			quant_clipping(to, buf, values, t->n, &w->details[output]);
+		}
 	}
 	return buf;
 }
@@ -131,6 +136,7 @@ static int write_tile(struct run *r, struct worker *w, const struct tile *t, str
 	size_t i = t->segment->weight;
 
 	memset(w->sums, 0, r->plan->n_outputs * sizeof *w->sums);
+	memset(w->details, 0, r->plan->n_outputs * sizeof *w->details);
 	for (size_t k = 0; k < r->plan->n_outputs; k++) {
 		const struct plan_output *o = &r->plan->output[k];
 		const struct heft_encoding *to = o->item[i].to;
@@ -238,6 +244,8 @@ static void account(struct run *r, struct worker *w, const struct tile *t)
 		r->bytes_done += tile_bytes(wt->source[0]->enc, t->n);
 	if (r->tally && r->failed == UINT64_MAX)
 		tally_add(r->tally, t->segment->weight, t->first, t->n, w->sums);
+	if (r->tally && r->options->details)
+		tally_details(r->tally, t->segment->weight, w->details);
 	tell_progress(r, t);
 }
 
@@ -271,7 +279,7 @@ static void work(struct run *r, struct worker *w)
 
 static void worker_init(struct worker *w, size_t n_outputs)
 {
-	*w = (struct worker){ .sums = xmalloc(n_outputs * sizeof *w->sums) };
+	*w = (struct worker){ .sums = xmalloc(n_outputs * sizeof *w->sums), .details = xmalloc(n_outputs * sizeof *w->details) };
 	w->values = xmalloc(TILE_ELEMENTS * sizeof(float));
 	w->rounded = xmalloc(TILE_ELEMENTS * sizeof(float));
 	w->decoded = xmalloc(TILE_ELEMENTS * sizeof(float));
@@ -286,6 +294,7 @@ static void worker_release(struct worker *w)
 	free(w->bytes);
 	free(w->raw);
 	free(w->sums);
+	free(w->details);
 }
 
 static void run_threads(struct run *r)

@@ -72,7 +72,8 @@ static int by_first(const void *a, const void *b)
 static void add_sums(struct heft_error *e, const struct quant_sums *s, size_t n)
 {
 	struct heft_error one = { .count = n, .sum_sq = s->sum_sq, .sum_sq_out = s->sum_sq_out, .dot = s->dot,
-				  .sum_sq_err = s->sum_sq_err, .max_err = s->max_err, .nonfinite = s->nonfinite };
+				  .sum_sq_err = s->sum_sq_err, .max_err = s->max_err, .nonfinite = s->nonfinite,
+				  .sum_weighted_sq = s->weighted_sq, .sum_weighted_err = s->weighted_err };
 
 	heft_error_add(e, &one);
 }
@@ -104,4 +105,14 @@ void tally_add(struct tally *t, size_t weight, uint64_t first, size_t n, const s
 	w->done += n;
 	if (w->done == t->plan->weight[weight].tile.count)
 		reduce(t, weight);
+}
+
+void tally_details(struct tally *t, size_t weight, const struct quant_details *details)
+{
+	for (size_t o = 0; o < t->plan->n_outputs; o++) {
+		struct heft_error one = { .clippable = details[o].clippable, .clipped = details[o].clipped };
+
+		memcpy(one.histogram, details[o].histogram, sizeof one.histogram);
+		heft_error_add(&t->plan->error[o][weight], &one);
+	}
 }

@@ -14,5 +14,7 @@ struct tally *tally_new(struct heft_plan *p);
 void tally_free(struct tally *t);
 /* A tile is done: its sums for every output. The caller holds the run's lock. */
 void tally_add(struct tally *t, size_t weight, uint64_t first, size_t n, const struct quant_sums *sums);
+/* Counts, unlike sums, are the same in any order. One for every output; the caller holds the run's lock. */
+void tally_details(struct tally *t, size_t weight, const struct quant_details *details);
 
 #endif

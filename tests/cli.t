@@ -116,6 +116,13 @@ run convert kjv-llama -tq8_0 --output=kjv.gguf -fq; gives 0 "-tTYPE, --output=OU
 run convert kjv-llama -t q8_0 -o kjv.gguf -f; gives 0 "convert with a summary"
 [ ! -s out ] && grep -q "bits per weight" err && ! grep -q "$(printf '\033')" err; pass $? "summary on standard error, no colours in a file"
 run convert kjv-llama -t q8_0 -o -; gives 0 "to standard output"; cmp -s out kjv.gguf; pass $? "the same bytes and nothing else"
+LC_ALL=C run convert kjv-llama -t q4_0 -o kjv.gguf -f --report report.json --histogram; gives 0 "convert --report"
+perl -MJSON::PP -0777 -ne 'my ($t) = grep { $_->{name} eq "blk.0.ffn_down.weight" } @{decode_json($_)->{outputs}[0]{tensors}}; my $n = 0; my $e = $t->{error};
+	$n += $_->[1] for @{$e->{histogram}}; exit !($n == $e->{count} && $e->{clipped} > 0 && $t->{bits_per_weight} == 4.5 && !$t->{weighted})' report.json
+pass $? "the report counts every weight of a tensor once"
+grep -q "clipped: [1-9]" err && grep -q "##" err; pass $? "--histogram draws"
+run convert kjv-llama -t q8_0 -o other.gguf --report missing/report.json; gives 1 "--report into no folder"
+[ ! -e other.gguf ] && ! ls other.gguf* 2>/dev/null; pass $? "then nothing is written"
 run convert kjv-llama -t q8_0 -o kjv.gguf -f -q --progress=json; gives 0 "--progress=json"
 perl -MJSON::PP -ne '$j = eval { decode_json($_) }; $good += $j && $j->{event} eq "progress" && $j->{total} > 0; $last = $j;
 	END { exit !($. && $good == $. && $last->{done} == $last->{total}) }' err

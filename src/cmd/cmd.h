@@ -140,6 +140,7 @@ void emit_real(struct emitter *w, const char *key, double x);
 void emit_flag(struct emitter *w, const char *key, bool b);
 void emit_dims(struct emitter *w, const char *key, const uint64_t *dim, int rank);
 void emit_report(struct emitter *w, const char *tool); /* opens {"schema": 1, "tool": ... on standard output */
+void emit_report_to(struct emitter *w, FILE *f, const char *tool);
 void emit_report_end(struct emitter *w);
 
 /* ---- values and errors (value.c) ------------------------------------------------------------------------------- */
@@ -150,6 +151,17 @@ void emit_metadata(struct emitter *w, const struct heft_kv *kv, size_t n, bool f
 void emit_error(struct emitter *w, const char *key, const struct heft_error *e);
 struct text show_relative(const struct heft_error *e);
 struct text show_sqnr(const struct heft_error *e);
+
+/* ---- files beside the output (file.c) -------------------------------------------------------------------------- */
+
+struct side_file {
+	const char *path;
+	char *temp;           /* NULL: not open */
+	FILE *f;
+};
+int side_open(struct side_file *s, const char *path, struct heft_err *err);  /* a temporary beside path */
+int side_close(struct side_file *s, struct heft_err *err);                   /* synced, renamed to path; else removed */
+void side_abandon(struct side_file *s);                                      /* removes it; nothing where it is not open */
 
 /* ---- progress (progress.c) ------------------------------------------------------------------------------------- */
 

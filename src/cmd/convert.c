@@ -10,9 +10,9 @@
 
 struct options {
 	struct list output, type, tensor_type;
-	const char *to, *via, *arch, *config, *pre, *metadata, *model_name, *progress;
+	const char *to, *via, *arch, *config, *pre, *metadata, *model_name, *progress, *report;
 	uint64_t split_size, split_tensors, threads, spool;
-	bool dry_run, force, strict, allow_requantize, vocab_only, json, quiet;
+	bool dry_run, force, strict, allow_requantize, vocab_only, json, quiet, histogram;
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -69,6 +69,9 @@ static const struct opt rows[] = {
 	  "auto: a line on a terminal; json: one object per line on standard error; none (default: auto)",
 	  FIELD(progress) },
 	{ OPT_FLAG, 0, "json", NULL, NULL, "print the plan or the report as JSON on standard output", FIELD(json) },
+	{ OPT_STRING, 0, "report", "FILE", "file",
+	  "write the report as JSON to FILE, with clipped codes and a histogram of errors per tensor (default: none)", FIELD(report) },
+	{ OPT_FLAG, 0, "histogram", NULL, NULL, "draw how large the errors of each type are", FIELD(histogram) },
 	{ OPT_FLAG, 'q', "quiet", NULL, NULL, "no summary and no progress line", FIELD(quiet) },
 	{ OPT_END, 0, NULL, NULL, NULL, NULL, 0 },
 };
@@ -194,20 +197,31 @@ static int execute(const struct options *o, struct heft_plan *plan, const char *
 	struct heft_summary sum = { 0 };
 	struct progress p;
 	struct heft_run_options run = { .progress = progress_step, .ctx = &p, .stop = stop_on_signals() };
+	struct side_file report = { 0 };
 	int rc;
 
+	run.details = o->report || o->histogram;
+	if (o->report && side_open(&report, o->report, &err))
+		return fail(&err);
 	signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a failed write, so that other outputs are cleaned up */
 	progress_begin(&p, o->progress, o->quiet);
 	if (p.mode == PROGRESS_NONE)
 		run.progress = NULL;
 	rc = heft_run(plan, &run, &sum, &err);
 	progress_end(&p);
+	if (!rc && o->report) {
+		report_json(plan, &sum, source, report.f);
+		rc = side_close(&report, &err);
+	}
+	side_abandon(&report);
 	if (rc)
 		return fail(&err);
 	if (o->json)
-		report_json(plan, &sum, source);
+		report_json(plan, &sum, source, stdout);
 	else if (!o->quiet)
 		report_summary(plan, &sum, stderr);
+	if (o->histogram && !o->json)
+		report_histograms(plan, &sum, stderr);
 	return EXIT_DONE;
 }
 
@@ -222,7 +236,7 @@ static int convert(const struct options *o, struct heft_model *m)
 	if (!o->dry_run)
 		status = execute(o, plan, m->path);
 	else if (o->json)
-		status = report_json(plan, NULL, m->path);
+		status = report_json(plan, NULL, m->path, stdout);
 	else
 		status = report_plan(plan, stdout);
 	heft_plan_free(plan);

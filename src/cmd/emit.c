@@ -145,7 +145,12 @@ void emit_dims(struct emitter *w, const char *key, const uint64_t *dim, int rank
 
 void emit_report(struct emitter *w, const char *tool)
 {
-	*w = (struct emitter){ .f = stdout };
+	emit_report_to(w, stdout, tool);
+}
+
+void emit_report_to(struct emitter *w, FILE *f, const char *tool)
+{
+	*w = (struct emitter){ .f = f };
 	emit_open(w, NULL, '{');
 	emit_number(w, "schema", HEFT_SCHEMA);
 	emit_text(w, "heft", HEFT_VERSION);

@@ -143,16 +143,25 @@ static struct type_sum *sum_types(const struct heft_output *o, const struct heft
 	return t;
 }
 
+static bool any_weighted(const struct type_sum *sum, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (sum[i].error.sum_weighted_sq > 0)
+			return true;
+	return false;
+}
+
 static void print_types(const struct heft_output *o, const struct heft_error *e, FILE *f)
 {
 	static const char *const head[] = {
-		"type", "tensors", "weights", "size", "relative error", "SQNR", "max error",
+		"type", "tensors", "weights", "size", "relative error", "SQNR", "cosine", "max error", "weighted error",
 	};
 	size_t n;
 	struct type_sum *sum = sum_types(o, e, &n);
+	bool weighted = e && any_weighted(sum, n);
 	struct table t;
 
-	table_init(&t, e ? "lrrrrrr" : "lrrr", head);
+	table_init(&t, weighted ? "lrrrrrrrr" : e ? "lrrrrrrr" : "lrrr", head);
 	for (size_t i = 0; i < n; i++) {
 		table_add(&t, "%s", heft_encoding_name(sum[i].enc));
 		table_add(&t, "%" PRIu64, sum[i].tensors);
@@ -162,7 +171,12 @@ static void print_types(const struct heft_output *o, const struct heft_error *e,
 			continue;
 		table_add(&t, "%s", show_relative(&sum[i].error).s);
 		table_add(&t, "%s", show_sqnr(&sum[i].error).s);
+		table_add(&t, "%.6f", heft_error_cosine(&sum[i].error));
 		table_add(&t, "%.3g", sum[i].error.max_err);
+		if (weighted && sum[i].error.sum_weighted_sq > 0)
+			table_add(&t, "%.3f%%", 100 * heft_error_weighted(&sum[i].error));
+		else if (weighted)
+			table_add(&t, "-");
 	}
 	table_print(&t, f, 2);
 	free(sum);
@@ -273,7 +287,24 @@ void report_summary(const struct heft_plan *p, const struct heft_summary *s, FIL
 	putc('\n', f);
 }
 
+void report_histograms(const struct heft_plan *p, const struct heft_summary *s, FILE *f)
+{
+	for (size_t i = 0; i < heft_plan_outputs(p); i++) {
+		const struct heft_error *e = errors_of(s, i);
+		size_t n;
+		struct type_sum *sum = sum_types(heft_plan_output(p, i), e, &n);
+		for (size_t k = 0; e && k < n; k++)
+			histogram_print(heft_encoding_name(sum[k].enc), &sum[k].error, f);
+		free(sum);
+	}
+}
+
 /* ---- JSON ---- */
+
+static double bits_per_weight(uint64_t bytes, uint64_t weights)
+{
+	return weights ? 8.0 * (double)bytes / (double)weights : 0;
+}
 
 static void json_item(struct emitter *w, const struct heft_item *it, const struct heft_error *e)
 {
@@ -285,10 +316,12 @@ static void json_item(struct emitter *w, const struct heft_item *it, const struc
 	emit_number(w, "part", it->part);
 	emit_number(w, "offset", it->offset);
 	emit_number(w, "size", it->size);
+	emit_real(w, "bits_per_weight", bits_per_weight(it->size, elements(it)));
 	emit_text(w, "operation", it->operation);
 	emit_text(w, "why", it->why);
 	emit_flag(w, "fallback", it->fallback);
 	emit_flag(w, "lossless", it->lossless);
+	emit_flag(w, "weighted", it->weighted);
 	emit_open(w, "inputs", '[');
 	for (size_t i = 0; i < it->n_sources; i++)
 		emit_text(w, NULL, it->source[i]);
@@ -310,6 +343,7 @@ static void json_types(struct emitter *w, const struct heft_output *o, const str
 		emit_number(w, "tensors", sum[i].tensors);
 		emit_number(w, "weights", sum[i].weights);
 		emit_number(w, "size", sum[i].bytes);
+		emit_real(w, "bits_per_weight", bits_per_weight(sum[i].bytes, sum[i].weights));
 		if (e)
 			emit_error(w, "error", &sum[i].error);
 		emit_close(w, '}');
@@ -351,11 +385,11 @@ static void json_drops(struct emitter *w, const struct heft_plan *p)
 	emit_close(w, ']');
 }
 
-int report_json(const struct heft_plan *p, const struct heft_summary *s, const char *source)
+int report_json(const struct heft_plan *p, const struct heft_summary *s, const char *source, FILE *f)
 {
 	struct emitter w;
 
-	emit_report(&w, "convert");
+	emit_report_to(&w, f, "convert");
 	emit_text(&w, "source", source);
 	emit_flag(&w, "dry_run", !s);
 	emit_number(&w, "bytes_in", s ? s->bytes_in : heft_plan_bytes_in(p));

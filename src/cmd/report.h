@@ -8,7 +8,11 @@
 
 /* Both return EXIT_DONE; the JSON is that of a plan where s is NULL. */
 int report_plan(const struct heft_plan *p, FILE *f);
-int report_json(const struct heft_plan *p, const struct heft_summary *s, const char *source);
+int report_json(const struct heft_plan *p, const struct heft_summary *s, const char *source, FILE *f);
 void report_summary(const struct heft_plan *p, const struct heft_summary *s, FILE *f);
+void report_histograms(const struct heft_plan *p, const struct heft_summary *s, FILE *f); /* of a run with details */
+
+/* histogram.c: the errors of one type; nothing where all are exact or none were counted. */
+void histogram_print(const char *type, const struct heft_error *e, FILE *f);
 
 #endif

@@ -164,6 +164,27 @@ void emit_metadata(struct emitter *w, const struct heft_kv *kv, size_t n, bool f
 	emit_close(w, ']');
 }
 
+/* Pairs of a bin's upper bound and its count, empty ones left out; the bound of the last bin is null. */
+static void emit_histogram(struct emitter *w, const struct heft_error *e)
+{
+	uint64_t all = 0;
+
+	for (int i = 0; i < HEFT_ERROR_BINS; i++)
+		all += e->histogram[i];
+	if (!all)
+		return;
+	emit_open(w, "histogram", '[');
+	for (int i = 0; i < HEFT_ERROR_BINS; i++) {
+		if (!e->histogram[i])
+			continue;
+		emit_open(w, NULL, '[');
+		emit_real(w, NULL, i == 0 ? 0 : i < HEFT_ERROR_BINS - 1 ? ldexp(1, i - 40) : INFINITY);
+		emit_number(w, NULL, e->histogram[i]);
+		emit_close(w, ']');
+	}
+	emit_close(w, ']');
+}
+
 void emit_error(struct emitter *w, const char *key, const struct heft_error *e)
 {
 	emit_open(w, key, '{');
@@ -174,6 +195,10 @@ void emit_error(struct emitter *w, const char *key, const struct heft_error *e)
 	emit_real(w, "sqnr_db", heft_error_sqnr(e));
 	emit_real(w, "cosine", heft_error_cosine(e));
 	emit_number(w, "nonfinite", e->nonfinite);
+	emit_real(w, "weighted_relative", heft_error_weighted(e));
+	if (e->clippable)
+		emit_number(w, "clipped", e->clipped);
+	emit_histogram(w, e);
 	emit_close(w, '}');
 }
 

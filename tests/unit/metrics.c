@@ -39,5 +39,11 @@ int main(void)
 	is_int(sum.nonfinite, 4, "so do values that are no numbers");
 	ok(sum.sum_sq == 34 && sum.sum_sq_out == 19 && sum.dot == 21 && sum.sum_sq_err == 11, "sums add up");
 	ok(sum.max_err == 3, "the largest error is kept");
+	ok(isnan(heft_error_weighted(&sum)), "no importance, no weighted error");
+	e.sum_weighted_sq = 8, e.sum_weighted_err = 2, e.clipped = 3, e.clippable = 32, e.histogram[5] = 7;
+	ok(near(heft_error_weighted(&e), 0.5), "weighted error");
+	heft_error_add(&sum, &e);
+	heft_error_add(&sum, &e);
+	ok(sum.sum_weighted_sq == 16 && sum.clipped == 6 && sum.clippable == 64 && sum.histogram[5] == 14, "details add up");
 	return done();
 }

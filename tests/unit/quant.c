@@ -3,6 +3,7 @@
  * them, and scalar) against digests of the reference's bytes (tests/digests/encodings.txt, written by
  * tests/oracle/encodings --record).
  */
+#include <float.h>
 #include "quant/quant.h"
 #include "heft.h"
 #include "quant/bits.h"
@@ -166,6 +167,81 @@ static void error_sums(void)
 	ok(h == 0x75353c7566a72189, "the order of the sums is the same everywhere (%016llx)", (unsigned long long)h);
 }
 
+static void weighted_sums(void)
+{
+	float x[20] = {[0] = 3, [17] = -2, [19] = NAN}, y[20] = {[0] = 1, [17] = -2}, w[20] = {[0] = 0.5f, [17] = 4, [19] = 9};
+	struct quant_sums s = {0};
+	quant_compare_weighted(x, y, w, 20, &s);
+	ok(s.weighted_sq == 0.5 * 9 + 4 * 4 && s.weighted_err == 0.5 * 4, "weighted sums, without NaN");
+}
+
+static void histogram(void)
+{
+	static const struct {
+		float err;
+		int bin;
+	} is[] = {{0, 0}, {1, 41}, {1.999f, 41}, {2, 42}, {0.5f, 40}, {0x1p-39f, 2}, {0x1p-41f, 1}, {0x1p-149f, 1}, {64, 47}, {FLT_MAX, 47}};
+	struct quant_details d = {0};
+	float nan[2] = {NAN, INFINITY}, zero[2] = {0};
+	for (size_t i = 0; i < sizeof is / sizeof is[0]; i++) {
+		float y = -is[i].err, x = 0;
+		uint64_t before = d.histogram[is[i].bin];
+		quant_histogram(&x, &y, 1, &d);
+		ok(d.histogram[is[i].bin] == before + 1, "an error of %g is in bin %d", (double)is[i].err, is[i].bin);
+	}
+	struct quant_details none = {0};
+	quant_histogram(nan, zero, 2, &none);
+	struct quant_details empty = {0};
+	ok(!memcmp(&none, &empty, sizeof none), "errors that are no numbers are in no bin");
+}
+
+/* A block's own values are never clipped; what stands two steps beyond its ends is. */
+static void clipping(const struct heft_encoding *e)
+{
+	enum { N = 512 };
+	uint8_t low[N * 2], high[N * 2], block[N * 2];
+	void *plane[1] = {block};
+	const void *own[1] = {block}, *lows[1] = {low}, *highs[1] = {high};
+	float a[N], b[N], x[N];
+	struct quant_details d = {0};
+	size_t size = (size_t)N / e->block * e->plane[0].bytes;
+	rows_state = 3;
+	for (int i = 0; i < N; i++)
+		x[i] = rows_normal() + 0.1f;
+	e->encode(x, plane, N, NULL);
+	e->decode(own, x, N);
+	quant_clipping(e, block, x, N, &d);
+	ok(d.clippable == N && d.clipped == 0, "%s does not clip its own values", e->name);
+	memcpy(low, block, size);
+	memcpy(high, block, size);
+	for (size_t at = e->codes.at; at < size; at += e->plane[0].bytes) {
+		memset(low + at, e->codes.low, e->codes.bytes);
+		memset(high + at, e->codes.high, e->codes.bytes);
+	}
+	e->decode(lows, a, N);
+	e->decode(highs, b, N);
+	for (int i = 0; i < N; i++) { /* every third far outside, on its own side */
+		float end = i % 2 ? a[i] : b[i], other = i % 2 ? b[i] : a[i];
+		x[i] = i % 3 ? end : end + (end - other);
+	}
+	uint64_t wide = 0;
+	for (int i = 0; i < N; i += 3)
+		wide += a[i] != b[i];
+	d = (struct quant_details){0};
+	quant_clipping(e, block, x, N, &d);
+	is_int(d.clipped, wide, "%s: numbers beyond its ends are clipped", e->name);
+}
+
+static void details(void)
+{
+	const struct heft_encoding *e;
+	weighted_sums();
+	histogram();
+	for (size_t i = 0; (e = quant_at(i)); i++)
+		if (e->codes.levels)
+			clipping(e);
+}
+
 /* Digests of one kind of rows: plain bytes, weighted bytes, the plain bytes decoded. */
 static void digest(const struct heft_encoding *e, quant_encode_fn *encode, quant_decode_fn *decode, uint64_t out[3])
 {
@@ -233,6 +309,7 @@ int main(void)
 	rounding();
 	small_floats();
 	error_sums();
+	details();
 	digests();
 	return done();
 }
