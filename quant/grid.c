@@ -148,14 +148,17 @@ unsigned grid_nearest(const struct grid *g, const struct grid_near *near, const 
 		      const float *value)
 {
 	const uint16_t *list = g->list + near->first;
+	float least = FLT_MAX, term[8][8]; /* what a level of a number adds */
 	unsigned best = list[0];
-	float least = FLT_MAX;
-	for (int j = 0; j < near->n; j++) {
-		float sum = 0;
-		for (int i = 0; i < g->dims; i++) {
-			float diff = scale * value[grid_level(g, list[j], i)] - x[i];
-			sum += w[i] * diff * diff;
+	for (int i = 0; i < g->dims && near->n > 1; i++)
+		for (int l = 0; l < g->levels; l++) {
+			float diff = scale * value[l] - x[i];
+			term[i][l] = w[i] * diff * diff;
 		}
+	for (int j = 0; j < near->n && near->n > 1; j++) {
+		float sum = 0;
+		for (int i = 0; i < g->dims; i++)
+			sum += term[i][grid_level(g, list[j], i)];
 		if (sum < least) {
 			least = sum;
 			best = list[j];

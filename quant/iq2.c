@@ -145,7 +145,8 @@ void iq2_finish(const struct iq2 *q, struct iq2_run *run, void *block)
 	float d = max / (2 * SCALE_TOP + 1), inverse = 1 / d;
 	for (int j = 0; j < runs && max != 0; j++)
 		code[j] = clamp_int(nearest_int(0.5f * (inverse * run[j].scale - 1)), 0, SCALE_TOP);
-	q->pack(block, half_of_float(d * q->shrink), code, grid_get(q->grid), run);
+	/* a NaN has no sign here, since which one it had would depend on the order of operands */
+	q->pack(block, isnan(d) ? 0x7e00 : half_of_float(d * q->shrink), code, grid_get(q->grid), run);
 }
 
 /* ---- search ---------------------------------------------------------------------------------------------------- */
