@@ -46,6 +46,22 @@ struct __attribute__((packed)) block_iq4_nl {
 	uint16_t d;
 	uint8_t qs[QK / 2];
 };
+struct __attribute__((packed)) block_iq2_xxs {
+	uint16_t d;
+	uint32_t qs[QK_K / 32][2];
+};
+struct __attribute__((packed)) block_iq2_xs {
+	uint16_t d;
+	uint16_t qs[QK_K / 8];
+	uint8_t scales[QK_K / 32];
+};
+struct __attribute__((packed)) block_iq2_s {
+	uint16_t d;
+	uint8_t qs[QK_K / 8];
+	uint8_t signs[QK_K / 8];
+	uint8_t qh[QK_K / 32];
+	uint8_t scales[QK_K / 32];
+};
 struct __attribute__((packed)) block_q2_k {
 	uint8_t scales[QK_K / 16];
 	uint8_t qs[QK_K / 4];
@@ -81,6 +97,9 @@ _Static_assert(sizeof(struct block_q4_1) == 20, "q4_1");
 _Static_assert(sizeof(struct block_q5_0) == 22, "q5_0");
 _Static_assert(sizeof(struct block_q5_1) == 24, "q5_1");
 _Static_assert(sizeof(struct block_iq4_nl) == 18, "iq4_nl");
+_Static_assert(sizeof(struct block_iq2_xxs) == 66, "iq2_xxs");
+_Static_assert(sizeof(struct block_iq2_xs) == 74, "iq2_xs");
+_Static_assert(sizeof(struct block_iq2_s) == 82, "iq2_s");
 _Static_assert(sizeof(struct block_q2_k) == 84, "q2_k");
 _Static_assert(sizeof(struct block_q3_k) == 110, "q3_k");
 _Static_assert(sizeof(struct block_q4_k) == 144, "q4_k");

@@ -1,0 +1,62 @@
+/*
+ * near_avx2.h - more words for lanes: those that the searches on grids need. To be included after lanes_avx2.h.
+ *
+ * Of a list of near points the nearest is found by tables: term[i] has 4 floats, what number i adds to the error of a
+ * point with level 0, 1, 2, 3 there. The lanes here are points, not runs: their errors are added up side by side, each
+ * in the order of the numbers.
+ */
+#ifndef QUANT_NEAR_AVX2_H
+#define QUANT_NEAR_AVX2_H
+
+#include <float.h>
+
+/* clang-format off */
+LANE_FN vi i_load(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+LANE_FN void i_store(int32_t *p, vi a) { _mm256_storeu_si256((__m256i *)p, a); }
+LANE_FN vi i_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
+LANE_FN vi i_down(vi a, int n) { return _mm256_srl_epi32(a, _mm_cvtsi32_si128(n)); }
+LANE_FN vi i_pick(vm m, vi yes, vi no) { return _mm256_blendv_epi8(no, yes, _mm256_castps_si256(m)); }
+/* clang-format on */
+
+/* out[(lane % 4) * LANES + lane / 4 * 4 ...] = the lane's a, b, c, d. */
+LANE_FN void turn4(vf a, vf b, vf c, vf d, float *out)
+{
+	vf ab = _mm256_unpacklo_ps(a, b), cd = _mm256_unpacklo_ps(c, d);
+	v_store(out, _mm256_shuffle_ps(ab, cd, 0x44));
+	v_store(out + LANES, _mm256_shuffle_ps(ab, cd, 0xee));
+	ab = _mm256_unpackhi_ps(a, b), cd = _mm256_unpackhi_ps(c, d);
+	v_store(out + 2 * LANES, _mm256_shuffle_ps(ab, cd, 0x44));
+	v_store(out + 3 * LANES, _mm256_shuffle_ps(ab, cd, 0xee));
+}
+
+LANE_FN float v_least(vf a)
+{
+	__m128 m = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+	m = _mm_min_ps(m, _mm_movehl_ps(m, m));
+	return _mm_cvtss_f32(_mm_min_ss(m, _mm_shuffle_ps(m, m, 1)));
+}
+
+/* The packed point of list with the least error, of several the first; the first, too, where no error is below
+ * infinity. Tables are 4 * LANES floats apart, as turn4() writes them. */
+LANE_FN unsigned near_best(const float *term, const uint16_t *list, int n)
+{
+	vf best = v_set(FLT_MAX);
+	vi at = i_set(0), j = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+	for (int k = 0; k < n; k += LANES) {
+		vi p = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(list + k)));
+		vf sum = v_set(0);
+		for (int i = 0; i < 8; i++)
+			sum += _mm256_permutevar_ps(_mm256_broadcast_ps((const __m128 *)(term + 4 * LANES * i)),
+						    _mm256_srli_epi32(p, 2 * i));
+		vm better = v_lt(sum, best);
+		best = v_pick(better, sum, best);
+		at = i_pick(better, j, at);
+		j = i_add(j, i_set(LANES));
+	}
+	vm least = v_eq(best, v_set(v_least(best)));
+	if (n <= LANES)
+		return list[__builtin_ctz(m_bits(least))];
+	return list[(int)v_least(v_pick(least, v_float(at), v_set(FLT_MAX)))];
+}
+
+#endif
