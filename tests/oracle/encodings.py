@@ -3,7 +3,7 @@ import ctypes, glob, sys
 import numpy as np
 
 COLS, PER_KIND = 512, 8
-IDS = dict(f16=1, bf16=30, q4_0=2, q4_1=3, q5_0=6, q5_1=7, q8_0=8, q2_k=10, q3_k=11, q4_k=12, q5_k=13, q6_k=14, iq4_nl=20)
+IDS = dict(f16=1, bf16=30, q4_0=2, q4_1=3, q5_0=6, q5_1=7, q8_0=8, q2_k=10, q3_k=11, q4_k=12, q5_k=13, q6_k=14, iq4_nl=20, iq3_xxs=18, iq3_s=21)
 
 base = ctypes.CDLL(glob.glob("/usr/lib/*/libggml-base.so.0")[0])
 base.ggml_row_size.restype = base.ggml_quantize_chunk.restype = ctypes.c_size_t
