@@ -62,6 +62,15 @@ struct __attribute__((packed)) block_iq2_s {
 	uint8_t qh[QK_K / 32];
 	uint8_t scales[QK_K / 32];
 };
+struct __attribute__((packed)) block_iq3_xxs {
+	uint16_t d;
+	uint8_t qs[QK_K / 4];
+	uint32_t signs[QK_K / 32];
+};
+struct __attribute__((packed)) block_iq3_s {
+	uint16_t d;
+	uint8_t qs[QK_K / 4], qh[QK_K / 32], signs[QK_K / 8], scales[QK_K / 64];
+};
 struct __attribute__((packed)) block_q2_k {
 	uint8_t scales[QK_K / 16];
 	uint8_t qs[QK_K / 4];
@@ -100,6 +109,8 @@ _Static_assert(sizeof(struct block_iq4_nl) == 18, "iq4_nl");
 _Static_assert(sizeof(struct block_iq2_xxs) == 66, "iq2_xxs");
 _Static_assert(sizeof(struct block_iq2_xs) == 74, "iq2_xs");
 _Static_assert(sizeof(struct block_iq2_s) == 82, "iq2_s");
+_Static_assert(sizeof(struct block_iq3_xxs) == 98, "iq3_xxs");
+_Static_assert(sizeof(struct block_iq3_s) == 110, "iq3_s");
 _Static_assert(sizeof(struct block_q2_k) == 84, "q2_k");
 _Static_assert(sizeof(struct block_q3_k) == 110, "q3_k");
 _Static_assert(sizeof(struct block_q4_k) == 144, "q4_k");

@@ -1,0 +1,77 @@
+/*
+ * iq3.h - what IQ3_XXS and IQ3_S have in common. Both round the magnitudes of four numbers side by side, a group, to a
+ * point of a grid, keep the signs apart, and give each run of 32 numbers a scale of 4 bits, odd multiples of a half
+ * that stands for 256 numbers.
+ *
+ *   number = d * (2 * scale + 1) * value of its level, with its sign            (a quarter of that for IQ3_XXS)
+ *
+ * Encoding searches each run: for several scales it rounds the run's groups to the grid, and keeps the scale whose
+ * points, with the best factor for them, have the least weighted error.
+ */
+#ifndef QUANT_IQ3_H
+#define QUANT_IQ3_H
+
+#include "blocks.h"
+#include "grid.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+	IQ3_RUN = 32,
+	IQ3_RUNS = QK_K / IQ3_RUN,
+	IQ3_GROUP = 4,
+	IQ3_GROUPS = IQ3_RUN / IQ3_GROUP,
+	IQ3_LEVELS = 8,
+	IQ3_TOP = 15, /* value of the highest level */
+	IQ3_MAX_TRIES = 32,
+};
+#define IQ3_TRY_STEP 0.2f /* of the value that the largest number gets, from try to try */
+
+/* What a level is worth in a search. */
+extern const float iq3_value[IQ3_LEVELS];
+
+/* The numbers of a run as the search takes them. */
+struct iq3_run {
+	float x[IQ3_RUN];    /* magnitudes; of signs that the format cannot hold, one is changed and that number negative */
+	float w[IQ3_RUN];    /* weights */
+	float root[IQ3_RUN]; /* their square roots: weights of the numbers in a group, among the points near it */
+	float max;	     /* the largest x */
+};
+
+/* What was found for 256 numbers. */
+struct iq3_found {
+	float scale[IQ3_RUNS], max_scale;
+	uint16_t point[IQ3_RUNS][IQ3_GROUPS]; /* of the grid, packed */
+	uint8_t signs[IQ3_RUNS][4];	      /* bit i: number i of 8 is negative */
+	uint8_t empty;			      /* bit r: run r has no numbers worth keeping */
+};
+
+/* One of the two encodings. */
+struct iq3 {
+	enum grid_id grid;
+	int tries;	 /* scales tried on either side of the one that makes the largest number the highest level */
+	float least;	 /* runs whose numbers are all below are empty */
+	bool even_signs; /* of 8 numbers an even number is negative */
+	bool settle_all; /* once a scale is found, all groups are rounded again, not only those that were off the grid */
+	size_t block;	 /* bytes */
+	void (*pack)(const struct iq3_found *f, void *block);
+};
+extern const struct iq3 iq3_xxs, iq3_s;
+
+/* The scale of a run, 0 or negative too, and its points. */
+typedef float iq3_search_fn(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ3_GROUPS]);
+iq3_search_fn iq3_search;
+
+void iq3_encode(const struct iq3 *k, iq3_search_fn *search, const float *src, void *dst, size_t n, const float *weights);
+
+/* Each number of a group to its nearest level: what the grid calls a slot, in 4 dimensions one with the packed point. */
+unsigned iq3_slot(const float *x, float inverse);
+
+/* Sums over a run of w*x*q and w*q*q, q being the values of its points. */
+void iq3_sums(const struct iq3_run *r, const uint16_t point[IQ3_GROUPS], float *sum_xq, float *sum_q2);
+
+/* Codes of the scales of 256 numbers, 0 to 15; returns what is a 31st of the largest. */
+float iq3_scale_codes(const struct iq3_found *f, uint8_t code[IQ3_RUNS]);
+
+#endif
