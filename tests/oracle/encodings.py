@@ -3,7 +3,9 @@ import ctypes, glob, sys
 import numpy as np
 
 COLS, PER_KIND = 512, 8
-IDS = dict(f16=1, bf16=30, q4_0=2, q4_1=3, q5_0=6, q5_1=7, q8_0=8, q2_k=10, q3_k=11, q4_k=12, q5_k=13, q6_k=14, iq4_nl=20)
+IDS = dict(f16=1, bf16=30, q4_0=2, q4_1=3, q5_0=6, q5_1=7, q8_0=8, q2_k=10, q3_k=11, q4_k=12, q5_k=13, q6_k=14, iq4_nl=20,
+           iq1_s=19, iq1_m=29)
+NEEDS_WEIGHTS = {"iq1_s"}  # without, ours takes 1 for each column
 
 base = ctypes.CDLL(glob.glob("/usr/lib/*/libggml-base.so.0")[0])
 base.ggml_row_size.restype = base.ggml_quantize_chunk.restype = ctypes.c_size_t
@@ -49,9 +51,10 @@ with open(folder + "/digests", "w") as digests:
     digests.write("# ggml %s: type, kind of rows, digests of plain bytes, of weighted bytes, of the plain bytes decoded\n"
                   % base.ggml_version().decode())
     for name in types:
-        plain = quantize(IDS[name], rows, None)
+        none = np.ones(COLS, np.float32) if name in NEEDS_WEIGHTS else None
+        plain = quantize(IDS[name], rows, none)
         want = {"plain": plain, "weighted": quantize(IDS[name], rows, importance), "back": dequantize(name, plain),
-                "noise": quantize(IDS[name], noise, None), "noise-weighted": quantize(IDS[name], noise, importance)}
+                "noise": quantize(IDS[name], noise, none), "noise-weighted": quantize(IDS[name], noise, importance)}
         for what, ref in want.items():
             ref = ref.view(np.uint8).reshape(len(ref), -1)
             got = np.fromfile("%s/%s.%s" % (folder, name, what), np.uint8).reshape(len(ref), -1)
