@@ -35,6 +35,11 @@ iq1_search_fn iq1_s_search, iq1_m_search;
 void iq1_s_encode(iq1_search_fn *search, const float *src, void *const *plane, size_t n, const float *weights);
 void iq1_m_encode(iq1_search_fn *search, const float *src, void *const *plane, size_t n, const float *weights);
 
+#define IQ1_DELTA 0.125f
+/* Runs whose numbers are all below count as zeros. */
+#define IQ1_S_LIMIT 1e-12f
+#define IQ1_M_LIMIT 1e-7f
+
 /* What codes 0, 1 and 2 are worth, shifted up and shifted down. */
 static const float iq1_level[2][3] = {{-0.875f, 0.125f, 1.125f}, {-1.125f, -0.125f, 0.875f}};
 

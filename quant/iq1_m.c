@@ -97,7 +97,7 @@ void iq1_m_search(const float *x, const float *w, size_t n, struct iq1_found *fo
 		struct sums s;
 		uint8_t order[RUN];
 		memset(found, 0, sizeof *found);
-		if (iq1_is_zero(x, RUN, 1e-7f))
+		if (iq1_is_zero(x, RUN, IQ1_M_LIMIT))
 			continue;
 		iq1_sort(x, RUN, order);
 		add_up(x, w, order, &s);

@@ -72,7 +72,7 @@ void iq1_s_search(const float *x, const float *w, size_t n, struct iq1_found *fo
 		struct sums s;
 		uint8_t order[RUN];
 		memset(found, 0, sizeof *found);
-		if (iq1_is_zero(x, RUN, 1e-12f))
+		if (iq1_is_zero(x, RUN, IQ1_S_LIMIT))
 			continue;
 		iq1_sort(x, RUN, order);
 		add_up(x, w, order, &s);
