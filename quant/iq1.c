@@ -66,11 +66,11 @@ void iq1_place(const float *x, const float *w, int run, const uint8_t *order, co
 	for (int k = 0; k < run; k += IQ1_GROUP) {
 		const float *level = iq1_levels(found->minus, k / IQ1_GROUP);
 		unsigned packed = pack(code + k);
-		const struct grid_near *near = g->near + grid_slot(g, packed);
+		const struct grid_near *near = g->near + iq1_slot(packed);
 		if (near->index < 0) {
 			moved = true;
 			packed = grid_nearest(g, near, x + k, w + k, found->scale, level);
-			near = g->near + grid_slot(g, packed);
+			near = g->near + iq1_slot(packed);
 		}
 		found->index[k / IQ1_GROUP] = (uint16_t)near->index;
 		for (int i = 0; i < IQ1_GROUP; i++) {

@@ -48,6 +48,14 @@ static inline const float *iq1_levels(unsigned minus, int group)
 	return iq1_level[minus >> group & 1];
 }
 
+/* grid_slot() of a point of 8 levels: digits of 2 bits, then of 9, then of 81. */
+static inline unsigned iq1_slot(unsigned packed)
+{
+	packed = (packed & 0x3333) + 3 * (packed >> 2 & 0x3333);
+	packed = (packed & 0x0f0f) + 9 * (packed >> 4 & 0x0f0f);
+	return (packed & 0xff) + 81 * (packed >> 8);
+}
+
 /* Scales as odd multiples of d: 2 * code + 1. */
 int iq1_scale_code(float scale, float inverse);
 

@@ -12,6 +12,7 @@
 #include "lanes.h"
 
 #include <float.h>
+#include <limits.h>
 
 typedef int32_t words __attribute__((vector_size(4 * LANES)));
 
@@ -100,7 +101,22 @@ LANE_FN void lanes_take(struct lanes_cut *c, vf xq, vf q2, int first, int second
 	c->minus = v_pick(better, v_set((float)minus), c->minus);
 }
 
-/* What the numbers above each place add, for a shift up and down. */
+/* Where only scores above what some cut reaches can win, the search need not meet the lower ones: the reference's
+ * rounding lets one score win over another that is above it by some 2^-22, and of 1122 cuts the least and the last that
+ * win so are within 2^-10. Numbers near the ends of the range, where rounding is coarser, start from nothing. */
+LANE_FN vf lanes_start(vf reached, vf all_w)
+{
+	vm tame = m_and(v_lt(v_set(0x1p-60f), reached), v_lt(reached, v_set(0x1p60f)));
+	tame = m_and(tame, m_and(v_lt(v_set(0x1p-50f), all_w), v_lt(all_w, v_set(0x1p60f))));
+	return v_pick(tame, reached * v_set(1 - 0x1p-8f), v_set(-FLT_MAX));
+}
+
+/* Sums of weight * level * number and of weight * level^2 for each choice of shifts that iq1_s has (2) and iq1_m (4). */
+struct lanes_fit {
+	vf xq[4], q2[4];
+};
+
+/* What the numbers from each place up add, for a shift up and down. */
 struct lanes_upper {
 	float xq[2][IQ1_MAX_RUN + 1][LANES], q2[2][IQ1_MAX_RUN + 1][LANES];
 };
@@ -116,67 +132,85 @@ LANE_FN void lanes_iq1_s_upper(const struct lanes_iq1_sums *s, struct lanes_uppe
 	}
 }
 
-/* Improvements are rare; a cut that is better in no lane is only measured. */
-LANE_FN void lanes_iq1_s_cut(const struct lanes_iq1_sums *s, struct lanes_cut *c)
+LANE_FN void lanes_iq1_s_fit(const struct lanes_iq1_sums *s, const struct lanes_upper *u, int first, int second,
+			     struct lanes_fit *f)
 {
-	struct lanes_upper u;
-	vf up = v_set(iq1_level[0][0]), down = v_set(iq1_level[1][0]), middle = v_set(IQ1_DELTA);
-	lanes_iq1_s_upper(s, &u);
-	for (int first = 0; first <= 32; first++) {
-		vf wx = v_load(s->wx[0][first]), w = v_load(s->w[0][first]);
-		vf xq_up = wx * up, xq_down = wx * down, q2_up = w * up * up, q2_down = w * down * down;
-		for (int second = first; second <= 32; second++) {
-			vf xq = (v_load(s->wx[0][second]) - wx) * middle;
-			vf q2 = (v_load(s->w[0][second]) - w) * middle * middle;
-			vf xq0 = xq_up + xq + v_load(u.xq[0][second]), xq1 = xq_down - xq + v_load(u.xq[1][second]);
-			vf q20 = q2_up + q2 + v_load(u.q2[0][second]), q21 = q2_down + q2 + v_load(u.q2[1][second]);
-			if (!m_bits(m_or(lanes_beats(c, xq0, q20), lanes_beats(c, xq1, q21))))
-				continue;
-			lanes_take(c, xq0, q20, first, second, 0);
-			lanes_take(c, xq1, q21, first, second, 15);
-		}
+	vf middle = v_set(IQ1_DELTA), wx = v_load(s->wx[0][first]), w = v_load(s->w[0][first]);
+	vf xq = (v_load(s->wx[0][second]) - wx) * middle, q2 = (v_load(s->w[0][second]) - w) * middle * middle;
+	for (int m = 0; m < 2; m++) {
+		vf low = v_set(iq1_level[m][0]);
+		f->xq[m] = wx * low + (m ? -xq : xq) + v_load(u->xq[m][second]);
+		f->q2[m] = w * low * low + q2 + v_load(u->q2[m][second]);
 	}
 }
 
-/* A group's share of the sums of iq1_m.c's group_fit() that does not depend on the second cut. */
-struct lanes_lower {
-	vf wx, top_xq[2], q2[2];
-};
-
-LANE_FN void lanes_iq1_m_lower(const struct lanes_iq1_sums *s, int g, int first, struct lanes_lower *l)
+LANE_FN vf lanes_reached(vf reached, const struct lanes_fit *f, int fits)
 {
-	vf w = v_load(s->w[g][first]), all_wx = v_load(s->wx[g][16]), all_w = v_load(s->w[g][16]);
-	l->wx = v_load(s->wx[g][first]);
-	for (int m = 0; m < 2; m++) {
-		vf top = v_set(iq1_level[m][2]), lower = v_set(m ? 1.25f : 0.75f);
-		l->top_xq[m] = all_wx * top;
-		l->q2[m] = w * lower + all_w * top * top;
+	for (int m = 0; m < fits; m++)
+		reached = v_max(f->xq[m] * f->xq[m] / f->q2[m], reached);
+	return reached;
+}
+
+/* Improvements are rare; a cut that is better in no lane is only measured. */
+LANE_FN void lanes_take_any(struct lanes_cut *c, const struct lanes_fit *f, int fits, int first, int second)
+{
+	vm any = lanes_beats(c, f->xq[0], f->q2[0]);
+	for (int m = 1; m < fits; m++)
+		any = m_or(any, lanes_beats(c, f->xq[m], f->q2[m]));
+	for (int m = 0; m < fits && m_bits(any); m++)
+		lanes_take(c, f->xq[m], f->q2[m], first, second, fits == 4 ? m / 2 | m % 2 << 1 : 15 * m);
+}
+
+LANE_FN void lanes_iq1_s_cut(const struct lanes_iq1_sums *s, struct lanes_cut *c)
+{
+	struct lanes_upper u;
+	struct lanes_fit f;
+	vf reached = v_set(0);
+	lanes_iq1_s_upper(s, &u);
+	for (int first = 8; first <= 12; first += 2)
+		for (int second = 20; second <= 24; second += 2) {
+			lanes_iq1_s_fit(s, &u, first, second, &f);
+			reached = lanes_reached(reached, &f, 2);
+		}
+	c->score = lanes_start(reached, v_load(s->w[0][32]));
+	for (int first = 0; first <= 32; first++)
+		for (int second = first; second <= 32; second++) {
+			lanes_iq1_s_fit(s, &u, first, second, &f);
+			lanes_take_any(c, &f, 2, first, second);
+		}
+}
+
+LANE_FN void lanes_iq1_m_fit(const struct lanes_iq1_sums *s, int first, int second, struct lanes_fit *f)
+{
+	vf xq[2][2], q2[2][2];
+	for (int g = 0; g < 2; g++)
+		for (int m = 0; m < 2; m++) {
+			vf top = v_set(iq1_level[m][2]), all_wx = v_load(s->wx[g][16]), all_w = v_load(s->w[g][16]);
+			vf lower = v_load(s->w[g][first]) * v_set(m ? 1.25f : 0.75f) + all_w * top * top;
+			xq[g][m] = all_wx * top - (v_load(s->wx[g][second]) + v_load(s->wx[g][first]));
+			q2[g][m] = v_load(s->w[g][second]) * v_set(m ? -0.75f : -1.25f) + lower;
+		}
+	for (int i = 0; i < 4; i++) {
+		f->xq[i] = xq[0][i / 2] + xq[1][i % 2];
+		f->q2[i] = q2[0][i / 2] + q2[1][i % 2];
 	}
 }
 
 LANE_FN void lanes_iq1_m_cut(const struct lanes_iq1_sums *s, struct lanes_cut *c)
 {
-	for (int first = 0; first <= 16; first++) {
-		struct lanes_lower l[2];
-		lanes_iq1_m_lower(s, 0, first, &l[0]);
-		lanes_iq1_m_lower(s, 1, first, &l[1]);
-		for (int second = first; second <= 16; second++) {
-			vf xq[2][2], q2[2][2], sum_xq[4], sum_q2[4];
-			for (int g = 0; g < 2; g++)
-				for (int m = 0; m < 2; m++) {
-					xq[g][m] = l[g].top_xq[m] - (v_load(s->wx[g][second]) + l[g].wx);
-					q2[g][m] = v_load(s->w[g][second]) * v_set(m ? -0.75f : -1.25f) + l[g].q2[m];
-				}
-			for (int i = 0; i < 4; i++) {
-				sum_xq[i] = xq[0][i / 2] + xq[1][i % 2];
-				sum_q2[i] = q2[0][i / 2] + q2[1][i % 2];
-			}
-			vm any = m_or(m_or(lanes_beats(c, sum_xq[0], sum_q2[0]), lanes_beats(c, sum_xq[1], sum_q2[1])),
-				      m_or(lanes_beats(c, sum_xq[2], sum_q2[2]), lanes_beats(c, sum_xq[3], sum_q2[3])));
-			for (int i = 0; i < 4 && m_bits(any); i++)
-				lanes_take(c, sum_xq[i], sum_q2[i], first, second, i / 2 | i % 2 << 1);
+	struct lanes_fit f;
+	vf reached = v_set(0);
+	for (int first = 4; first <= 6; first++)
+		for (int second = 10; second <= 12; second++) {
+			lanes_iq1_m_fit(s, first, second, &f);
+			reached = lanes_reached(reached, &f, 4);
 		}
-	}
+	c->score = lanes_start(reached, v_load(s->w[0][16]) + v_load(s->w[1][16]));
+	for (int first = 0; first <= 16; first++)
+		for (int second = first; second <= 16; second++) {
+			lanes_iq1_m_fit(s, first, second, &f);
+			lanes_take_any(c, &f, 4, first, second);
+		}
 }
 
 /* ---- onto the grid --------------------------------------------------------------------------------------------- */
@@ -212,17 +246,17 @@ LANE_FN void lanes_slots(int run, struct lanes_iq1 *l, const struct lanes_cut *c
 	v_store(l->minus, v_pick(turned, v_set((float)((1 << run / IQ1_GROUP) - 1)) - c->minus, c->minus));
 }
 
-/* The place of the first of the least. */
+/* The first place of the least cost; at[k] is where lane k found its own. */
 LANE_FN int lanes_first_least(vf cost, vf at)
 {
-	float costs[LANES], ats[LANES];
-	int place = 0;
-	v_store(costs, cost);
+	float ats[LANES];
+	int place = INT_MAX;
 	v_store(ats, at);
-	for (int k = 1; k < LANES; k++)
-		if (costs[k] < costs[place] || (costs[k] == costs[place] && ats[k] < ats[place]))
-			place = k;
-	return (int)ats[place] + place;
+	for (unsigned who = m_bits(v_eq(cost, v_set(v_least(cost)))); who; who &= who - 1) {
+		int k = __builtin_ctz(who), here = (int)ats[k] + k;
+		place = here < place ? here : place;
+	}
+	return place;
 }
 
 /* grid_nearest() in lanes. */
@@ -248,28 +282,55 @@ LANE_FN unsigned lanes_nearest(const struct grid *g, const struct grid_near *nea
 	return list[lanes_first_least(least, place)];
 }
 
-LANE_FN void lanes_place(int run, const float *x, const float *w, size_t n, struct lanes_iq1 *l, struct iq1_found *found)
+/* A group whose codes are no point. */
+struct lanes_off {
+	uint8_t lane, group;
+};
+
+/* Takes the points that codes are; of groups where they are none, makes a list. No processor foresees which these are. */
+LANE_FN int lanes_on_grid(int run, size_t n, struct lanes_iq1 *l, struct lanes_off *off)
 {
 	const struct grid *grid = grid_get(GRID_IQ1_S);
+	int n_off = 0;
+	for (size_t k = 0; k < n; k++)
+		for (int g = 0; g < run / IQ1_GROUP; g++) {
+			const struct grid_near *near = grid->near + l->slot[g][k];
+			l->packed[g][k] = grid->list[near->first];
+			off[n_off] = (struct lanes_off){(uint8_t)k, (uint8_t)g};
+			n_off += (near->index < 0) & (l->empty[k] == 0);
+		}
+	return n_off;
+}
+
+LANE_FN void lanes_place(int run, const float *x, const float *w, size_t n, struct lanes_iq1 *l)
+{
+	const struct grid *grid = grid_get(GRID_IQ1_S);
+	struct lanes_off off[IQ1_MAX_GROUPS * LANES + 1];
 	memset(l->moved, 0, sizeof l->moved);
 	memset(l->packed, 0, sizeof l->packed);
-	for (size_t k = 0; k < n; k++, x += run, w += run) {
+	int n_off = lanes_on_grid(run, n, l, off);
+	for (int i = 0; i < n_off; i++) {
+		int k = off[i].lane, g = off[i].group, at = k * run + g * IQ1_GROUP;
+		l->moved[k] = 1;
+		l->packed[g][k] = (int32_t)lanes_nearest(grid, grid->near + l->slot[g][k], x + at, w + at, l->scale[k],
+							 iq1_levels((unsigned)l->minus[k], g));
+	}
+}
+
+/* What was found for n runs. */
+LANE_FN void lanes_found(int run, size_t n, const struct lanes_iq1 *l, vf fitted, struct iq1_found *found)
+{
+	const struct grid *grid = grid_get(GRID_IQ1_S);
+	float scale[LANES];
+	v_store(scale, fitted);
+	for (size_t k = 0; k < n; k++) {
 		memset(&found[k], 0, sizeof found[k]);
 		if (l->empty[k] != 0)
 			continue;
+		found[k].scale = scale[k];
 		found[k].minus = (uint8_t)l->minus[k];
-		for (int g = 0; g < run / IQ1_GROUP; g++) {
-			const struct grid_near *near = grid->near + l->slot[g][k];
-			unsigned packed = grid->list[near->first];
-			if (near->index < 0) {
-				l->moved[k] = 1;
-				packed = lanes_nearest(grid, near, x + g * IQ1_GROUP, w + g * IQ1_GROUP, l->scale[k],
-						       iq1_levels(found[k].minus, g));
-				near = grid->near + grid_slot(grid, packed);
-			}
-			found[k].index[g] = (uint16_t)near->index;
-			l->packed[g][k] = (int32_t)packed;
-		}
+		for (int g = 0; g < run / IQ1_GROUP; g++)
+			found[k].index[g] = (uint16_t)grid->near[iq1_slot((unsigned)l->packed[g][k])].index;
 	}
 }
 
@@ -297,7 +358,6 @@ LANE_FN void lanes_iq1_search(int run, float limit, const float *x, const float 
 		struct lanes_iq1 l;
 		struct lanes_iq1_sums s;
 		struct lanes_cut c = {v_set(0), v_set(-FLT_MAX), v_set(-1), v_set(-1), v_set(0)};
-		float scale[LANES];
 		size_t here = n - at < LANES ? n - at : LANES;
 		lanes_load(x + at * run, run, here, l.r.x);
 		lanes_load(w + at * run, run, here, l.r.w);
@@ -306,10 +366,8 @@ LANE_FN void lanes_iq1_search(int run, float limit, const float *x, const float 
 		run == 16 ? lanes_iq1_m_cut(&s, &c) : lanes_iq1_s_cut(&s, &c);
 		v_store(l.empty, v_pick(lanes_empty(run, &l.r, limit, &c), v_set(1), v_set(0)));
 		lanes_slots(run, &l, &c);
-		lanes_place(run, x + at * run, w + at * run, here, &l, found + at);
-		v_store(scale, lanes_refit(run, &l));
-		for (size_t k = 0; k < here; k++)
-			found[at + k].scale = l.empty[k] != 0 ? 0 : scale[k];
+		lanes_place(run, x + at * run, w + at * run, here, &l);
+		lanes_found(run, here, &l, lanes_refit(run, &l), found + at);
 	}
 }
 

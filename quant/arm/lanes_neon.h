@@ -39,6 +39,7 @@ LANE_FN vi i_clamp(vi a, int lo, int hi) { return vminq_s32(vmaxq_s32(a, i_set(l
 LANE_FN vi i_add_unless(vi a, vm m) { return vaddq_s32(a, vaddq_s32(vreinterpretq_s32_u32(m), i_set(1))); }
 LANE_FN vi i_load_words(const uint16_t *p) { return vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p))); }
 LANE_FN vf v_load_fours(const float *p) { return vld1q_f32(p); }
+LANE_FN float v_least(vf a) { return vminvq_f32(a); } /* none is NaN */
 /* clang-format on */
 
 LANE_FN unsigned m_bits(vm a)

@@ -58,4 +58,12 @@ LANE_FN void i_store_bytes(uint8_t *p, vi a)
 	_mm_storel_epi64((__m128i *)p, _mm_packus_epi16(words, words));
 }
 
+/* The least lane; none is NaN. */
+LANE_FN float v_least(vf a)
+{
+	__m128 m = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+	m = _mm_min_ps(m, _mm_movehl_ps(m, m));
+	return _mm_cvtss_f32(_mm_min_ss(m, _mm_movehdup_ps(m)));
+}
+
 #endif
