@@ -99,6 +99,16 @@ struct __attribute__((packed)) block_q6_k {
 	int8_t scales[QK_K / 16];
 	uint16_t d;
 };
+struct __attribute__((packed)) block_iq1_s {
+	uint16_t d;
+	uint8_t qs[QK_K / 8];
+	uint16_t qh[QK_K / 32];
+};
+struct __attribute__((packed)) block_iq1_m {
+	uint8_t qs[QK_K / 8];
+	uint8_t qh[QK_K / 16];
+	uint16_t scales[QK_K / 64];
+};
 
 _Static_assert(sizeof(struct block_q8_0) == 34, "q8_0");
 _Static_assert(sizeof(struct block_q4_0) == 18, "q4_0");
@@ -116,6 +126,8 @@ _Static_assert(sizeof(struct block_q3_k) == 110, "q3_k");
 _Static_assert(sizeof(struct block_q4_k) == 144, "q4_k");
 _Static_assert(sizeof(struct block_q5_k) == 176, "q5_k");
 _Static_assert(sizeof(struct block_q6_k) == 210, "q6_k");
+_Static_assert(sizeof(struct block_iq1_s) == 50, "iq1_s");
+_Static_assert(sizeof(struct block_iq1_m) == 56, "iq1_m");
 
 /* 32 codes of 4 or 5 bits: the low nibbles of byte j are numbers j and j + 16. Returns the fifth bits. */
 static inline uint32_t pack_halves(uint8_t qs[QK / 2], const uint8_t codes[QK])

@@ -37,6 +37,9 @@ LANE_FN vi i_and(vi a, vi b) { return vandq_s32(a, b); }
 LANE_FN vi i_sub(vi a, vi b) { return vsubq_s32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return vminq_s32(vmaxq_s32(a, i_set(lo)), i_set(hi)); }
 LANE_FN vi i_add_unless(vi a, vm m) { return vaddq_s32(a, vaddq_s32(vreinterpretq_s32_u32(m), i_set(1))); }
+LANE_FN vi i_load_words(const uint16_t *p) { return vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p))); }
+LANE_FN vf v_load_fours(const float *p) { return vld1q_f32(p); }
+LANE_FN float v_least(vf a) { return vminvq_f32(a); } /* none is NaN */
 /* clang-format on */
 
 LANE_FN unsigned m_bits(vm a)
@@ -50,6 +53,13 @@ LANE_FN void i_store_bytes(uint8_t *p, vi a)
 	uint8x8_t bytes = vmovn_u16(vcombine_u16(vmovn_u32(vreinterpretq_u32_s32(a)), vdup_n_u16(0)));
 	uint32_t four = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
 	memcpy(p, &four, sizeof four);
+}
+
+LANE_FN vf v_of_four(vf table, vi at)
+{
+	const uint32x4_t own_bytes = vdupq_n_u32(0x03020100), spread = vdupq_n_u32(0x04040404);
+	uint32x4_t bytes = vmlaq_u32(own_bytes, vandq_u32(vreinterpretq_u32_s32(at), vdupq_n_u32(3)), spread);
+	return vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(table), vreinterpretq_u8_u32(bytes)));
 }
 
 #define TURN 4

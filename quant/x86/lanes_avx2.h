@@ -45,6 +45,10 @@ LANE_FN vi i_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return _mm256_min_epi32(_mm256_max_epi32(a, i_set(lo)), i_set(hi)); }
 /* a, and one more where not m */
 LANE_FN vi i_add_unless(vi a, vm m) { return _mm256_add_epi32(a, _mm256_add_epi32(_mm256_castps_si256(m), i_set(1))); }
+/* LANES words; 4 floats, again and again; of those the one that the low 2 bits of each lane say */
+LANE_FN vi i_load_words(const uint16_t *p) { return _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)); }
+LANE_FN vf v_load_fours(const float *p) { return _mm256_broadcast_ps((const __m128 *)p); }
+LANE_FN vf v_of_four(vf table, vi at) { return _mm256_permutevar_ps(table, at); }
 /* clang-format on */
 
 /* The low bytes of the lanes, which hold 0 to 255. */
@@ -52,6 +56,14 @@ LANE_FN void i_store_bytes(uint8_t *p, vi a)
 {
 	__m128i words = _mm_packus_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
 	_mm_storel_epi64((__m128i *)p, _mm_packus_epi16(words, words));
+}
+
+/* The least lane; none is NaN. */
+LANE_FN float v_least(vf a)
+{
+	__m128 m = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+	m = _mm_min_ps(m, _mm_movehl_ps(m, m));
+	return _mm_cvtss_f32(_mm_min_ss(m, _mm_movehdup_ps(m)));
 }
 
 #endif

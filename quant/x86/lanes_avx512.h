@@ -40,6 +40,11 @@ LANE_FN vi i_and(vi a, vi b) { return _mm512_and_si512(a, b); }
 LANE_FN vi i_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return _mm512_min_epi32(_mm512_max_epi32(a, i_set(lo)), i_set(hi)); }
 LANE_FN vi i_add_unless(vi a, vm m) { return _mm512_mask_add_epi32(a, (vm)~m, a, i_set(1)); }
+/* LANES words; 4 floats, again and again; of those the one that the low 2 bits of each lane say */
+LANE_FN vi i_load_words(const uint16_t *p) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)); }
+LANE_FN vf v_load_fours(const float *p) { return _mm512_broadcast_f32x4(_mm_loadu_ps(p)); }
+LANE_FN vf v_of_four(vf table, vi at) { return _mm512_permutevar_ps(table, at); }
+LANE_FN float v_least(vf a) { return _mm512_reduce_min_ps(a); } /* none is NaN */
 /* clang-format on */
 
 LANE_FN void i_store_bytes(uint8_t *p, vi a)

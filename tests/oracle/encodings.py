@@ -4,8 +4,8 @@ import numpy as np
 
 COLS, PER_KIND = 512, 8
 IDS = dict(f16=1, bf16=30, q4_0=2, q4_1=3, q5_0=6, q5_1=7, q8_0=8, q2_k=10, q3_k=11, q4_k=12, q5_k=13, q6_k=14, iq4_nl=20,
-           iq2_xxs=16, iq2_xs=17, iq2_s=22, iq3_xxs=18, iq3_s=21)
-NEEDS_WEIGHTS = {"iq2_xxs", "iq2_xs"}  # without, ours takes 1 for each column
+           iq1_s=19, iq1_m=29, iq2_xxs=16, iq2_xs=17, iq2_s=22, iq3_xxs=18, iq3_s=21)
+NEEDS_WEIGHTS = {"iq1_s", "iq2_xxs", "iq2_xs"}  # without, ours takes 1 for each column
 
 base = ctypes.CDLL(glob.glob("/usr/lib/*/libggml-base.so.0")[0])
 base.ggml_row_size.restype = base.ggml_quantize_chunk.restype = ctypes.c_size_t
