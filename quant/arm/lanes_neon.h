@@ -37,6 +37,8 @@ LANE_FN vi i_and(vi a, vi b) { return vandq_s32(a, b); }
 LANE_FN vi i_sub(vi a, vi b) { return vsubq_s32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return vminq_s32(vmaxq_s32(a, i_set(lo)), i_set(hi)); }
 LANE_FN vi i_add_unless(vi a, vm m) { return vaddq_s32(a, vaddq_s32(vreinterpretq_s32_u32(m), i_set(1))); }
+LANE_FN vi i_add_where(vi a, vm m, vi b) { return vaddq_s32(a, vandq_s32(vreinterpretq_s32_u32(m), b)); }
+LANE_FN float v_top(vf a) { return vmaxvq_f32(a); }
 /* clang-format on */
 
 LANE_FN unsigned m_bits(vm a)

@@ -45,7 +45,17 @@ LANE_FN vi i_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return _mm256_min_epi32(_mm256_max_epi32(a, i_set(lo)), i_set(hi)); }
 /* a, and one more where not m */
 LANE_FN vi i_add_unless(vi a, vm m) { return _mm256_add_epi32(a, _mm256_add_epi32(_mm256_castps_si256(m), i_set(1))); }
+/* a, and b where m */
+LANE_FN vi i_add_where(vi a, vm m, vi b) { return _mm256_add_epi32(a, _mm256_and_si256(_mm256_castps_si256(m), b)); }
 /* clang-format on */
+
+/* The largest lane; there is no NaN. */
+LANE_FN float v_top(vf a)
+{
+	__m128 m = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+	m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+	return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
 
 /* The low bytes of the lanes, which hold 0 to 255. */
 LANE_FN void i_store_bytes(uint8_t *p, vi a)

@@ -40,6 +40,8 @@ LANE_FN vi i_and(vi a, vi b) { return _mm512_and_si512(a, b); }
 LANE_FN vi i_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return _mm512_min_epi32(_mm512_max_epi32(a, i_set(lo)), i_set(hi)); }
 LANE_FN vi i_add_unless(vi a, vm m) { return _mm512_mask_add_epi32(a, (vm)~m, a, i_set(1)); }
+LANE_FN vi i_add_where(vi a, vm m, vi b) { return _mm512_mask_add_epi32(a, m, a, b); }
+LANE_FN float v_top(vf a) { return _mm512_reduce_max_ps(a); }
 /* clang-format on */
 
 LANE_FN void i_store_bytes(uint8_t *p, vi a)
