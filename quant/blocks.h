@@ -18,6 +18,9 @@
 enum {
 	QK = 32,    /* numbers in a block of the simple encodings */
 	QK_K = 256, /* numbers in a super-block of the k-quants */
+	QK1 = 128,  /* of q1_0 */
+	QK2 = 64,   /* of q2_0 */
+	QK_NVFP4 = 64,
 };
 
 struct __attribute__((packed)) block_q8_0 {
@@ -71,6 +74,44 @@ struct __attribute__((packed)) block_iq3_s {
 	uint16_t d;
 	uint8_t qs[QK_K / 4], qh[QK_K / 32], signs[QK_K / 8], scales[QK_K / 64];
 };
+struct __attribute__((packed)) block_iq4_xs {
+	uint16_t d, scales_h;
+	uint8_t scales_l[QK_K / 64];
+	uint8_t qs[QK_K / 2];
+};
+struct __attribute__((packed)) block_q1_0 {
+	uint16_t d;
+	uint8_t qs[QK1 / 8];
+};
+struct __attribute__((packed)) block_q2_0 {
+	uint16_t d;
+	uint8_t qs[QK2 / 4];
+};
+struct __attribute__((packed)) block_mxfp4 {
+	uint8_t e;
+	uint8_t qs[QK / 2];
+};
+struct __attribute__((packed)) block_nvfp4 {
+	uint8_t d[QK_NVFP4 / 16];
+	uint8_t qs[QK_NVFP4 / 2];
+};
+struct __attribute__((packed)) block_tq1_0 {
+	uint8_t qs[48], qh[4];
+	uint16_t d;
+};
+struct __attribute__((packed)) block_tq2_0 {
+	uint8_t qs[QK_K / 4];
+	uint16_t d;
+};
+struct __attribute__((packed)) block_q8_1 {
+	uint16_t d, s;
+	int8_t qs[QK];
+};
+struct __attribute__((packed)) block_q8_k {
+	float d;
+	int8_t qs[QK_K];
+	int16_t bsums[QK_K / 16];
+};
 struct __attribute__((packed)) block_q2_k {
 	uint8_t scales[QK_K / 16];
 	uint8_t qs[QK_K / 4];
@@ -121,6 +162,15 @@ _Static_assert(sizeof(struct block_iq2_xs) == 74, "iq2_xs");
 _Static_assert(sizeof(struct block_iq2_s) == 82, "iq2_s");
 _Static_assert(sizeof(struct block_iq3_xxs) == 98, "iq3_xxs");
 _Static_assert(sizeof(struct block_iq3_s) == 110, "iq3_s");
+_Static_assert(sizeof(struct block_iq4_xs) == 136, "iq4_xs");
+_Static_assert(sizeof(struct block_q1_0) == 18, "q1_0");
+_Static_assert(sizeof(struct block_q2_0) == 18, "q2_0");
+_Static_assert(sizeof(struct block_mxfp4) == 17, "mxfp4");
+_Static_assert(sizeof(struct block_nvfp4) == 36, "nvfp4");
+_Static_assert(sizeof(struct block_tq1_0) == 54, "tq1_0");
+_Static_assert(sizeof(struct block_tq2_0) == 66, "tq2_0");
+_Static_assert(sizeof(struct block_q8_1) == 36, "q8_1");
+_Static_assert(sizeof(struct block_q8_k) == 292, "q8_k");
 _Static_assert(sizeof(struct block_q2_k) == 84, "q2_k");
 _Static_assert(sizeof(struct block_q3_k) == 110, "q3_k");
 _Static_assert(sizeof(struct block_q4_k) == 144, "q4_k");
@@ -147,6 +197,13 @@ static inline void pack_quarters(uint8_t qs[QK_K / 4], const uint8_t codes[QK_K]
 		for (int l = 0; l < 32; l++)
 			qs[j / 4 + l] = (codes[j + l] & 3) | (codes[j + l + 32] & 3) << 2 |
 					(codes[j + l + 64] & 3) << 4 | codes[j + l + 96] << 6;
+}
+
+/* 64 codes of 2 bits: byte j holds numbers 4j to 4j + 3, lowest bits first. */
+static inline void pack_fours(uint8_t qs[QK2 / 4], const uint8_t codes[QK2])
+{
+	for (int j = 0; j < QK2 / 4; j++)
+		qs[j] = codes[4 * j] | codes[4 * j + 1] << 2 | codes[4 * j + 2] << 4 | codes[4 * j + 3] << 6;
 }
 
 /* 256 codes of 4 bits: byte l of each 32 holds numbers l and l + 32 of each 64. */

@@ -15,15 +15,21 @@ struct lanes_runs {
 	float x[SEARCH_MAX_RUN][LANES], w[SEARCH_MAX_RUN][LANES];
 };
 
-/* to[i][k] = number i of run k. Lanes beyond n repeat the first. */
-LANE_FN void lanes_load(const float *from, int run, size_t n, float to[][LANES])
+/* to[i][k] = number i of the run that begins at number k * stride. Lanes beyond n repeat the first. */
+LANE_FN void lanes_load_strided(const float *from, size_t stride, int run, size_t n, float to[][LANES])
 {
 	const float *p[LANES];
 	for (size_t k = 0; k < LANES; k++)
-		p[k] = from + (k < n ? k : 0) * run;
+		p[k] = from + (k < n ? k : 0) * stride;
 	for (int i = 0; i < run; i += TURN)
 		for (int k = 0; k < LANES; k += TURN)
 			turn(p + k, i, &to[i][k]);
+}
+
+/* The same where runs lie one after another. */
+LANE_FN void lanes_load(const float *from, int run, size_t n, float to[][LANES])
+{
+	lanes_load_strided(from, run, run, n, to);
 }
 
 LANE_FN void lanes_put(vf v, size_t n, float *to)
@@ -53,6 +59,23 @@ LANE_FN unsigned m_wild(vm tame)
 LANE_FN vf v_clamp(vf a, vf lo, vf hi)
 {
 	return v_min(v_max(a, lo), hi);
+}
+
+/* The largest magnitude of n numbers, a multiple of LANES, one after another; NaN are passed over. */
+LANE_FN float lanes_largest(const float *x, int n)
+{
+	vf amax = v_set(0);
+	for (int i = 0; i < n; i += LANES)
+		amax = v_max(v_abs(v_load(x + i)), amax);
+	return v_top(amax);
+}
+
+LANE_FN bool lanes_have_nan(const float *x, int n)
+{
+	vf sum = v_set(0);
+	for (int i = 0; i < n; i += LANES)
+		sum += v_load(x + i) * v_set(0); /* infinities, too */
+	return m_bits(v_ne(sum, sum)) != 0;
 }
 
 /* The largest magnitude of each run, and the first number that has it. */

@@ -40,6 +40,8 @@ LANE_FN vi i_add_unless(vi a, vm m) { return vaddq_s32(a, vaddq_s32(vreinterpret
 LANE_FN vi i_load_words(const uint16_t *p) { return vreinterpretq_s32_u32(vmovl_u16(vld1_u16(p))); }
 LANE_FN vf v_load_fours(const float *p) { return vld1q_f32(p); }
 LANE_FN float v_least(vf a) { return vminvq_f32(a); } /* none is NaN */
+LANE_FN vi i_add_where(vi a, vm m, vi b) { return vaddq_s32(a, vandq_s32(vreinterpretq_s32_u32(m), b)); }
+LANE_FN float v_top(vf a) { return vmaxvq_f32(a); }
 /* clang-format on */
 
 LANE_FN unsigned m_bits(vm a)

@@ -49,7 +49,17 @@ LANE_FN vi i_add_unless(vi a, vm m) { return _mm256_add_epi32(a, _mm256_add_epi3
 LANE_FN vi i_load_words(const uint16_t *p) { return _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)); }
 LANE_FN vf v_load_fours(const float *p) { return _mm256_broadcast_ps((const __m128 *)p); }
 LANE_FN vf v_of_four(vf table, vi at) { return _mm256_permutevar_ps(table, at); }
+/* a, and b where m */
+LANE_FN vi i_add_where(vi a, vm m, vi b) { return _mm256_add_epi32(a, _mm256_and_si256(_mm256_castps_si256(m), b)); }
 /* clang-format on */
+
+/* The largest lane; there is no NaN. */
+LANE_FN float v_top(vf a)
+{
+	__m128 m = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+	m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+	return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
 
 /* The low bytes of the lanes, which hold 0 to 255. */
 LANE_FN void i_store_bytes(uint8_t *p, vi a)

@@ -45,6 +45,8 @@ LANE_FN vi i_load_words(const uint16_t *p) { return _mm512_cvtepu16_epi32(_mm256
 LANE_FN vf v_load_fours(const float *p) { return _mm512_broadcast_f32x4(_mm_loadu_ps(p)); }
 LANE_FN vf v_of_four(vf table, vi at) { return _mm512_permutevar_ps(table, at); }
 LANE_FN float v_least(vf a) { return _mm512_reduce_min_ps(a); } /* none is NaN */
+LANE_FN vi i_add_where(vi a, vm m, vi b) { return _mm512_mask_add_epi32(a, m, a, b); }
+LANE_FN float v_top(vf a) { return _mm512_reduce_max_ps(a); }
 /* clang-format on */
 
 LANE_FN void i_store_bytes(uint8_t *p, vi a)

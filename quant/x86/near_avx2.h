@@ -29,13 +29,6 @@ LANE_FN void turn4(vf a, vf b, vf c, vf d, float *out)
 	v_store(out + 3 * LANES, _mm256_shuffle_ps(ab, cd, 0xee));
 }
 
-LANE_FN float v_least(vf a)
-{
-	__m128 m = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
-	m = _mm_min_ps(m, _mm_movehl_ps(m, m));
-	return _mm_cvtss_f32(_mm_min_ss(m, _mm_shuffle_ps(m, m, 1)));
-}
-
 /* The packed point of list with the least error, of several the first; the first, too, where no error is below
  * infinity. Tables are 4 * LANES floats apart, as turn4() writes them. */
 LANE_FN unsigned near_best(const float *term, const uint16_t *list, int n)

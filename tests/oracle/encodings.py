@@ -4,8 +4,10 @@ import numpy as np
 
 COLS, PER_KIND = 512, 8
 IDS = dict(f16=1, bf16=30, q4_0=2, q4_1=3, q5_0=6, q5_1=7, q8_0=8, q2_k=10, q3_k=11, q4_k=12, q5_k=13, q6_k=14, iq4_nl=20,
-           iq1_s=19, iq1_m=29, iq2_xxs=16, iq2_xs=17, iq2_s=22, iq3_xxs=18, iq3_s=21)
+           iq1_s=19, iq1_m=29, iq2_xxs=16, iq2_xs=17, iq2_s=22, iq3_xxs=18, iq3_s=21,
+           q8_1=9, q8_k=15, iq4_xs=23, tq1_0=34, tq2_0=35, mxfp4=39, nvfp4=40, q1_0=41, q2_0=42)
 NEEDS_WEIGHTS = {"iq1_s", "iq2_xxs", "iq2_xs"}  # without, ours takes 1 for each column
+ROW = {9: "quantize_row_q8_1_ref", 15: "quantize_row_q8_K_ref"}  # types that files may hold but llama-quantize does not make
 
 base = ctypes.CDLL(glob.glob("/usr/lib/*/libggml-base.so.0")[0])
 base.ggml_row_size.restype = base.ggml_quantize_chunk.restype = ctypes.c_size_t
@@ -16,6 +18,9 @@ def quantize(kind, x, weights):
     rows = x.size // COLS
     size = base.ggml_row_size(kind, ctypes.c_int64(COLS))
     out = np.zeros((rows, size), np.uint8)
+    if kind in ROW:
+        getattr(base, ROW[kind])(x.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(x.size))
+        return out
     w = weights.ctypes.data_as(ctypes.c_void_p) if weights is not None else None
     for r in range(rows):  # a row at a time: nothing of one may reach another
         base.ggml_quantize_chunk(kind, x[r].ctypes.data_as(ctypes.c_void_p), out[r].ctypes.data_as(ctypes.c_void_p),
@@ -29,6 +34,10 @@ def dequantize(name, data):
         return data.view(np.float16).astype(np.float32)
     if name == "bf16":
         return (data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+    if name == "q8_1":
+        blocks = data.reshape(-1, 36)
+        d = blocks[:, :2].copy().view(np.float16).astype(np.float32)
+        return (d * blocks[:, 4:].view(np.int8).astype(np.float32)).reshape(out.shape)
     function = getattr(base, "dequantize_row_" + name.replace("_k", "_K"))
     function(data.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(out.size))
     return out

@@ -1,0 +1,114 @@
+/*
+ * fp4.c - MXFP4 and NVFP4: E2M1 numbers with a scale per 32 or 16. 4.25 and 4.5 bits per number.
+ *
+ *   number i = scale / 2 * value[code[i]]
+ *
+ *   mxfp4  byte   0  e   E8M0
+ *                 1  qs  16 bytes: byte j holds code j (low nibble) and code j + 16 (high nibble)
+ *
+ *   nvfp4  byte   0  d   4 UE4M3 scales, of 16 numbers each
+ *                 4  qs  4 times 8 bytes: byte j holds code j (low nibble) and code j + 8 (high nibble) of its 16
+ *
+ * Importance changes nothing.
+ */
+#include "fp4.h"
+#include "blocks.h"
+#include "quant.h"
+
+enum { RUN = 16 }; /* of NVFP4 */
+
+static float largest(const float *x, int n)
+{
+	float amax = 0;
+	for (int i = 0; i < n; i++)
+		if (amax < fabsf(x[i]))
+			amax = fabsf(x[i]);
+	return amax;
+}
+
+/* The first of the nearest values. */
+static uint8_t nearest_value(float x, float scale)
+{
+	int best = 0;
+	float least = fabsf((float)fp4_value[0] * scale - x);
+	for (int i = 1; i < 16; i++) {
+		float error = fabsf((float)fp4_value[i] * scale - x);
+		if (error < least) {
+			best = i;
+			least = error;
+		}
+	}
+	return best;
+}
+
+static void put_codes(const float *x, int n, float scale, uint8_t *qs)
+{
+	for (int i = 0; i < n / 2; i++)
+		qs[i] = nearest_value(x[i], scale) | nearest_value(x[i + n / 2], scale) << 4;
+}
+
+static void decode_run(const uint8_t *qs, int n, float scale, float *dst)
+{
+	for (int i = 0; i < n / 2; i++) {
+		dst[i] = (float)fp4_value[qs[i] & 15] * scale;
+		dst[i + n / 2] = (float)fp4_value[qs[i] >> 4] * scale;
+	}
+}
+
+static void decode_mxfp4(const void *const *plane, float *dst, size_t n)
+{
+	const struct block_mxfp4 *b = plane[0];
+	for (; n; n -= QK, b++, dst += QK)
+		decode_run(b->qs, QK, fp4_scale_of_e8m0(b->e), dst);
+}
+
+static void encode_mxfp4(const float *src, void *const *plane, size_t n, const float *weights)
+{
+	struct block_mxfp4 *b = plane[0];
+	for (; n; n -= QK, b++, src += QK) {
+		b->e = fp4_e8m0_of_amax(largest(src, QK));
+		put_codes(src, QK, fp4_scale_of_e8m0(b->e), b->qs);
+	}
+}
+
+static void decode_nvfp4(const void *const *plane, float *dst, size_t n)
+{
+	const struct block_nvfp4 *b = plane[0];
+	for (; n; n -= QK_NVFP4, b++)
+		for (int j = 0; j < QK_NVFP4 / RUN; j++, dst += RUN)
+			decode_run(b->qs + j * RUN / 2, RUN, fp4_scale_of_ue4m3(b->d[j]), dst);
+}
+
+static void encode_nvfp4(const float *src, void *const *plane, size_t n, const float *weights)
+{
+	struct block_nvfp4 *b = plane[0];
+	for (; n; n -= QK_NVFP4, b++)
+		for (int j = 0; j < QK_NVFP4 / RUN; j++, src += RUN) {
+			b->d[j] = fp4_ue4m3_of_amax(largest(src, RUN));
+			put_codes(src, RUN, fp4_scale_of_ue4m3(b->d[j]), b->qs + j * RUN / 2);
+		}
+}
+
+const struct heft_encoding quant_mxfp4 = {
+	.name = "mxfp4",
+	.about = "4-bit floats, a power of two as scale per 32",
+	.block = QK,
+	.class = QUANT_BLOCK,
+	.n_planes = 1,
+	.plane = {{"data", 1, QK, sizeof(struct block_mxfp4)}},
+	.codes = CODES(struct block_mxfp4, qs, qs, 0x77, 0xff, 13),
+	.decode = decode_mxfp4,
+	.encode = encode_mxfp4,
+};
+
+const struct heft_encoding quant_nvfp4 = {
+	.name = "nvfp4",
+	.about = "4-bit floats, an 8-bit float as scale per 16, blocks of 64",
+	.block = QK_NVFP4,
+	.class = QUANT_BLOCK,
+	.n_planes = 1,
+	.plane = {{"data", 1, QK_NVFP4, sizeof(struct block_nvfp4)}},
+	.codes = CODES(struct block_nvfp4, qs, qs, 0x77, 0xff, 13),
+	.decode = decode_nvfp4,
+	.encode = encode_nvfp4,
+};
