@@ -21,6 +21,7 @@ LANE_FN vf v_load(const float *p) { return vld1q_f32(p); }
 LANE_FN void v_store(float *p, vf v) { vst1q_f32(p, v); }
 LANE_FN vf v_sqrt(vf a) { return vsqrtq_f32(a); }
 LANE_FN vf v_abs(vf a) { return vabsq_f32(a); }
+LANE_FN vf v_round(vf a) { return vrndnq_f32(a); } /* ties to even */
 LANE_FN vm v_lt(vf a, vf b) { return vcltq_f32(a, b); }
 LANE_FN vm v_le(vf a, vf b) { return vcleq_f32(a, b); }
 LANE_FN vm v_eq(vf a, vf b) { return vceqq_f32(a, b); }

@@ -29,6 +29,7 @@ LANE_FN vf v_sqrt(vf a) { return _mm256_sqrt_ps(a); }
 LANE_FN vf v_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 LANE_FN vf v_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 LANE_FN vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+LANE_FN vf v_round(vf a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); } /* ties to even */
 LANE_FN vm v_lt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 LANE_FN vm v_le(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LE_OQ); }
 LANE_FN vm v_eq(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }

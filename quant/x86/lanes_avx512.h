@@ -25,6 +25,7 @@ LANE_FN vf v_sqrt(vf a) { return _mm512_sqrt_ps(a); }
 LANE_FN vf v_abs(vf a) { return _mm512_abs_ps(a); }
 LANE_FN vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 LANE_FN vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+LANE_FN vf v_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 LANE_FN vm v_lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 LANE_FN vm v_le(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
 LANE_FN vm v_eq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
