@@ -1,19 +1,19 @@
 /*
- * block32_avx2.c - encoders of the blocks of 32 without importance: one block in four vectors. With importance, and
- * where a NaN makes the order of numbers matter, the scalar code does the work.
+ * block32_avx2.c - encoders of the blocks of 32: without importance one block in four vectors, with it one in each lane.
+ * Where a NaN makes the order of numbers matter, the scalar code does the work.
  */
 #if defined(__x86_64__)
+#include "lanes_avx2.h"
+
 #include "../bits.h"
-#include "../blocks.h"
-#include "../quant.h"
+#include "../block32_lanes.h"
 
 #include <float.h>
-#include <immintrin.h>
 
-#define TARGET __attribute__((target("avx2,f16c")))
-#define INLINE static inline __attribute__((target("avx2,f16c"), always_inline))
+#define TARGET LANES_TARGET
+#define INLINE LANE_FN
 
-extern const struct heft_encoding quant_q8_0, quant_q4_0, quant_q4_1, quant_q5_0, quant_q5_1;
+extern const struct heft_encoding quant_q8_0;
 
 struct numbers {
 	__m256 v[4];
@@ -159,13 +159,9 @@ INLINE uint32_t fifth_bits(__m256i code)
 	return (uint32_t)_mm256_movemask_epi8(_mm256_slli_epi16(code, 3));
 }
 
-static TARGET void encode_q4_0(const float *src, void *const *plane, size_t n, const float *weights)
+static TARGET void plain_q4_0(const float *src, void *const *plane, size_t n, const float *weights)
 {
 	struct block_q4_0 *b = plane[0];
-	if (weights) {
-		quant_q4_0.encode(src, plane, n, weights);
-		return;
-	}
 	for (; n; n -= QK, b++, src += QK) {
 		__m256i code;
 		b->d = half_of_float(signed_block(src, 8, &code));
@@ -173,13 +169,9 @@ static TARGET void encode_q4_0(const float *src, void *const *plane, size_t n, c
 	}
 }
 
-static TARGET void encode_q5_0(const float *src, void *const *plane, size_t n, const float *weights)
+static TARGET void plain_q5_0(const float *src, void *const *plane, size_t n, const float *weights)
 {
 	struct block_q5_0 *b = plane[0];
-	if (weights) {
-		quant_q5_0.encode(src, plane, n, weights);
-		return;
-	}
 	for (; n; n -= QK, b++, src += QK) {
 		__m256i code;
 		b->d = half_of_float(signed_block(src, 16, &code));
@@ -188,13 +180,9 @@ static TARGET void encode_q5_0(const float *src, void *const *plane, size_t n, c
 	}
 }
 
-static TARGET void encode_q4_1(const float *src, void *const *plane, size_t n, const float *weights)
+static TARGET void plain_q4_1(const float *src, void *const *plane, size_t n, const float *weights)
 {
 	struct block_q4_1 *b = plane[0];
-	if (weights) {
-		quant_q4_1.encode(src, plane, n, weights);
-		return;
-	}
 	for (; n; n -= QK, b++, src += QK) {
 		__m256i code;
 		float min;
@@ -204,13 +192,9 @@ static TARGET void encode_q4_1(const float *src, void *const *plane, size_t n, c
 	}
 }
 
-static TARGET void encode_q5_1(const float *src, void *const *plane, size_t n, const float *weights)
+static TARGET void plain_q5_1(const float *src, void *const *plane, size_t n, const float *weights)
 {
 	struct block_q5_1 *b = plane[0];
-	if (weights) {
-		quant_q5_1.encode(src, plane, n, weights);
-		return;
-	}
 	for (; n; n -= QK, b++, src += QK) {
 		__m256i code;
 		float min;
@@ -221,16 +205,14 @@ static TARGET void encode_q5_1(const float *src, void *const *plane, size_t n, c
 	}
 }
 
-#define ENCODER(name)                                                                                                  \
-	const struct quant_kernel kernel_##name##_encode_avx2 = {                                                      \
-		.encoding = #name,                                                                                     \
-		.isa = QUANT_AVX2,                                                                                     \
-		.encode = encode_##name,                                                                               \
-	};
+BLOCK32_ENCODER(q4_0, plain_q4_0)
+BLOCK32_ENCODER(q4_1, plain_q4_1)
+BLOCK32_ENCODER(q5_0, plain_q5_0)
+BLOCK32_ENCODER(q5_1, plain_q5_1)
 
-ENCODER(q8_0)
-ENCODER(q4_0)
-ENCODER(q4_1)
-ENCODER(q5_0)
-ENCODER(q5_1)
+BLOCK32_KERNEL(q8_0, avx2, QUANT_AVX2)
+BLOCK32_KERNEL(q4_0, avx2, QUANT_AVX2)
+BLOCK32_KERNEL(q4_1, avx2, QUANT_AVX2)
+BLOCK32_KERNEL(q5_0, avx2, QUANT_AVX2)
+BLOCK32_KERNEL(q5_1, avx2, QUANT_AVX2)
 #endif
