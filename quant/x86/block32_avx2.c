@@ -68,16 +68,26 @@ INLINE __m256i low_bytes(const __m256i q[4])
 	return _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 
+/* half_of_float() of what is no NaN. */
+INLINE uint16_t half(float f)
+{
+	return _cvtss_sh(f, _MM_FROUND_TO_NEAREST_INT);
+}
+
 /* ---- Q8_0 ------------------------------------------------------------------------------------------------------ */
 
-/* roundf(): halves away from zero. Truncates, then looks at what was cut off (exact), so that no sum can round. */
-INLINE __m256 round_away(__m256 v)
+/* roundf(), truncated to an integer: halves away from zero. What is added is the number below a half: a half itself would
+ * carry 0.49999997 over; a half plus this number is rounded up to one. */
+INLINE __m256i round_away(__m256 v)
 {
-	const __m256 sign = _mm256_set1_ps(-0.0f);
-	__m256 whole = _mm256_round_ps(v, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-	__m256 cut = _mm256_andnot_ps(sign, _mm256_sub_ps(v, whole));
-	__m256 one = _mm256_or_ps(_mm256_and_ps(v, sign), _mm256_set1_ps(1));
-	return _mm256_add_ps(whole, _mm256_and_ps(_mm256_cmp_ps(cut, _mm256_set1_ps(0.5f), _CMP_GE_OQ), one));
+	__m256 below_half = _mm256_set1_ps(0x1.fffffep-2f), sign = _mm256_and_ps(v, _mm256_set1_ps(-0.0f));
+	return _mm256_cvttps_epi32(_mm256_add_ps(v, _mm256_or_ps(below_half, sign)));
+}
+
+INLINE bool has_nan(const struct numbers *x)
+{
+	__m256 a = _mm256_cmp_ps(x->v[0], x->v[1], _CMP_UNORD_Q), b = _mm256_cmp_ps(x->v[2], x->v[3], _CMP_UNORD_Q);
+	return _mm256_movemask_ps(_mm256_or_ps(a, b));
 }
 
 static TARGET void encode_q8_0(const float *src, void *const *plane, size_t n, const float *weights)
@@ -85,18 +95,15 @@ static TARGET void encode_q8_0(const float *src, void *const *plane, size_t n, c
 	struct block_q8_0 *b = plane[0];
 	for (; n; n -= QK, b++, src += QK) {
 		struct numbers x = load_block(src);
-		__m256 nan = _mm256_setzero_ps();
 		__m256i q[4];
-		for (int i = 0; i < 4; i++)
-			nan = _mm256_or_ps(nan, _mm256_cmp_ps(x.v[i], x.v[i], _CMP_UNORD_Q));
-		if (_mm256_movemask_ps(nan)) {
+		if (has_nan(&x)) {
 			quant_q8_0.encode(src, (void *[]){b}, QK, NULL);
 			continue;
 		}
 		float d = largest_magnitude(&x) / 127, inverse = d != 0 ? 1 / d : 0;
-		b->d = half_of_float(d);
+		b->d = half(d);
 		for (int i = 0; i < 4; i++)
-			q[i] = _mm256_cvttps_epi32(round_away(_mm256_mul_ps(x.v[i], _mm256_set1_ps(inverse))));
+			q[i] = round_away(_mm256_mul_ps(x.v[i], _mm256_set1_ps(inverse)));
 		_mm256_storeu_si256((__m256i *)b->qs, low_bytes(q));
 	}
 }
@@ -164,7 +171,7 @@ static TARGET void plain_q4_0(const float *src, void *const *plane, size_t n, co
 	struct block_q4_0 *b = plane[0];
 	for (; n; n -= QK, b++, src += QK) {
 		__m256i code;
-		b->d = half_of_float(signed_block(src, 8, &code));
+		b->d = half(signed_block(src, 8, &code));
 		store_nibbles(b->qs, code);
 	}
 }
@@ -174,7 +181,7 @@ static TARGET void plain_q5_0(const float *src, void *const *plane, size_t n, co
 	struct block_q5_0 *b = plane[0];
 	for (; n; n -= QK, b++, src += QK) {
 		__m256i code;
-		b->d = half_of_float(signed_block(src, 16, &code));
+		b->d = half(signed_block(src, 16, &code));
 		b->qh = fifth_bits(code);
 		store_nibbles(b->qs, code);
 	}

@@ -6,7 +6,7 @@
  * To see it fail: change a comparison in quant/kquant_lanes.h (v_lt to v_le), or drop the tie correction of
  * quant/x86/block32_avx2.c.
  */
-#include "quant/quant.h"
+#include "quant/compare.h"
 #include "tests/rows.h"
 #include "tests/tap.h"
 
@@ -147,6 +147,23 @@ static void check_decoder(const struct heft_encoding *e, const struct quant_kern
 	is_int(bad, 0, "%s by %s decodes every number", e->name, quant_isa_name(k->isa));
 }
 
+/* The error sums: not an encoding's, but as much a kernel. */
+static void check_compare(enum quant_isa isa)
+{
+	for (int kind = 0; kind < ROWS_N_KINDS + WILD_KINDS; kind++) {
+		struct compare_lanes want = {0}, got = {0};
+		fill(kind, MAX, source);
+		fill((kind + 1) % (ROWS_N_KINDS + WILD_KINDS), MAX, got_floats);
+		for (size_t n = 0; n < MAX - 3; n += 1 + n / 3 * COMPARE_LANES) {
+			size_t whole = n - n % COMPARE_LANES;
+			compare_scalar(source + n % 4, got_floats, whole, &want);
+			compare_kernel(isa)(source + n % 4, got_floats, whole, &got);
+		}
+		ok(!memcmp(&want, &got, sizeof want), "error sums by %s of %s", quant_isa_name(isa),
+		   kind < ROWS_N_KINDS ? rows_kind[kind] : "wild numbers");
+	}
+}
+
 int main(void)
 {
 	int met = 0;
@@ -167,6 +184,9 @@ int main(void)
 		if (k->decode)
 			check_decoder(e, k);
 	}
+	for (enum quant_isa isa = QUANT_SCALAR + 1; isa <= QUANT_AVX512; isa++)
+		if (compare_kernel(isa) && quant_isa_usable(isa))
+			check_compare(isa);
 	printf("# %d kernels\n", met);
 	return done();
 }
