@@ -9,7 +9,6 @@
  *                                                     8  qs  16 bytes
  *   qs: byte j holds bits 3-0 of code j (low nibble) and of code j + 16 (high nibble)
  */
-#include "bits.h"
 #include "block32.h"
 #include "quant.h"
 
@@ -59,14 +58,6 @@ static void decode_q4_1(const void *const *plane, float *dst, size_t n)
 	}
 }
 
-static void store_q4_1(void *block, float d, float min, const uint8_t code[QK])
-{
-	struct block_q4_1 *b = block;
-	b->d = half_of_float(d);
-	b->m = half_of_float(min);
-	pack_halves(b->qs, code);
-}
-
 static const struct search_affine search_q4_1 = {.run = QK, .top = 15, .first = -0.9f, .step = 0.05f, .steps = 36};
 const struct block32 block32_q4_1 = {
 	.lo = 0, .hi = 15, .search = &search_q4_1, .bytes = sizeof(struct block_q4_1), .store = store_q4_1};
@@ -86,14 +77,6 @@ static void decode_q5_1(const void *const *plane, float *dst, size_t n)
 			*dst++ = code * d + m;
 		}
 	}
-}
-
-static void store_q5_1(void *block, float d, float min, const uint8_t code[QK])
-{
-	struct block_q5_1 *b = block;
-	b->d = half_of_float(d);
-	b->m = half_of_float(min);
-	b->qh = pack_halves(b->qs, code);
 }
 
 static const struct search_affine search_q5_1 = {.run = QK, .top = 31, .first = -0.9f, .step = 0.05f, .steps = 36};

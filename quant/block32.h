@@ -4,6 +4,7 @@
 #ifndef QUANT_BLOCK32_H
 #define QUANT_BLOCK32_H
 
+#include "bits.h"
 #include "blocks.h"
 #include "search.h"
 
@@ -14,5 +15,35 @@ struct block32 {
 	void (*store)(void *block, float d, float min, const uint8_t code[QK]);
 };
 extern const struct block32 block32_q4_0, block32_q4_1, block32_q5_0, block32_q5_1;
+
+static inline void store_q4_0(void *block, float d, float min, const uint8_t code[QK])
+{
+	struct block_q4_0 *b = block;
+	b->d = half_of_float(d);
+	pack_halves(b->qs, code);
+}
+
+static inline void store_q5_0(void *block, float d, float min, const uint8_t code[QK])
+{
+	struct block_q5_0 *b = block;
+	b->d = half_of_float(d);
+	b->qh = pack_halves(b->qs, code);
+}
+
+static inline void store_q4_1(void *block, float d, float min, const uint8_t code[QK])
+{
+	struct block_q4_1 *b = block;
+	b->d = half_of_float(d);
+	b->m = half_of_float(min);
+	pack_halves(b->qs, code);
+}
+
+static inline void store_q5_1(void *block, float d, float min, const uint8_t code[QK])
+{
+	struct block_q5_1 *b = block;
+	b->d = half_of_float(d);
+	b->m = half_of_float(min);
+	b->qh = pack_halves(b->qs, code);
+}
 
 #endif

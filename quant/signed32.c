@@ -8,7 +8,6 @@
  *                                                     6  qs  16 bytes
  *   qs: byte j holds bits 3-0 of code j (low nibble) and of code j + 16 (high nibble)
  */
-#include "bits.h"
 #include "block32.h"
 #include "quant.h"
 
@@ -54,13 +53,6 @@ static void decode_q4_0(const void *const *plane, float *dst, size_t n)
 	}
 }
 
-static void store_q4_0(void *block, float d, float min, const uint8_t code[QK])
-{
-	struct block_q4_0 *b = block;
-	b->d = half_of_float(d);
-	pack_halves(b->qs, code);
-}
-
 const struct block32 block32_q4_0 = {
 	.lo = -8, .hi = 7, .bytes = sizeof(struct block_q4_0), .store = store_q4_0};
 
@@ -79,13 +71,6 @@ static void decode_q5_0(const void *const *plane, float *dst, size_t n)
 			*dst++ = (code - 16) * d;
 		}
 	}
-}
-
-static void store_q5_0(void *block, float d, float min, const uint8_t code[QK])
-{
-	struct block_q5_0 *b = block;
-	b->d = half_of_float(d);
-	b->qh = pack_halves(b->qs, code);
 }
 
 const struct block32 block32_q5_0 = {

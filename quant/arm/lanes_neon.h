@@ -37,8 +37,16 @@ LANE_FN vi i_set(int i) { return vdupq_n_s32(i); }
 LANE_FN vi i_and(vi a, vi b) { return vandq_s32(a, b); }
 LANE_FN vi i_sub(vi a, vi b) { return vsubq_s32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return vminq_s32(vmaxq_s32(a, i_set(lo)), i_set(hi)); }
+LANE_FN float v_largest(vf a) { return vmaxvq_f32(a); }
 LANE_FN vi i_add_unless(vi a, vm m) { return vaddq_s32(a, vaddq_s32(vreinterpretq_s32_u32(m), i_set(1))); }
 /* clang-format on */
+
+/* The instruction clamps, and makes 0 of a NaN. */
+LANE_FN vi i_truncate(vf a)
+{
+	vm fits = m_and(v_le(v_set(-0x1p31f), a), v_lt(a, v_set(0x1p31f)));
+	return vbslq_s32(fits, vcvtq_s32_f32(a), i_set(INT32_MIN));
+}
 
 LANE_FN unsigned m_bits(vm a)
 {
@@ -51,6 +59,16 @@ LANE_FN void i_store_bytes(uint8_t *p, vi a)
 	uint8x8_t bytes = vmovn_u16(vcombine_u16(vmovn_u32(vreinterpretq_u32_s32(a)), vdup_n_u16(0)));
 	uint32_t four = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
 	memcpy(p, &four, sizeof four);
+}
+
+LANE_FN void i_store_32(uint8_t *p, const vi q[8], int top)
+{
+	for (int i = 0; i < 8; i += 4) {
+		int16x8_t a = vcombine_s16(vmovn_s32(q[i]), vmovn_s32(q[i + 1]));
+		int16x8_t b = vcombine_s16(vmovn_s32(q[i + 2]), vmovn_s32(q[i + 3]));
+		int8x16_t bytes = vminq_s8(vcombine_s8(vmovn_s16(a), vmovn_s16(b)), vdupq_n_s8((int8_t)top));
+		vst1q_u8(p + 4 * i, vreinterpretq_u8_s8(bytes));
+	}
 }
 
 #define TURN 4

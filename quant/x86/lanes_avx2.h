@@ -44,15 +44,35 @@ LANE_FN vi i_set(int i) { return _mm256_set1_epi32(i); }
 LANE_FN vi i_and(vi a, vi b) { return _mm256_and_si256(a, b); }
 LANE_FN vi i_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return _mm256_min_epi32(_mm256_max_epi32(a, i_set(lo)), i_set(hi)); }
+/* Toward zero; what does not fit gives INT32_MIN. */
+LANE_FN vi i_truncate(vf a) { return _mm256_cvttps_epi32(a); }
 /* a, and one more where not m */
 LANE_FN vi i_add_unless(vi a, vm m) { return _mm256_add_epi32(a, _mm256_add_epi32(_mm256_castps_si256(m), i_set(1))); }
 /* clang-format on */
+
+/* The largest lane; none is NaN. */
+LANE_FN float v_largest(vf a)
+{
+	__m128 m = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+	m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+	return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
 
 /* The low bytes of the lanes, which hold 0 to 255. */
 LANE_FN void i_store_bytes(uint8_t *p, vi a)
 {
 	__m128i words = _mm_packus_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
 	_mm_storel_epi64((__m128i *)p, _mm_packus_epi16(words, words));
+}
+
+/* The low bytes of 32 integers, as signed ones at most top. */
+LANE_FN void i_store_32(uint8_t *p, const vi q[4], int top)
+{
+	const vi low = i_set(0xff), order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+	vi a = _mm256_packus_epi32(i_and(q[0], low), i_and(q[1], low));
+	vi b = _mm256_packus_epi32(i_and(q[2], low), i_and(q[3], low));
+	vi bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), order);
+	_mm256_storeu_si256((__m256i *)p, _mm256_min_epi8(bytes, _mm256_set1_epi8((char)top)));
 }
 
 #endif

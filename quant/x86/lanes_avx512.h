@@ -40,12 +40,22 @@ LANE_FN vi i_set(int i) { return _mm512_set1_epi32(i); }
 LANE_FN vi i_and(vi a, vi b) { return _mm512_and_si512(a, b); }
 LANE_FN vi i_sub(vi a, vi b) { return _mm512_sub_epi32(a, b); }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return _mm512_min_epi32(_mm512_max_epi32(a, i_set(lo)), i_set(hi)); }
+LANE_FN vi i_truncate(vf a) { return _mm512_cvttps_epi32(a); }
+LANE_FN float v_largest(vf a) { return _mm512_reduce_max_ps(a); }
 LANE_FN vi i_add_unless(vi a, vm m) { return _mm512_mask_add_epi32(a, (vm)~m, a, i_set(1)); }
 /* clang-format on */
 
 LANE_FN void i_store_bytes(uint8_t *p, vi a)
 {
 	_mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(a));
+}
+
+LANE_FN void i_store_32(uint8_t *p, const vi q[2], int top)
+{
+	for (int i = 0; i < 2; i++) {
+		__m128i bytes = _mm_min_epi8(_mm512_cvtepi32_epi8(q[i]), _mm_set1_epi8((char)top));
+		_mm_storeu_si128((__m128i *)(p + 16 * i), bytes);
+	}
 }
 
 #endif
