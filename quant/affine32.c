@@ -9,10 +9,8 @@
  *                                                     8  qs  16 bytes
  *   qs: byte j holds bits 3-0 of code j (low nibble) and of code j + 16 (high nibble)
  */
-#include "bits.h"
-#include "blocks.h"
+#include "block32.h"
 #include "quant.h"
-#include "search.h"
 
 #include <float.h>
 
@@ -34,16 +32,20 @@ static float plain_codes(const float *x, int top, float *out_min, uint8_t code[Q
 	return d;
 }
 
-static float best_codes(const float *x, int top, const float *importance, float variance, float *min, uint8_t code[QK])
+static void encode(const struct block32 *e, const float *src, uint8_t *dst, size_t n, const float *importance)
 {
-	const struct search_affine s = {.run = QK, .top = top, .first = -0.9f, .step = 0.05f, .steps = 36};
-	float w[QK];
-	if (!importance)
-		return plain_codes(x, top, min, code);
-	search_importance(x, importance, variance, QK, w);
-	float d = search_affine(&s, x, w, code, min);
-	*min = -*min;
-	return d;
+	float variance = importance ? search_sum_squares(src, n) / n : 0, w[QK], d, min;
+	for (size_t i = 0; i < n; i += QK, dst += e->bytes) {
+		uint8_t code[QK];
+		if (importance) {
+			search_importance(src + i, importance + i, variance, QK, w);
+			d = search_affine(e->search, src + i, w, code, &min);
+			min = -min;
+		} else {
+			d = plain_codes(src + i, e->hi, &min, code);
+		}
+		e->store(dst, d, min, code);
+	}
 }
 
 static void decode_q4_1(const void *const *plane, float *dst, size_t n)
@@ -56,16 +58,13 @@ static void decode_q4_1(const void *const *plane, float *dst, size_t n)
 	}
 }
 
+static const struct search_affine search_q4_1 = {.run = QK, .top = 15, .first = -0.9f, .step = 0.05f, .steps = 36};
+const struct block32 block32_q4_1 = {
+	.lo = 0, .hi = 15, .search = &search_q4_1, .bytes = sizeof(struct block_q4_1), .store = store_q4_1};
+
 static void encode_q4_1(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	struct block_q4_1 *b = plane[0];
-	float variance = weights ? search_sum_squares(src, n) / n : 0, min;
-	for (size_t i = 0; i < n; i += QK, b++) {
-		uint8_t code[QK];
-		b->d = half_of_float(best_codes(src + i, 15, weights ? weights + i : NULL, variance, &min, code));
-		b->m = half_of_float(min);
-		pack_halves(b->qs, code);
-	}
+	encode(&block32_q4_1, src, plane[0], n, weights);
 }
 
 static void decode_q5_1(const void *const *plane, float *dst, size_t n)
@@ -80,16 +79,13 @@ static void decode_q5_1(const void *const *plane, float *dst, size_t n)
 	}
 }
 
+static const struct search_affine search_q5_1 = {.run = QK, .top = 31, .first = -0.9f, .step = 0.05f, .steps = 36};
+const struct block32 block32_q5_1 = {
+	.lo = 0, .hi = 31, .search = &search_q5_1, .bytes = sizeof(struct block_q5_1), .store = store_q5_1};
+
 static void encode_q5_1(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	struct block_q5_1 *b = plane[0];
-	float variance = weights ? search_sum_squares(src, n) / n : 0, min;
-	for (size_t i = 0; i < n; i += QK, b++) {
-		uint8_t code[QK];
-		b->d = half_of_float(best_codes(src + i, 31, weights ? weights + i : NULL, variance, &min, code));
-		b->m = half_of_float(min);
-		b->qh = pack_halves(b->qs, code);
-	}
+	encode(&block32_q5_1, src, plane[0], n, weights);
 }
 
 const struct heft_encoding quant_q4_1 = {

@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* A struct quant_codes: the members from `first` to `last` hold the codes, from all `low` to all `high`. */
 #define CODES(type, first, last, low, high, levels)                                                                    \
@@ -179,14 +180,20 @@ _Static_assert(sizeof(struct block_q6_k) == 210, "q6_k");
 _Static_assert(sizeof(struct block_iq1_s) == 50, "iq1_s");
 _Static_assert(sizeof(struct block_iq1_m) == 56, "iq1_m");
 
-/* 32 codes of 4 or 5 bits: the low nibbles of byte j are numbers j and j + 16. Returns the fifth bits. */
+/* 32 codes of 4 or 5 bits: the low nibbles of byte j are numbers j and j + 16. Returns the fifth bits. Eight bytes at a
+ * time: the product adds bit 0 of byte k, moved to bit 56 + k, and nothing else reaches the upper byte. */
 static inline uint32_t pack_halves(uint8_t qs[QK / 2], const uint8_t codes[QK])
 {
+	const uint64_t nibbles = 0x0f0f0f0f0f0f0f0f, ones = 0x0101010101010101, gather = 0x0102040810204080;
+	uint64_t c[QK / 8];
 	uint32_t high = 0;
-	for (int j = 0; j < QK / 2; j++)
-		qs[j] = (codes[j] & 0xf) | codes[j + QK / 2] << 4;
-	for (int j = 0; j < QK; j++)
-		high |= (uint32_t)(codes[j] >> 4 & 1) << j;
+	memcpy(c, codes, sizeof c);
+	for (int j = 0; j < 2; j++) {
+		uint64_t pair = (c[j] & nibbles) | (c[j + 2] & nibbles) << 4;
+		memcpy(qs + 8 * j, &pair, sizeof pair);
+	}
+	for (int j = 0; j < QK / 8; j++)
+		high |= (uint32_t)((c[j] >> 4 & ones) * gather >> 56) << 8 * j;
 	return high;
 }
 

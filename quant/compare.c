@@ -43,16 +43,38 @@ void compare_scalar(const float *x, const float *y, size_t n, struct compare_lan
 	}
 }
 
+compare_fn *compare_kernel(enum quant_isa isa)
+{
+	switch (isa) {
+	case QUANT_SCALAR:
+		return compare_scalar;
+#if defined(__x86_64__)
+	case QUANT_AVX2:
+		return compare_avx2;
+	case QUANT_AVX512:
+		return compare_avx512;
+#elif defined(__aarch64__)
+	case QUANT_NEON:
+		return compare_neon;
+#endif
+	default:
+		return NULL;
+	}
+}
+
+static compare_fn *fastest(void)
+{
+	enum quant_isa isa = QUANT_AVX512;
+	while (!compare_kernel(isa) || !quant_isa_allowed(isa))
+		isa--;
+	return compare_kernel(isa);
+}
+
 void quant_compare(const float *x, const float *y, size_t n, struct quant_sums *s)
 {
 	struct compare_lanes l = {0};
 	size_t whole = n - n % COMPARE_LANES;
-#if defined(__x86_64__)
-	if (quant_isa_allowed(QUANT_AVX2))
-		compare_avx2(x, y, whole, &l);
-	else
-#endif
-		compare_scalar(x, y, whole, &l);
+	fastest()(x, y, whole, &l);
 	compare_scalar(x + whole, y + whole, n - whole, &l);
 	compare_fold(&l, s);
 }

@@ -14,8 +14,9 @@ struct compare_lanes {
 	uint64_t nonfinite;
 };
 
-/* Adds n pairs, number i to lane i mod COMPARE_LANES. The faster one wants a multiple of COMPARE_LANES. */
-void compare_scalar(const float *x, const float *y, size_t n, struct compare_lanes *l);
-void compare_avx2(const float *x, const float *y, size_t n, struct compare_lanes *l);
+/* Adds n pairs, number i to lane i mod COMPARE_LANES. The faster ones want a multiple of COMPARE_LANES. */
+typedef void compare_fn(const float *x, const float *y, size_t n, struct compare_lanes *l);
+compare_fn *compare_kernel(enum quant_isa isa); /* NULL where there is none */
+compare_fn compare_scalar, compare_avx2, compare_avx512, compare_neon;
 
 #endif

@@ -9,6 +9,12 @@
 
 #include <string.h>
 
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 4")
+#endif
+
 #define TOO_SMALL 1e-15f /* a run below this is all zeros */
 
 struct lanes_runs {
@@ -39,10 +45,26 @@ LANE_FN void lanes_put(vf v, size_t n, float *to)
 	memcpy(to, all, (n < LANES ? n : LANES) * sizeof *to);
 }
 
-/* Nearest integer, ties to even, as a float: right within +-2^22. */
-LANE_FN vf v_round(vf a)
+/* ---- vectors abreast: a search's sums are chains of additions, each waiting for the one before; searches that take
+ * turns use the time */
+
+enum { ABREAST = 4 };
+#define EACH(g) UNROLL for (int g = 0; g < ABREAST; g++)
+
+/* Runs from `at` on, of n; w may be NULL. Vectors beyond n repeat the last. */
+LANE_FN void lanes_load_abreast(const float *x, const float *w, int run, size_t at, size_t n, struct lanes_runs r[ABREAST])
 {
-	return a + v_set(12582912.0f) - v_set(12582912.0f);
+	for (int g = 0; g < ABREAST; g++, at += at + LANES < n ? LANES : 0) {
+		lanes_load(x + at * run, run, n - at, r[g].x);
+		if (w)
+			lanes_load(w + at * run, run, n - at, r[g].w);
+	}
+}
+
+LANE_FN void lanes_put_abreast(const vf v[ABREAST], size_t at, size_t n, float *to)
+{
+	for (int g = 0; g < ABREAST && at < n; g++, at += LANES)
+		lanes_put(v[g], n - at, to + at);
 }
 
 /* nearest_int() itself. */
@@ -67,7 +89,7 @@ LANE_FN float lanes_largest(const float *x, int n)
 	vf amax = v_set(0);
 	for (int i = 0; i < n; i += LANES)
 		amax = v_max(v_abs(v_load(x + i)), amax);
-	return v_top(amax);
+	return v_largest(amax);
 }
 
 LANE_FN bool lanes_have_nan(const float *x, int n)

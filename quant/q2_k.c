@@ -32,7 +32,7 @@ static void finish(const struct kquant_chunk *c, size_t at, void *block)
 	struct block_q2_k *b = block;
 	uint8_t code[QK_K], scale[RUNS], min[RUNS];
 	uint16_t d, dmin;
-	kquant_scales(c, at, SCALE_TOP, scale, min, &d, &dmin);
+	kquant_scales(c, at, scale, min, &d, &dmin);
 	b->d = d;
 	b->dmin = dmin;
 	for (int j = 0; j < RUNS; j++) {
@@ -51,6 +51,7 @@ const struct kquant kquant_q2 = {
 	.run = RUN,
 	.lo = 0,
 	.hi = TOP,
+	.scale_top = SCALE_TOP,
 	.block = sizeof(struct block_q2_k),
 	.variance = 1,
 	.own = &own,

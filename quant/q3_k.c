@@ -14,7 +14,7 @@
 #include "bits.h"
 #include "kquant.h"
 
-enum { RUN = 16, RUNS = QK_K / RUN, HALF = 4, SCALE_HALF = 32 };
+enum { RUN = KQUANT_SIGNED_RUN, RUNS = QK_K / RUN, HALF = 4, SCALE_HALF = 32 };
 
 static void decode(const void *const *plane, float *dst, size_t n)
 {
@@ -35,9 +35,11 @@ static void decode(const void *const *plane, float *dst, size_t n)
 static void search(struct kquant_chunk *c, size_t runs)
 {
 	if (c->w)
-		c->ops->symmetric(RUN, HALF, c->x, c->w, runs, c->scale);
+		c->ops->symmetric(HALF, c->x, c->w, runs, c->scale, NULL);
 	else
-		c->ops->descent(RUN, HALF, c->x, runs, c->scale);
+		c->ops->descent(HALF, c->x, runs, c->scale);
+	if (c->w) /* the scales by the same search: RUNS are as many as RUN */
+		c->ops->symmetric(SCALE_HALF, c->scale, c->sum, runs / RUNS, c->d, c->scale_code);
 }
 
 static void searched(const struct kquant_chunk *c, size_t at, uint8_t *code)
@@ -53,8 +55,10 @@ static float scale_codes(const struct kquant_chunk *c, size_t at, uint8_t code[R
 {
 	const float *scale = c->scale + at / RUN;
 	float amax = 0, max = 0;
-	if (c->w)
-		return search_signed(RUNS, SCALE_HALF, scale, c->sum + at / RUN, code);
+	if (c->w) {
+		memcpy(code, c->scale_code + at / RUN, RUNS);
+		return c->d[at / QK_K];
+	}
 	for (int j = 0; j < RUNS; j++)
 		if (fabsf(scale[j]) > amax) {
 			amax = fabsf(scale[j]);

@@ -36,7 +36,7 @@ static void finish(const struct kquant_chunk *c, size_t at, void *block)
 	struct block_q4_k *b = block;
 	uint8_t code[QK_K], scale[RUNS], min[RUNS];
 	uint16_t d, dmin;
-	kquant_scales(c, at, SCALE_TOP, scale, min, &d, &dmin);
+	kquant_scales(c, at, scale, min, &d, &dmin);
 	for (int j = 0; j < RUNS && !c->w; j++) {
 		scale[j] = scale[j] < SCALE_TOP ? scale[j] : SCALE_TOP;
 		min[j] = min[j] < SCALE_TOP ? min[j] : SCALE_TOP;
@@ -59,6 +59,7 @@ const struct kquant kquant_q4 = {
 	.run = RUN,
 	.lo = 0,
 	.hi = TOP,
+	.scale_top = SCALE_TOP,
 	.block = sizeof(struct block_q4_k),
 	.variance = 2,
 	.own = &own,

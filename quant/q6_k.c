@@ -14,7 +14,7 @@
 
 #define TOO_SMALL 1e-15f /* scales below this: all zeros */
 
-enum { RUN = 16, RUNS = QK_K / RUN, HALF = 32 };
+enum { RUN = KQUANT_SIGNED_RUN, RUNS = QK_K / RUN, HALF = 32 };
 
 static void decode(const void *const *plane, float *dst, size_t n)
 {
@@ -35,7 +35,7 @@ static void decode(const void *const *plane, float *dst, size_t n)
 
 static void search(struct kquant_chunk *c, size_t runs)
 {
-	c->ops->symmetric(RUN, HALF, c->x, c->w, runs, c->scale);
+	c->ops->symmetric(HALF, c->x, c->w, runs, c->scale, NULL);
 }
 
 static void searched(const struct kquant_chunk *c, size_t at, uint8_t *code)

@@ -8,10 +8,8 @@
  *                                                     6  qs  16 bytes
  *   qs: byte j holds bits 3-0 of code j (low nibble) and of code j + 16 (high nibble)
  */
-#include "bits.h"
-#include "blocks.h"
+#include "block32.h"
 #include "quant.h"
-#include "search.h"
 
 /* Without importance the number of the largest magnitude gets the code 0, so that it is met exactly. */
 static float plain_codes(const float *x, int half, uint8_t code[QK])
@@ -30,13 +28,19 @@ static float plain_codes(const float *x, int half, uint8_t code[QK])
 	return d;
 }
 
-static float best_codes(const float *x, int half, const float *importance, float variance, uint8_t code[QK])
+static void encode(const struct block32 *e, const float *src, uint8_t *dst, size_t n, const float *importance)
 {
-	float w[QK];
-	if (!importance)
-		return plain_codes(x, half, code);
-	search_importance(x, importance, variance, QK, w);
-	return search_signed(QK, half, x, w, code);
+	float variance = importance ? search_sum_squares(src, n) / n : 0, w[QK], d;
+	for (size_t i = 0; i < n; i += QK, dst += e->bytes) {
+		uint8_t code[QK];
+		if (importance) {
+			search_importance(src + i, importance + i, variance, QK, w);
+			d = search_signed(QK, -e->lo, src + i, w, code);
+		} else {
+			d = plain_codes(src + i, -e->lo, code);
+		}
+		e->store(dst, d, 0, code);
+	}
 }
 
 static void decode_q4_0(const void *const *plane, float *dst, size_t n)
@@ -49,15 +53,12 @@ static void decode_q4_0(const void *const *plane, float *dst, size_t n)
 	}
 }
 
+const struct block32 block32_q4_0 = {
+	.lo = -8, .hi = 7, .bytes = sizeof(struct block_q4_0), .store = store_q4_0};
+
 static void encode_q4_0(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	struct block_q4_0 *b = plane[0];
-	float variance = weights ? search_sum_squares(src, n) / n : 0;
-	for (size_t i = 0; i < n; i += QK, b++) {
-		uint8_t code[QK];
-		b->d = half_of_float(best_codes(src + i, 8, weights ? weights + i : NULL, variance, code));
-		pack_halves(b->qs, code);
-	}
+	encode(&block32_q4_0, src, plane[0], n, weights);
 }
 
 static void decode_q5_0(const void *const *plane, float *dst, size_t n)
@@ -72,15 +73,12 @@ static void decode_q5_0(const void *const *plane, float *dst, size_t n)
 	}
 }
 
+const struct block32 block32_q5_0 = {
+	.lo = -16, .hi = 15, .bytes = sizeof(struct block_q5_0), .store = store_q5_0};
+
 static void encode_q5_0(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	struct block_q5_0 *b = plane[0];
-	float variance = weights ? search_sum_squares(src, n) / n : 0;
-	for (size_t i = 0; i < n; i += QK, b++) {
-		uint8_t code[QK];
-		b->d = half_of_float(best_codes(src + i, 16, weights ? weights + i : NULL, variance, code));
-		b->qh = pack_halves(b->qs, code);
-	}
+	encode(&block32_q5_0, src, plane[0], n, weights);
 }
 
 const struct heft_encoding quant_q4_0 = {

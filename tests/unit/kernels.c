@@ -3,10 +3,11 @@
  * test: the table is walked. Inputs are the rows of tests/rows.h and, beyond what the reference takes, huge numbers,
  * infinities and NaN; lengths that leave tails; pointers that are not aligned; guard bytes behind every output.
  *
- * To see it fail: change a comparison in quant/kquant_lanes.h (v_lt to v_le), or drop the tie correction of
- * quant/x86/block32_avx2.c.
+ * It is shown to fail by tests/ci/mutants, which builds kernels with one mistake in each.
+ *
+ * usage: kernels [ISA]     only this one's kernels, up to the first difference
  */
-#include "quant/quant.h"
+#include "quant/compare.h"
 #include "tests/rows.h"
 #include "tests/tap.h"
 
@@ -15,7 +16,9 @@
 
 enum { MAX = ROWS_COLS * 17, GUARD = 64 };
 
-static float source[MAX + 16], weights[MAX + 16], want_floats[MAX + 16 + GUARD], got_floats[MAX + 16 + GUARD];
+enum { IMPORTANCE, EQUAL, SPARSE, WEIGHTS };
+static float weights[WEIGHTS][MAX];
+static float source[MAX + 16], want_floats[MAX + 16 + GUARD], got_floats[MAX + 16 + GUARD];
 static uint8_t want_bytes[MAX * 8 + GUARD], got_bytes[MAX * 8 + GUARD];
 
 /* Any bits, but every NaN the one of arithmetic: payloads depend on the order of operands. */
@@ -68,6 +71,17 @@ static void fill(int kind, size_t n, float *x)
 		x[i] = wild_number(kind - ROWS_N_KINDS, (int)i);
 }
 
+/* Decades of importance; none, so that ties stay ties; whole runs without any. */
+static void fill_weights(void)
+{
+	for (size_t i = 0; i < MAX; i += ROWS_COLS)
+		rows_importance(weights[IMPORTANCE] + i);
+	for (size_t i = 0; i < MAX; i++) {
+		weights[EQUAL][i] = 1;
+		weights[SPARSE][i] = i / 48 % 3 ? 0 : (float)(i % 5);
+	}
+}
+
 static size_t size_of(const struct heft_encoding *e, size_t n)
 {
 	uint64_t size = 0;
@@ -75,8 +89,8 @@ static size_t size_of(const struct heft_encoding *e, size_t n)
 	return size;
 }
 
-/* One comparison of encoders; `skew` misaligns both sides. */
-static bool same_bytes(const struct heft_encoding *e, const struct quant_kernel *k, size_t n, size_t skew,
+/* One comparison of encoders, or of refiners after the scalar encoder; `skew` misaligns both sides. */
+static bool same_bytes(const struct heft_encoding *e, const struct quant_kernel *k, bool refine, size_t n, size_t skew,
 		       const float *w)
 {
 	size_t size = size_of(e, n);
@@ -84,7 +98,11 @@ static bool same_bytes(const struct heft_encoding *e, const struct quant_kernel 
 	memset(want_bytes, 0xa5, skew + size + GUARD);
 	memset(got_bytes, 0xa5, skew + size + GUARD);
 	e->encode(source + skew, want, n, w);
-	k->encode(source + skew, got, n, w);
+	(refine ? e->encode : k->encode)(source + skew, got, n, w);
+	if (refine) {
+		e->refine(source + skew, want, n, w);
+		k->refine(source + skew, got, n, w);
+	}
 	return !memcmp(want_bytes, got_bytes, skew + size + GUARD);
 }
 
@@ -107,7 +125,7 @@ static bool same_floats(const struct heft_encoding *e, const struct quant_kernel
 static const size_t lengths[] = {17, 1, 2, 3, 5};
 static const size_t single_lengths[] = {MAX - 3, 1, 7, 15, 31, 33};
 
-static void check_encoder(const struct heft_encoding *e, const struct quant_kernel *k)
+static void check_encoder(const struct heft_encoding *e, const struct quant_kernel *k, bool refine)
 {
 	for (int kind = 0; kind < ROWS_N_KINDS + WILD_KINDS; kind++) {
 		int bad = 0;
@@ -116,10 +134,10 @@ static void check_encoder(const struct heft_encoding *e, const struct quant_kern
 		for (size_t l = 0; l < 5; l++)
 			for (size_t skew = 0; skew < 4; skew += 3) {
 				size_t n = e->block == 1 ? single_lengths[l] : lengths[l] * e->block;
-				bad += !same_bytes(e, k, n, skew, NULL);
-				bad += !same_bytes(e, k, n, skew, weights);
+				bad += !e->needs_weights && !same_bytes(e, k, refine, n, skew, NULL);
+				bad += !same_bytes(e, k, refine, n, skew, weights[(l + skew) % WEIGHTS]);
 			}
-		ok(!bad, "%s by %s encodes %s", e->name, quant_isa_name(k->isa),
+		ok(!bad, "%s by %s %s %s", e->name, quant_isa_name(k->isa), refine ? "refines" : "encodes",
 		   kind < ROWS_N_KINDS ? rows_kind[kind] : "wild numbers");
 	}
 }
@@ -147,25 +165,54 @@ static void check_decoder(const struct heft_encoding *e, const struct quant_kern
 	is_int(bad, 0, "%s by %s decodes every number", e->name, quant_isa_name(k->isa));
 }
 
-int main(void)
+/* The error sums: not an encoding's, but as much a kernel. */
+static void check_compare(enum quant_isa isa)
+{
+	for (int kind = 0; kind < ROWS_N_KINDS + WILD_KINDS; kind++) {
+		struct compare_lanes want = {0}, got = {0};
+		fill(kind, MAX, source);
+		fill((kind + 1) % (ROWS_N_KINDS + WILD_KINDS), MAX, got_floats);
+		for (size_t n = 0; n < MAX - 3; n += 1 + n / 3 * COMPARE_LANES) {
+			size_t whole = n - n % COMPARE_LANES;
+			compare_scalar(source + n % 4, got_floats, whole, &want);
+			compare_kernel(isa)(source + n % 4, got_floats, whole, &got);
+		}
+		ok(!memcmp(&want, &got, sizeof want), "error sums by %s of %s", quant_isa_name(isa),
+		   kind < ROWS_N_KINDS ? rows_kind[kind] : "wild numbers");
+	}
+}
+
+static void check_kernel(const struct quant_kernel *k, size_t i)
+{
+	const struct heft_encoding *e = quant_find(k->encoding);
+	if (!ok(e && (k->encode || k->decode || k->refine), "kernel %zu is for an encoding: %s", i, k->encoding))
+		return;
+	if (k->encode)
+		check_encoder(e, k, false);
+	if (k->refine)
+		check_encoder(e, k, true);
+	if (k->decode)
+		check_decoder(e, k);
+}
+
+int main(int argc, char **argv)
 {
 	int met = 0;
-	for (size_t i = 0; i < MAX; i += ROWS_COLS)
-		rows_importance(weights + i);
-	for (size_t i = 0; quant_kernel_at(i); i++) {
-		const struct quant_kernel *k = quant_kernel_at(i);
-		const struct heft_encoding *e = quant_find(k->encoding);
-		if (!ok(e && (k->encode || k->decode), "kernel %zu is for an encoding: %s", i, k->encoding))
+	fill_weights();
+	for (enum quant_isa isa = QUANT_SCALAR + 1; isa <= QUANT_AVX512; isa++) {
+		if (argc > 1 && strcmp(argv[1], quant_isa_name(isa)))
 			continue;
-		if (!quant_isa_usable(k->isa)) {
-			printf("ok %d - # SKIP this processor has no %s\n", ++tap_count, quant_isa_name(k->isa));
-			continue;
+		if (compare_kernel(isa) && quant_isa_usable(isa))
+			check_compare(isa);
+		for (size_t i = 0; quant_kernel_at(i); i++) {
+			const struct quant_kernel *k = quant_kernel_at(i);
+			if (k->isa != isa || (argc > 1 && tap_failed))
+				continue;
+			if (quant_isa_usable(isa))
+				check_kernel(k, i), met++;
+			else
+				ok(true, "kernel %zu # SKIP this processor has no %s", i, quant_isa_name(isa));
 		}
-		met++;
-		if (k->encode)
-			check_encoder(e, k);
-		if (k->decode)
-			check_decoder(e, k);
 	}
 	printf("# %d kernels\n", met);
 	return done();
