@@ -325,7 +325,7 @@ int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_
 
 	if (p->model->n_files && source_is_stream(p->model->file[0].source))
 		r.stream = p->model->file[0].source;
-	if (commit_open(&r.commit, p, err))
+	if (plan_check_needs(p, err) || commit_open(&r.commit, p, err))
 		return -1;
 	if (!r.options->no_errors)
 		r.tally = tally_new(p);
