@@ -152,6 +152,8 @@ static const uint8_t *fill_bytes(struct run *r, struct worker *w, const struct t
 	if (r->tally) {
 		tile_decode(to, buf, w->decoded, t->n);
 		quant_compare(w->values, w->decoded, t->n, &w->sums[output]);
+		for (size_t done = 0; weights && done < t->n; done += columns(&o->item[i]))
+			quant_compare_weighted(w->values + done, w->decoded + done, weights, columns(&o->item[i]), &w->sums[output]);
 		if (r->options->details) {
 			quant_histogram(w->values, w->decoded, t->n, &w->details[output]);
 			quant_clipping(to, buf, values, t->n, &w->details[output]);

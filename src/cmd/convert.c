@@ -243,8 +243,10 @@ static int execute(const struct options *o, struct heft_plan *plan, const char *
 		return fail(&err);
 	if (o->json)
 		report_json(plan, &sum, source, stdout);
-	else if (!o->quiet)
+	else if (!o->quiet) {
 		report_summary(plan, &sum, stderr);
+		report_importance(plan, false, stderr);
+	}
 	if (o->histogram && !o->json)
 		report_histograms(plan, &sum, stderr);
 	return EXIT_DONE;
@@ -262,8 +264,10 @@ static int convert(const struct options *o, struct heft_model *m)
 		status = execute(o, plan, m->path);
 	else if (o->json)
 		status = report_json(plan, NULL, m->path, stdout);
-	else
+	else {
 		status = report_plan(plan, stdout);
+		report_importance(plan, true, stdout);
+	}
 	heft_plan_free(plan);
 	return status;
 }
