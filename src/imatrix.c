@@ -107,24 +107,30 @@ static int read_either(struct imatrix_build *b, struct source *src)
 	return n == 4 && !memcmp(magic, "GGUF", 4) ? imatrix_read_gguf(b, src) : imatrix_read_legacy(b, src);
 }
 
+int imatrix_open_source(struct heft_imatrix **out, struct source *src, struct heft_err *err)
+{
+	struct imatrix_build b;
+	const char **path;
+
+	imatrix_build_init(&b, source_name(src), err);
+	path = arena_array(b.pub->arena, 1, sizeof *path);
+	path[0] = arena_strdup(b.pub->arena, source_name(src));
+	b.pub->path = path;
+	b.pub->n_paths = 1;
+	return imatrix_build_end(&b, read_either(&b, src), out);
+}
+
 int heft_imatrix_open(struct heft_imatrix **out, const char *path, struct heft_err *err)
 {
 	struct source *src = source_open(path, err);
-	struct imatrix_build b;
-	const char **paths;
 	int rc;
 
 	*out = NULL;
 	if (!src)
 		return -1;
-	imatrix_build_init(&b, path, err);
-	paths = arena_array(b.pub->arena, 1, sizeof *paths);
-	paths[0] = arena_strdup(b.pub->arena, path);
-	b.pub->path = paths;
-	b.pub->n_paths = 1;
-	rc = read_either(&b, src);
+	rc = imatrix_open_source(out, src, err);
 	source_close(src);
-	return imatrix_build_end(&b, rc, out);
+	return rc;
 }
 
 void heft_imatrix_close(struct heft_imatrix *im)

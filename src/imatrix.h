@@ -34,6 +34,8 @@ static inline uint64_t imatrix_values(const struct heft_imatrix_entry *e)
 	return e->columns * e->matrices;
 }
 
+int imatrix_open_source(struct heft_imatrix **out, struct source *src, struct heft_err *err); /* of either format */
+
 /* imatrix_legacy.c, imatrix_gguf.c */
 int imatrix_read_legacy(struct imatrix_build *b, struct source *src);
 int imatrix_read_gguf(struct imatrix_build *b, struct source *src);

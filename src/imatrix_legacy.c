@@ -102,7 +102,7 @@ static int take_trailer(struct cursor *c)
 		im->dataset = dataset;
 		im->n_datasets = 1;
 	}
-	return c->left ? heft_fail(c->b->err, HEFT_E_IMATRIX, "%s: %" PRIu64 " bytes follow the end: not an importance matrix",
+	return c->left ? heft_fail(c->b->err, HEFT_E_IMATRIX, "%s: goes on behind its end, by %" PRIu64 " B: not an importance matrix",
 				   c->b->file, c->left)
 		       : 0;
 }
