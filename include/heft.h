@@ -229,30 +229,45 @@ int heft_model_facts(struct heft_model *m, const char *arch_file, struct heft_fa
 
 /* ---- importance matrices --------------------------------------------------------------------------------------- */
 
-/* Sums of squared activations per column of a weight, as llama-imatrix counts them over a text. */
+/* Sums of squared activations per column of a weight, as llama-imatrix counts them over a text. A legacy file does not say how many
+ * experts an entry's columns are of: there it is one matrix of them all. */
 struct heft_imatrix_entry {
 	const char *name;      /* GGUF tensor name */
 	uint64_t columns;      /* of one matrix */
 	uint64_t matrices;     /* experts; 1 for a plain weight */
-	const float *sums;     /* matrices * columns */
-	const float *counts;   /* per matrix: how often it was called (legacy files: one count for all, repeated) */
-	const float *mean;     /* matrices * columns: the importance that quantizing uses */
+	const float *sums;     /* matrices * columns, of x^2 */
+	const float *plain;    /* the same of x, as newer files have them; NULL: not known */
+	const float *counts;   /* per matrix: how many x went into a sum; legacy files: how many chunks */
+	const float *mean;     /* matrices * columns: the importance that quantizing uses; 1 where nothing was counted */
 };
 struct heft_imatrix {
-	const char *path;      /* NULL for a merged one */
+	const char *const *path; /* of the files that it comes from: one, or those that were merged */
+	size_t n_paths;
 	bool legacy;           /* .dat, not GGUF */
 	const char *const *dataset;
 	size_t n_datasets;
 	uint64_t chunks, chunk_size; /* of text; 0: not known */
 	const struct heft_imatrix_entry *entry; /* in file order */
 	size_t n_entries;
+	struct arena *arena;
 };
-/* Reads either format; refuses values that are not finite, negative counts, sizes that do not fit. */
+/* Reads either format; refuses values that are not finite, negative sums and counts, sizes that do not fit. */
 int heft_imatrix_open(struct heft_imatrix **out, const char *path, struct heft_err *err);
 void heft_imatrix_close(struct heft_imatrix *im); /* NULL is allowed */
-/* Adds up what several files counted; all entries of all of them, shapes must agree. */
+const struct heft_imatrix_entry *heft_imatrix_find(const struct heft_imatrix *im, const char *name); /* NULL where there is none */
+/* Adds up what several files counted; all entries of all of them, sizes must agree. Legacy files beside newer ones are taken to have
+ * chunks of their size. */
 int heft_imatrix_merge(struct heft_imatrix **out, const struct heft_imatrix *const *from, size_t n, struct heft_err *err);
+/* The file gives llama-quantize the same means, to the bit. force: replaces what exists, but never one of im->path. "-": standard output. */
 int heft_imatrix_write(const struct heft_imatrix *im, const char *path, bool legacy, bool force, struct heft_err *err);
+
+struct heft_imatrix_stats { /* of an entry's mean, over the matrices that were called */
+	double sum, mean, min, max;
+	uint64_t zeros;        /* columns that are 0 */
+	uint64_t called;       /* matrices with a count */
+	double least, most;    /* count of a matrix that was called */
+};
+void heft_imatrix_stats(const struct heft_imatrix_entry *e, struct heft_imatrix_stats *out);
 
 /* ---- jobs and plans -------------------------------------------------------------------------------------------- */
 
@@ -312,6 +327,7 @@ struct heft_item {
 	const char *why;                       /* why this type: "recipe q4_k_m", "norms stay f32", "rule 'x'", "fallback: ..." */
 	bool fallback, lossless;
 	bool weighted;                         /* an importance matrix's entry weighs its columns */
+	bool needs_imatrix;                    /* its type cannot be written without one, and there is none: heft_run() will refuse */
 };
 
 struct heft_drop { /* a source tensor that is left out on purpose */
@@ -329,6 +345,8 @@ struct heft_output { /* one output file set */
 	uint64_t n_parts;
 	double bits_per_weight;
 	size_t n_fallbacks;
+	size_t n_weighted, n_unweighted; /* quantized items with and without an entry of the importance matrix; both 0 where none was given */
+	size_t n_needs_imatrix;
 };
 
 struct heft_plan;

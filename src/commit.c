@@ -303,3 +303,26 @@ int commit_close(struct commit *c, struct heft_err *err)
 	commit_abort(c); /* what is left of it: nothing where all went well */
 	return rc;
 }
+
+/* ---- one file from memory ---- */
+
+/* To the checks, a plan without tensors whose model is the inputs. */
+int commit_bytes(const char *path, const void *buf, size_t n, const struct commit_rules *rules, struct heft_err *err)
+{
+	struct heft_file *input = xmalloc((rules->n_inputs + 1) * sizeof *input);
+	struct heft_model model = { .file = input, .n_files = rules->n_inputs };
+	struct heft_plan plan = { .model = &model, .force = rules->force };
+	struct commit *c = xmalloc(sizeof *c);
+	int rc;
+
+	for (size_t i = 0; i < rules->n_inputs; i++)
+		input[i] = (struct heft_file){ .path = rules->input[i] };
+	*c = (struct commit){ .plan = &plan };
+	rc = add_file(c, path, buf, n, n, err) || check_space(c, err) ? -1 : 0;
+	if (rc)
+		commit_abort(c);
+	else
+		rc = commit_close(c, err);
+	free(input);
+	return rc;
+}

@@ -17,4 +17,12 @@ int commit_close(struct commit *c, struct heft_err *err);
 /* Removes the temporaries and frees c. NULL is allowed. */
 void commit_abort(struct commit *c);
 
+/* A small file that is in memory already, by the same rules. */
+struct commit_rules {
+	bool force;               /* replace what exists */
+	const char *const *input; /* but none of these */
+	size_t n_inputs;
+};
+int commit_bytes(const char *path, const void *buf, size_t n, const struct commit_rules *rules, struct heft_err *err);
+
 #endif

@@ -331,9 +331,9 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 	for (size_t i = 0; i < p->n_weights; i++)
 		if (check_item(b, o, i))
 			return -1;
+	o->pub.type = arena_strdup(p->arena, recipe_find(type) ? recipe_name(recipe_find(type)) : type);
 	if (plan_importance(p, o, b->job, b->err))
 		return -1;
-	o->pub.type = arena_strdup(p->arena, recipe_find(type) ? recipe_name(recipe_find(type)) : type);
 	o->pub.path = output_path(b, o, spec->path, o->pub.type);
 	o->to_stdout = !strcmp(o->pub.path, "-");
 	if (plan_layout(o, &limits, p->arena, b->err))
@@ -383,8 +383,8 @@ static int check_words(struct build *b)
 	b->from_gguf = !strcmp(b->plan->model->format, "gguf");
 	b->auto_type = auto_type(b->plan->model);
 	b->via = is_word(j->via, "auto") ? b->auto_type : j->via;
-	if (b->keeps_names && (j->n_tensor_types || j->vocab_only))
-		return heft_fail(b->err, HEFT_E_OPTION, "--tensor-type and --vocab-only go with --to gguf");
+	if (b->keeps_names && (j->n_tensor_types || j->vocab_only || j->imatrix))
+		return heft_fail(b->err, HEFT_E_OPTION, "--tensor-type, --imatrix and --vocab-only go with --to gguf");
 	return 0;
 }
 

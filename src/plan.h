@@ -75,5 +75,7 @@ int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct 
  * item's entry, and refuses what llama-quantize refuses. */
 int plan_open_importance(struct heft_plan *p, const struct heft_job *job, struct heft_err *err);
 int plan_importance(struct heft_plan *p, struct plan_output *o, const struct heft_job *job, struct heft_err *err);
+/* Refuses, before a run, a type that cannot be written without an entry that is not there. */
+int plan_check_needs(const struct heft_plan *p, struct heft_err *err);
 
 #endif

@@ -57,11 +57,40 @@ static double now(void)
 
 /* ---- one tile ---- */
 
-static void encode(const struct heft_encoding *e, const float *src, void *dst, size_t n)
+static uint64_t columns(const struct heft_item *it)
 {
+	return it->rank ? it->dim[it->rank - 1] : 1;
+}
+
+/* The importance of each column of a tile's rows, which are all of one expert's matrix; NULL where there is none. */
+static const float *tile_weights(const struct plan_output *o, const struct tile *t)
+{
+	size_t i = t->segment->weight;
+	const struct heft_item *it = &o->item[i];
+	uint64_t rows = it->rank > 1 ? it->dim[it->rank - 2] : 1, matrices = it->rank > 2 ? it->dim[it->rank - 3] : 1;
+
+	if (!o->importance || !o->importance[i])
+		return NULL;
+	return o->importance[i] + t->first / columns(it) / rows % matrices * columns(it);
+}
+
+static void encode(const struct heft_encoding *e, const float *src, void *dst, size_t n, const float *weights, enum heft_effort effort)
+{
+	quant_refine_fn *refine = effort == HEFT_EFFORT_HIGH ? quant_refiner(e) : NULL;
 	void *plane[1] = { dst };
 
-	quant_encoder(e)(src, plane, n, NULL);
+	quant_encoder(e)(src, plane, n, weights);
+	if (refine)
+		refine(src, plane, n, weights);
+}
+
+/* Where columns have weights, a call takes one row and them: some encodings look at the whole row then. */
+static void encode_tile(const struct run *r, const struct heft_item *it, const float *src, uint8_t *dst, size_t n, const float *weights)
+{
+	size_t step = weights ? (size_t)columns(it) : n;
+
+	for (size_t done = 0; done < n; done += step)
+		encode(it->to, src + done, dst + tile_bytes(it->to, done), step, weights, r->plan->effort);
 }
 
 static uint8_t *buffer(uint8_t **p, size_t *cap, size_t n)
@@ -81,7 +110,7 @@ static const float *through(const struct heft_encoding *via, struct worker *w, s
 	if (!via)
 		return w->values;
 	buf = buffer(&w->bytes, &w->n_bytes, tile_bytes(via, n));
-	encode(via, w->values, buf, n);
+	encode(via, w->values, buf, n, NULL, HEFT_EFFORT_REFERENCE);
 	tile_decode(via, buf, w->rounded, n);
 	return w->rounded;
 }
@@ -112,17 +141,19 @@ static const uint8_t *fill_bytes(struct run *r, struct worker *w, const struct t
 	const struct plan_output *o = &r->plan->output[output];
 	size_t i = t->segment->weight;
 	const struct heft_encoding *to = o->item[i].to;
-	const float *values;
+	const float *values, *weights = tile_weights(o, t); /* of one row, the same for each */
 	uint8_t *buf;
 
 	if (o->copy[i])
 		return w->raw;
 	values = through(o->via[i], w, t->n);
 	buf = buffer(&w->bytes, &w->n_bytes, tile_bytes(to, t->n));
-	encode(to, values, buf, t->n);
+	encode_tile(r, &o->item[i], values, buf, t->n, weights);
 	if (r->tally) {
 		tile_decode(to, buf, w->decoded, t->n);
 		quant_compare(w->values, w->decoded, t->n, &w->sums[output]);
+		for (size_t done = 0; weights && done < t->n; done += columns(&o->item[i]))
+			quant_compare_weighted(w->values + done, w->decoded + done, weights, columns(&o->item[i]), &w->sums[output]);
 		if (r->options->details) {
 			quant_histogram(w->values, w->decoded, t->n, &w->details[output]);
 			quant_clipping(to, buf, values, t->n, &w->details[output]);
@@ -202,10 +233,33 @@ static void release_stream(struct run *r, const struct tile *t)
 		source_release(r->stream, low);
 }
 
+static bool has_importance(const struct heft_plan *p, size_t weight)
+{
+	for (size_t k = 0; k < p->n_outputs; k++)
+		if (p->output[k].importance && p->output[k].importance[weight])
+			return true;
+	return false;
+}
+
+/* Elements of the tile at `first` of a weight that has some. Rows with importance stay whole and their tile inside one matrix. */
+static uint64_t tile_size(const struct heft_plan *p, size_t weight, uint64_t first)
+{
+	const struct heft_item *it = &p->output[0].item[weight]; /* shapes are those of every output */
+	uint64_t row = columns(it), matrix = it->rank > 1 ? it->dim[it->rank - 2] * row : row;
+	uint64_t rows, left;
+
+	if (!has_importance(p, weight))
+		return TILE_ELEMENTS;
+	rows = row > TILE_ELEMENTS ? row : TILE_ELEMENTS / row * row;
+	left = matrix - first % matrix;
+	return left < rows ? left : rows;
+}
+
 /* Takes the next tile; false where there is none. The lock is held. */
 static bool take(struct run *r, struct tile *t)
 {
 	struct heft_plan *p = r->plan;
+	uint64_t left, size;
 
 	while (r->segment < p->n_segments && r->first >= p->segment[r->segment].count) {
 		r->segment++;
@@ -216,7 +270,9 @@ static bool take(struct run *r, struct tile *t)
 	t->segment = &p->segment[r->segment];
 	t->weight = &p->weight[t->segment->weight];
 	t->first = t->segment->first + r->first;
-	t->n = t->segment->count - r->first < TILE_ELEMENTS ? (size_t)(t->segment->count - r->first) : TILE_ELEMENTS;
+	left = t->segment->count - r->first;
+	size = tile_size(p, t->segment->weight, t->first);
+	t->n = (size_t)(left < size ? left : size);
 	t->ticket = r->taken++;
 	r->first += t->n;
 	return true;
@@ -277,12 +333,24 @@ static void work(struct run *r, struct worker *w)
 	pthread_mutex_unlock(&r->lock);
 }
 
-static void worker_init(struct worker *w, size_t n_outputs)
+static size_t largest_tile(const struct heft_plan *p)
 {
-	*w = (struct worker){ .sums = xmalloc(n_outputs * sizeof *w->sums), .details = xmalloc(n_outputs * sizeof *w->details) };
-	w->values = xmalloc(TILE_ELEMENTS * sizeof(float));
-	w->rounded = xmalloc(TILE_ELEMENTS * sizeof(float));
-	w->decoded = xmalloc(TILE_ELEMENTS * sizeof(float));
+	uint64_t most = TILE_ELEMENTS;
+
+	for (size_t i = 0; i < p->n_weights; i++)
+		if (p->weight[i].tile.count && tile_size(p, i, 0) > most)
+			most = tile_size(p, i, 0);
+	return (size_t)most;
+}
+
+static void worker_init(struct worker *w, const struct heft_plan *p)
+{
+	size_t n = largest_tile(p) * sizeof(float);
+
+	*w = (struct worker){ .sums = xmalloc(p->n_outputs * sizeof *w->sums), .details = xmalloc(p->n_outputs * sizeof *w->details) };
+	w->values = xmalloc(n);
+	w->rounded = xmalloc(n);
+	w->decoded = xmalloc(n);
 }
 
 static void worker_release(struct worker *w)
@@ -303,7 +371,7 @@ static void run_threads(struct run *r)
 	{
 		struct worker w;
 
-		worker_init(&w, r->plan->n_outputs);
+		worker_init(&w, r->plan);
 		work(r, &w);
 		worker_release(&w);
 	}
@@ -325,7 +393,7 @@ int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_
 
 	if (p->model->n_files && source_is_stream(p->model->file[0].source))
 		r.stream = p->model->file[0].source;
-	if (commit_open(&r.commit, p, err))
+	if (plan_check_needs(p, err) || commit_open(&r.commit, p, err))
 		return -1;
 	if (!r.options->no_errors)
 		r.tally = tally_new(p);

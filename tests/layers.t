@@ -113,7 +113,7 @@ long_median() {
 }
 # the names are those of the doors to untrusted bytes
 unfuzzed() {
-	for p in safetensors gguf json arch tokenizer; do
+	for p in safetensors gguf json arch tokenizer imatrix; do
 		ls tests/fuzz/$p*.c >/dev/null 2>&1 || echo "tests/fuzz/$p.c is missing"
 	done
 }

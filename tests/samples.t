@@ -2,6 +2,14 @@
 # The committed samples are those that the generator writes.
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-"${BUILD:-build}/tests/helper/mksamples" "$dir/samples" && diff -r "$dir/samples" "$(dirname "$0")/../testdata/samples" >"$dir/diff"
-[ $? = 0 ] && echo "ok 1 - testdata/samples is what mksamples writes" || { echo "not ok 1 - testdata/samples is what mksamples writes"; sed 's/^/# /' "$dir/diff"; }
-echo 1..1
+n=0 failed=0
+for set in samples imatrix; do
+	n=$((n + 1))
+	"${BUILD:-build}/tests/helper/mksamples" "$dir/$set" $set && diff -r "$dir/$set" "$(dirname "$0")/../testdata/$set" >"$dir/diff"
+	[ $? = 0 ] && echo "ok $n - testdata/$set is what mksamples writes" && continue
+	echo "not ok $n - testdata/$set is what mksamples writes"
+	sed 's/^/# /' "$dir/diff"
+	failed=1
+done
+echo 1..$n
+exit $failed

@@ -38,6 +38,8 @@ struct list { /* OPT_LIST, and operands */
 	size_t n;
 };
 
+#define ANY_ARGS SIZE_MAX /* no limit to the operands */
+
 struct tool {
 	const char *name;
 	const char *about;     /* one line */

@@ -173,8 +173,8 @@ static void zsh_tool(const struct tool *t)
 	printf("\t%s)\n\t\t_arguments -s -S \\\n", t->name);
 	each(t, zsh_option);
 	printf("\t\t\t");
-	for (size_t i = 0; i < t->max_args; i++) {
-		fputs("':operand:", stdout);
+	for (size_t i = 0; i < (t->max_args < ANY_ARGS ? t->max_args : 1); i++) {
+		fputs(t->max_args < ANY_ARGS ? "':operand:" : "'*:operand:", stdout);
 		zsh_action(t->operand);
 		fputs("' ", stdout);
 	}

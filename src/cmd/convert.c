@@ -9,8 +9,8 @@
 #include "report.h"
 
 struct options {
-	struct list output, type, tensor_type;
-	const char *to, *via, *arch, *config, *pre, *metadata, *model_name, *progress, *report;
+	struct list output, type, tensor_type, include_weights, exclude_weights;
+	const char *imatrix, *to, *via, *arch, *config, *pre, *metadata, *model_name, *progress, *report;
 	uint64_t split_size, split_tensors, threads, spool;
 	bool dry_run, force, strict, allow_requantize, vocab_only, json, quiet, histogram;
 };
@@ -35,6 +35,15 @@ static const struct opt rows[] = {
 	{ OPT_LIST, 0, "tensor-type", "PATTERN=TYPE", NULL,
 	  "type for the tensors whose name matches; may be repeated, the first match decides (default: none)",
 	  FIELD(tensor_type) },
+	{ OPT_STRING, 0, "imatrix", "FILE", "file",
+	  "importance matrix, .dat or GGUF, that says which columns of each weight matter most: llama-imatrix makes it (default: none)",
+	  FIELD(imatrix) },
+	{ OPT_LIST, 0, "include-weights", "NAME", NULL,
+	  "use only the importance matrix's entries with NAME in their name; may be repeated (default: all)",
+	  FIELD(include_weights) },
+	{ OPT_LIST, 0, "exclude-weights", "NAME", NULL,
+	  "use no entry of the importance matrix with NAME in its name; may be repeated (default: all)",
+	  FIELD(exclude_weights) },
 	{ OPT_SIZE, 0, "split-size", "SIZE", NULL,
 	  "begin a new file before this one grows past SIZE (default: one file)",
 	  FIELD(split_size) },
@@ -131,6 +140,15 @@ static int check_names(const struct options *o)
 	return -1;
 }
 
+static int check_weights(const struct options *o)
+{
+	if (o->include_weights.n && o->exclude_weights.n)
+		return misuse("--include-weights and --exclude-weights do not go together");
+	if ((o->include_weights.n || o->exclude_weights.n) && !o->imatrix)
+		return misuse("--include-weights and --exclude-weights go with --imatrix");
+	return -1;
+}
+
 static int check_options(const struct options *o)
 {
 	int status = check_pairs(o);
@@ -139,6 +157,8 @@ static int check_options(const struct options *o)
 		status = check_names(o);
 	if (status < 0)
 		status = check_rules(o);
+	if (status < 0)
+		status = check_weights(o);
 	if (status < 0 && o->threads > 1024)
 		status = misuse("--threads takes 1 to 1024");
 	if (status < 0 && o->json && !o->dry_run && to_stdout(o))
@@ -172,6 +192,11 @@ static int make_plan(const struct options *o, struct heft_model *m, struct heft_
 		.via = o->via,
 		.tensor_type = o->tensor_type.v,
 		.n_tensor_types = o->tensor_type.n,
+		.imatrix = o->imatrix,
+		.include_weights = o->include_weights.v,
+		.n_include_weights = o->include_weights.n,
+		.exclude_weights = o->exclude_weights.v,
+		.n_exclude_weights = o->exclude_weights.n,
 		.arch = o->arch,
 		.pre = o->pre,
 		.metadata_file = o->metadata,
@@ -218,8 +243,10 @@ static int execute(const struct options *o, struct heft_plan *plan, const char *
 		return fail(&err);
 	if (o->json)
 		report_json(plan, &sum, source, stdout);
-	else if (!o->quiet)
+	else if (!o->quiet) {
 		report_summary(plan, &sum, stderr);
+		report_importance(plan, false, stderr);
+	}
 	if (o->histogram && !o->json)
 		report_histograms(plan, &sum, stderr);
 	return EXIT_DONE;
@@ -237,8 +264,10 @@ static int convert(const struct options *o, struct heft_model *m)
 		status = execute(o, plan, m->path);
 	else if (o->json)
 		status = report_json(plan, NULL, m->path, stdout);
-	else
+	else {
 		status = report_plan(plan, stdout);
+		report_importance(plan, true, stdout);
+	}
 	heft_plan_free(plan);
 	return status;
 }

@@ -15,4 +15,6 @@ void report_histograms(const struct heft_plan *p, const struct heft_summary *s, 
 /* histogram.c: the errors of one type; nothing where all are exact or none were counted. */
 void histogram_print(const char *type, const struct heft_error *e, FILE *f);
 
+void report_importance(const struct heft_plan *p, bool all, FILE *f); /* report_importance.c; nothing where no matrix is given or needed */
+
 #endif
