@@ -80,7 +80,7 @@ static const struct sample samples[] = {
 	{ "bad-E204-hole.gguf", "bytes between tensors that belong to none", "GGUF i3 q2 q0 s:a i1 q8 i0 q0 s:b i1 q8 i0 q96 p32 z128" },
 	{ "bad-E205-key-twice.gguf", "one key twice", "GGUF i3 q0 q2 s:k i0 b1 s:k i0 b2" },
 	{ "bad-E205-tensor-twice.gguf", "one name for two tensors", "GGUF i3 q2 q0 s:a i1 q8 i0 q0 s:a i1 q8 i0 q32 p32 z64" },
-	{ "unsupported-E206-iq2_xxs.gguf", "a type that heft has no decoder for", "GGUF i3 q1 q0 s:a i1 q256 i16 q0 p32 z96" },
+	{ "good-iq2_xxs.gguf", "points of a grid", "GGUF i3 q1 q0 s:a i1 q256 i16 q0 p32 z96" },
 	{ "bad-E206-type-99.gguf", "a type number that nobody gave out", "GGUF i3 q1 q0 s:a i1 q8 i99 q0 p32 z32" },
 	{ "bad-E206-type-4.gguf", "a type number that was taken back", "GGUF i3 q1 q0 s:a i1 q32 i4 q0 p32 z32" },
 	{ "bad-E207-dims-5.gguf", "5 dimensions", "GGUF i3 q1 q0 s:a i5 q1 q1 q1 q1 q1 i0 q0 p32 z32" },
