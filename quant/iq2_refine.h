@@ -14,9 +14,9 @@ struct iq2_group {
 	bool odd; /* one sign must be wrong */
 };
 
-/* The point of least error for a scale among all of the grid, of several the first, and its error; where none is below infinity, the
- * first and FLT_MAX. The error is (t0 + t1 + (t2 + t3)) + (t4 + t5 + (t6 + t7)), t = w * ((x - m) * (x - m)) where m is the scale times
- * the level's magnitude; if a sign must be wrong, the least of w * x * (m * 4) is added. */
+/* The point of least error for a scale among all of the grid, of several the first, and its error; where none is below
+ * infinity, the first and FLT_MAX. The error is (t0 + t1 + (t2 + t3)) + (t4 + t5 + (t6 + t7)), t = w * ((x - m) * (x - m))
+ * where m is the scale times the level's magnitude; if a sign must be wrong, the least of w * x * (m * 4) is added. */
 typedef float iq2_nearest_fn(const struct grid *g, const struct iq2_group *group, float scale, uint16_t *point);
 extern iq2_nearest_fn iq2_nearest;
 

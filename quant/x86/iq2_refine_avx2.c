@@ -29,9 +29,10 @@ LANE_FN vf half_error(const struct costs c[4], vi p)
 
 LANE_FN vf half_wrong(const struct costs c[4], vi p)
 {
-	return v_min(v_min(_mm256_permutevar_ps(c[0].wrong, p), _mm256_permutevar_ps(c[1].wrong, _mm256_srli_epi32(p, 2))),
-		     v_min(_mm256_permutevar_ps(c[2].wrong, _mm256_srli_epi32(p, 4)),
-			   _mm256_permutevar_ps(c[3].wrong, _mm256_srli_epi32(p, 6))));
+	vf low = v_min(_mm256_permutevar_ps(c[0].wrong, p), _mm256_permutevar_ps(c[1].wrong, _mm256_srli_epi32(p, 2)));
+	vf high = v_min(_mm256_permutevar_ps(c[2].wrong, _mm256_srli_epi32(p, 4)),
+			_mm256_permutevar_ps(c[3].wrong, _mm256_srli_epi32(p, 6)));
+	return v_min(low, high);
 }
 
 LANE_FN float nearest_by(const struct grid *g, const struct iq2_group *group, bool odd, float scale, uint16_t *point)

@@ -41,7 +41,8 @@ LANE_FN float nearest_by(const struct grid *g, const struct iq2_group *group, bo
 	for (int i = 0; i < 4; i++)
 		pair[i] = pair_of(group->x + 2 * i, group->w + 2 * i, scale);
 	for (int j = 0; j < g->points; j += LANES) {
-		vf error = error_of(pair, odd, _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(g->point + j))));
+		vi p = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(g->point + j)));
+		vf error = error_of(pair, odd, p);
 		vm less = v_lt(error, least);
 		least = v_pick(less, error, least);
 		at = _mm512_mask_mov_epi32(at, less, i_set(j));

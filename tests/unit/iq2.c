@@ -1,6 +1,7 @@
 /*
- * iq2.c - IQ2_XXS, IQ2_XS, IQ2_S: the bits of blocks made by hand, what the encoder makes of signs, and that refining makes no block
- * worse and most better. The bytes of encoders are held by tests/unit/quant.c, kernels by tests/unit/kernels.c.
+ * iq2.c - IQ2_XXS, IQ2_XS, IQ2_S: the bits of blocks made by hand, what the encoder makes of signs, and that refining
+ * makes no block worse and most better. The bytes of encoders are held by tests/unit/quant.c, kernels by
+ * tests/unit/kernels.c.
  */
 #include "quant/blocks.h"
 #include "quant/grid.h"
@@ -73,7 +74,8 @@ static void refined(const struct heft_encoding *e, const float *w)
 		after += kind == ROWS_normal ? is : 0;
 	}
 	is_int(worse, 0, "%s: refining makes no block worse%s", e->name, w ? ", weighted" : "");
-	ok(after < 0.95 * before, "%s: it lowers the error of normal rows by a twentieth%s", e->name, w ? ", weighted" : "");
+	ok(after < 0.95 * before, "%s: it lowers the error of normal rows by a twentieth%s", e->name,
+	   w ? ", weighted" : "");
 	printf("# %.4f\n", after / before);
 }
 
