@@ -24,27 +24,23 @@
  */
 #include "iq2.h"
 #include "bits.h"
+#include "iq2_refine.h"
 #include "quant.h"
 #include "search.h"
 
 enum { SCALE_TOP = 15 };
 
 const float iq2_value[3] = {1, 3, 5};
+const float iq2_magnitude[4] = {8, 25, 43};
 
 /* ---- decoders -------------------------------------------------------------------------------------------------- */
 
 static void decode_group(unsigned point, unsigned signs, float scale, float *dst)
 {
-	static const float magnitude[4] = {8, 25, 43};
 	for (int i = 0; i < IQ2_GROUP; i++, point >>= 2, signs >>= 1) {
-		float v = scale * magnitude[point & 3];
+		float v = scale * iq2_magnitude[point & 3];
 		dst[i] = signs & 1 ? -v : v;
 	}
-}
-
-static float scale_of(float d, int code)
-{
-	return d * (0.5f + code) * 0.25f;
 }
 
 static unsigned all_signs(unsigned seven)
@@ -60,7 +56,7 @@ static void decode_xxs(const void *const *plane, float *dst, size_t n)
 		for (int j = 0; j < QK_K / IQ2_GROUP; j++, dst += IQ2_GROUP) {
 			uint32_t index = b->qs[j / 4][0] >> j % 4 * 8 & 255, rest = b->qs[j / 4][1];
 			decode_group(point[index], all_signs(rest >> j % 4 * 7 & 127),
-				     scale_of(float_of_half(b->d), rest >> 28), dst);
+				     iq2_scale(float_of_half(b->d), rest >> 28), dst);
 		}
 }
 
@@ -71,7 +67,7 @@ static void decode_xs(const void *const *plane, float *dst, size_t n)
 	for (; n; n -= QK_K, b++)
 		for (int j = 0; j < QK_K / IQ2_GROUP; j++, dst += IQ2_GROUP)
 			decode_group(point[b->qs[j] & 511], all_signs(b->qs[j] >> 9),
-				     scale_of(float_of_half(b->d), b->scales[j / 4] >> j / 2 % 2 * 4 & 15), dst);
+				     iq2_scale(float_of_half(b->d), b->scales[j / 4] >> j / 2 % 2 * 4 & 15), dst);
 }
 
 static void decode_s(const void *const *plane, float *dst, size_t n)
@@ -82,7 +78,7 @@ static void decode_s(const void *const *plane, float *dst, size_t n)
 		for (int j = 0; j < QK_K / IQ2_GROUP; j++, dst += IQ2_GROUP) {
 			int index = b->qs[j] | (b->qh[j / 4] >> j % 4 * 2 & 3) << 8;
 			decode_group(point[index], b->signs[j],
-				     scale_of(float_of_half(b->d), b->scales[j / 4] >> j / 2 % 2 * 4 & 15), dst);
+				     iq2_scale(float_of_half(b->d), b->scales[j / 4] >> j / 2 % 2 * 4 & 15), dst);
 		}
 }
 
@@ -108,6 +104,20 @@ static void pack_xxs(void *block, uint16_t d, const uint8_t *scale, const struct
 	}
 }
 
+static void unpack_xxs(const void *block, uint16_t *d, uint8_t *scale)
+{
+	const struct block_iq2_xxs *b = block;
+	*d = b->d;
+	for (int j = 0; j < QK_K / 32; j++)
+		scale[j] = b->qs[j][1] >> 28;
+}
+
+static void unpack_nibbles(const uint8_t from[QK_K / 32], uint8_t *scale)
+{
+	for (int j = 0; j < QK_K / 16; j++)
+		scale[j] = from[j / 2] >> j % 2 * 4 & 15;
+}
+
 static void pack_xs(void *block, uint16_t d, const uint8_t *scale, const struct grid *g, const struct iq2_run *run)
 {
 	struct block_iq2_xs *b = block;
@@ -116,6 +126,13 @@ static void pack_xs(void *block, uint16_t d, const uint8_t *scale, const struct 
 		b->qs[j] = index_of(g, &run[j / 2], j % 2) | (run[j / 2].signs[j % 2] & 127) << 9;
 	for (int j = 0; j < QK_K / 32; j++)
 		b->scales[j] = scale[2 * j] | scale[2 * j + 1] << 4;
+}
+
+static void unpack_xs(const void *block, uint16_t *d, uint8_t *scale)
+{
+	const struct block_iq2_xs *b = block;
+	*d = b->d;
+	unpack_nibbles(b->scales, scale);
 }
 
 static void pack_s(void *block, uint16_t d, const uint8_t *scale, const struct grid *g, const struct iq2_run *run)
@@ -131,6 +148,13 @@ static void pack_s(void *block, uint16_t d, const uint8_t *scale, const struct g
 	}
 	for (int j = 0; j < QK_K / 32; j++)
 		b->scales[j] = scale[2 * j] | scale[2 * j + 1] << 4;
+}
+
+static void unpack_s(const void *block, uint16_t *d, uint8_t *scale)
+{
+	const struct block_iq2_s *b = block;
+	*d = b->d;
+	unpack_nibbles(b->scales, scale);
 }
 
 void iq2_finish(const struct iq2 *q, struct iq2_run *run, void *block)
@@ -302,38 +326,45 @@ static void encode(const struct iq2 *q, const float *src, void *dst, size_t n, c
 /* ---- the three ------------------------------------------------------------------------------------------------- */
 
 const struct iq2 iq2_xxs = {
-    .grid = GRID_IQ2_XXS,
-    .run = 32,
-    .tries = 6,
-    .fit = true,
-    .even = true,
-    .spread = 1,
-    .too_small = 1e-15f,
-    .shrink = 1,
-    .block = sizeof(struct block_iq2_xxs),
-    .pack = pack_xxs,
+	.grid = GRID_IQ2_XXS,
+	.run = 32,
+	.tries = 6,
+	.fit = true,
+	.even = true,
+	.spread = 1,
+	.too_small = 1e-15f,
+	.shrink = 1,
+	.block = sizeof(struct block_iq2_xxs),
+	.unpack = unpack_xxs,
+	.pack = pack_xxs,
 };
 const struct iq2 iq2_xs = {
-    .grid = GRID_IQ2_XS,
-    .run = 16,
-    .tries = 9,
-    .even = true,
-    .spread = 1,
-    .too_small = 1e-15f,
-    .shrink = 1,
-    .block = sizeof(struct block_iq2_xs),
-    .pack = pack_xs,
+	.grid = GRID_IQ2_XS,
+	.run = 16,
+	.tries = 9,
+	.even = true,
+	.spread = 1,
+	.too_small = 1e-15f,
+	.shrink = 1,
+	.block = sizeof(struct block_iq2_xs),
+	.unpack = unpack_xs,
+	.pack = pack_xs,
 };
 const struct iq2 iq2_s = {
-    .grid = GRID_IQ2_S,
-    .run = 16,
-    .tries = 9,
-    .spread = 2,
-    .too_small = 1e-8f,
-    .shrink = 0.9875f,
-    .block = sizeof(struct block_iq2_s),
-    .pack = pack_s,
+	.grid = GRID_IQ2_S,
+	.run = 16,
+	.tries = 9,
+	.spread = 2,
+	.too_small = 1e-8f,
+	.shrink = 0.9875f,
+	.block = sizeof(struct block_iq2_s),
+	.unpack = unpack_s,
+	.pack = pack_s,
 };
+
+IQ2_REFINE(iq2_xxs, iq2_nearest)
+IQ2_REFINE(iq2_xs, iq2_nearest)
+IQ2_REFINE(iq2_s, iq2_nearest)
 
 static void encode_xxs(const float *src, void *const *plane, size_t n, const float *weights)
 {
@@ -351,36 +382,39 @@ static void encode_s(const float *src, void *const *plane, size_t n, const float
 }
 
 const struct heft_encoding quant_iq2_xxs = {
-    .name = "iq2_xxs",
-    .about = "eights on a grid of 256 points, 7 signs, 4-bit scale per 32, super-blocks of 256",
-    .block = QK_K,
-    .class = QUANT_BLOCK,
-    .n_planes = 1,
-    .plane = {{"data", 1, QK_K, sizeof(struct block_iq2_xxs)}},
-    .decode = decode_xxs,
-    .encode = encode_xxs,
-    .needs_weights = true,
+	.name = "iq2_xxs",
+	.about = "eights on a grid of 256 points, 7 signs, 4-bit scale per 32, super-blocks of 256",
+	.block = QK_K,
+	.class = QUANT_BLOCK,
+	.n_planes = 1,
+	.plane = {{"data", 1, QK_K, sizeof(struct block_iq2_xxs)}},
+	.decode = decode_xxs,
+	.encode = encode_xxs,
+	.refine = refine_iq2_xxs,
+	.needs_weights = true,
 };
 
 const struct heft_encoding quant_iq2_xs = {
-    .name = "iq2_xs",
-    .about = "eights on a grid of 512 points, 7 signs, 4-bit scale per 16, super-blocks of 256",
-    .block = QK_K,
-    .class = QUANT_BLOCK,
-    .n_planes = 1,
-    .plane = {{"data", 1, QK_K, sizeof(struct block_iq2_xs)}},
-    .decode = decode_xs,
-    .encode = encode_xs,
-    .needs_weights = true,
+	.name = "iq2_xs",
+	.about = "eights on a grid of 512 points, 7 signs, 4-bit scale per 16, super-blocks of 256",
+	.block = QK_K,
+	.class = QUANT_BLOCK,
+	.n_planes = 1,
+	.plane = {{"data", 1, QK_K, sizeof(struct block_iq2_xs)}},
+	.decode = decode_xs,
+	.encode = encode_xs,
+	.refine = refine_iq2_xs,
+	.needs_weights = true,
 };
 
 const struct heft_encoding quant_iq2_s = {
-    .name = "iq2_s",
-    .about = "eights on a grid of 1024 points, 8 signs, 4-bit scale per 16, super-blocks of 256",
-    .block = QK_K,
-    .class = QUANT_BLOCK,
-    .n_planes = 1,
-    .plane = {{"data", 1, QK_K, sizeof(struct block_iq2_s)}},
-    .decode = decode_s,
-    .encode = encode_s,
+	.name = "iq2_s",
+	.about = "eights on a grid of 1024 points, 8 signs, 4-bit scale per 16, super-blocks of 256",
+	.block = QK_K,
+	.class = QUANT_BLOCK,
+	.n_planes = 1,
+	.plane = {{"data", 1, QK_K, sizeof(struct block_iq2_s)}},
+	.decode = decode_s,
+	.encode = encode_s,
+	.refine = refine_iq2_s,
 };

@@ -22,6 +22,12 @@ enum {
 	IQ2_TOP = 5,		  /* what the last level stands for */
 };
 extern const float iq2_value[3];
+extern const float iq2_magnitude[4]; /* in the decoder, where the scale is iq2_scale(); the last is no level */
+
+static inline float iq2_scale(float d, int code)
+{
+	return d * (0.5f + (float)code) * 0.25f;
+}
 
 /* What the search finds. */
 struct iq2_run {
@@ -41,6 +47,7 @@ struct iq2 {
 	float too_small; /* a run below this is all zeros */
 	float shrink;	 /* of the super-block's scale at last */
 	size_t block;	 /* bytes */
+	void (*unpack)(const void *block, uint16_t *d, uint8_t *scale);
 	void (*pack)(void *block, uint16_t d, const uint8_t *scale, const struct grid *g, const struct iq2_run *run);
 };
 extern const struct iq2 iq2_xxs, iq2_xs, iq2_s;

@@ -2,7 +2,7 @@
  * iq2_lanes.h - the encoders of IQ2_XXS, IQ2_XS and IQ2_S with LANES runs at a time, one in each lane, doing what
  * quant/iq2.c does with each. To be included after a lanes_ISA.h and its near_ISA.h.
  *
- * Where a group is off the grid its near points take the lanes in place of the runs: near_best().
+ * Where groups are off the grid their near points take the lanes in place of the runs: near_key().
  */
 #ifndef QUANT_IQ2_LANES_H
 #define QUANT_IQ2_LANES_H
@@ -157,20 +157,51 @@ LANE_FN void iq2_lanes_slots(const struct iq2_lanes *s, int k, vf inverse, int32
 	i_store(slot, at);
 }
 
+/* The work on near points, LANES of them per item: position in grid.list | lane << IQ2_LANE. There are no branches on
+ * what a lane needs, since they would be guessed wrong. */
+enum {
+	IQ2_LANE = 20,
+	IQ2_MANY = 8,				/* more items for a lane are rare */
+	IQ2_MAX_ITEMS = 304 + LANES + IQ2_MANY, /* no list is longer than 304 */
+};
+
+/* Lists the items of lanes in `which` whose slots are off the grid; key[lane]: the first point of the lane's list, as
+ * worst. */
+LANE_FN int iq2_lanes_items(const struct grid *g, const int32_t *slot, unsigned which, uint32_t *item, uint64_t *key)
+{
+	int items = 0;
+	for (unsigned lane = 0; lane < LANES; lane++) {
+		const struct grid_near *near = &g->near[slot[lane]];
+		uint32_t first = near->first | lane << IQ2_LANE;
+		int n = (near->n + LANES - 1) / LANES & near->index >> 15 & -(int)(which >> lane & 1);
+		key[lane] = (uint64_t)UINT32_MAX << 32 | near->first;
+		for (int j = 0; j < IQ2_MANY; j++)
+			item[items + j] = first + (uint32_t)(j * LANES);
+		for (int j = IQ2_MANY; j < n; j++)
+			item[items + j] = first + (uint32_t)(j * LANES);
+		items += n;
+	}
+	return items;
+}
+
 /* The points of group k of those lanes that are in `which`. */
 LANE_FN void iq2_lanes_round(const struct iq2_lanes *s, int k, vf inverse, vf scale, unsigned which, int32_t *point)
 {
 	float term[IQ2_GROUP * 4 * LANES];
 	int32_t slot[LANES];
+	uint32_t item[IQ2_MAX_ITEMS];
+	uint64_t key[LANES];
 	iq2_lanes_slots(s, k, inverse, slot);
 	iq2_lanes_terms(s, k, scale, term);
-	for (; which; which &= which - 1) {
-		int lane = __builtin_ctz(which);
-		const struct grid_near *near = &s->g->near[slot[lane]];
-		const uint16_t *list = s->g->list + near->first;
-		point[lane] = list[0];
-		if (near->index < 0)
-			point[lane] = (int)near_best(term + lane % 4 * LANES + lane / 4 * 4, list, near->n) | IQ2_OFF;
+	int items = iq2_lanes_items(s->g, slot, which, item, key);
+	for (int j = 0; j < items; j++) {
+		uint32_t lane = item[j] >> IQ2_LANE, at = item[j] & ((1u << IQ2_LANE) - 1);
+		uint64_t one = near_key(term + lane % 4 * LANES + lane / 4 * 4, s->g->list, at);
+		key[lane] = one < key[lane] ? one : key[lane];
+	}
+	for (int lane = 0; lane < LANES; lane++) {
+		int found = s->g->list[(uint32_t)key[lane]] | (s->g->near[slot[lane]].index & IQ2_OFF);
+		point[lane] = which >> lane & 1 ? found : point[lane];
 	}
 }
 

@@ -28,23 +28,16 @@ LANE_FN vf choose(const float *table, vi which)
 	return vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(v_load(table)), vreinterpretq_u8_u32(bytes)));
 }
 
-LANE_FN unsigned near_best(const float *term, const uint16_t *list, int n)
+LANE_FN uint64_t near_key(const float *term, const uint16_t *list, uint32_t at)
 {
-	const int32_t lanes[LANES] = {0, 1, 2, 3};
-	vf best = v_set(FLT_MAX);
-	vi at = i_set(0), j = i_load(lanes);
-	for (int k = 0; k < n; k += LANES) {
-		vi p = vreinterpretq_s32_u32(vmovl_u16(vld1_u16(list + k)));
-		vf sum = v_set(0);
-		for (int i = 0; i < 8; i++)
-			sum += choose(term + 4 * LANES * i, i_down(p, 2 * i));
-		vm better = v_lt(sum, best);
-		best = v_pick(better, sum, best);
-		at = i_pick(better, j, at);
-		j = i_add(j, i_set(LANES));
-	}
-	vm least = v_eq(best, v_set(vminvq_f32(best)));
-	return list[vminvq_s32(i_pick(least, at, i_set(INT32_MAX)))];
+	vi p = vreinterpretq_s32_u32(vmovl_u16(vld1_u16(list + at)));
+	vf sum = v_set(0);
+	for (int i = 0; i < 8; i++)
+		sum += choose(term + 4 * LANES * i, i_down(p, 2 * i));
+	sum = v_min(sum, v_set(FLT_MAX));
+	float least = vminvq_f32(sum);
+	unsigned first = (unsigned)__builtin_ctz(m_bits(v_eq(sum, v_set(least))));
+	return (uint64_t)vgetq_lane_u32(vreinterpretq_u32_f32(v_set(least)), 0) << 32 | (at + first);
 }
 
 #endif

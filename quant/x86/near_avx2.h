@@ -29,27 +29,22 @@ LANE_FN void turn4(vf a, vf b, vf c, vf d, float *out)
 	v_store(out + 3 * LANES, _mm256_shuffle_ps(ab, cd, 0xee));
 }
 
-/* The packed point of list with the least error, of several the first; the first, too, where no error is below
- * infinity. Tables are 4 * LANES floats apart, as turn4() writes them. */
-LANE_FN unsigned near_best(const float *term, const uint16_t *list, int n)
+/* Of LANES near points from list[at] on the least error (above) and the position of the first that has it (below): of
+ * such keys the least is that of the nearest point. What is not below infinity counts as the largest float. Tables are
+ * 4 * LANES floats apart, as turn4() writes them. */
+LANE_FN uint64_t near_key(const float *term, const uint16_t *list, uint32_t at)
 {
-	vf best = v_set(FLT_MAX);
-	vi at = i_set(0), j = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-	for (int k = 0; k < n; k += LANES) {
-		vi p = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(list + k)));
-		vf sum = v_set(0);
-		for (int i = 0; i < 8; i++)
-			sum += _mm256_permutevar_ps(_mm256_broadcast_ps((const __m128 *)(term + 4 * LANES * i)),
-						    _mm256_srli_epi32(p, 2 * i));
-		vm better = v_lt(sum, best);
-		best = v_pick(better, sum, best);
-		at = i_pick(better, j, at);
-		j = i_add(j, i_set(LANES));
-	}
-	vm least = v_eq(best, v_set(v_least(best)));
-	if (n <= LANES)
-		return list[__builtin_ctz(m_bits(least))];
-	return list[(int)v_least(v_pick(least, v_float(at), v_set(FLT_MAX)))];
+	vi p = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(list + at)));
+	vf sum = v_set(0);
+	for (int i = 0; i < 8; i++)
+		sum += _mm256_permutevar_ps(_mm256_broadcast_ps((const __m128 *)(term + 4 * LANES * i)),
+					    _mm256_srli_epi32(p, 2 * i));
+	sum = v_min(sum, v_set(FLT_MAX));
+	__m128 m = _mm_min_ps(_mm256_castps256_ps128(sum), _mm256_extractf128_ps(sum, 1));
+	m = _mm_min_ps(m, _mm_movehl_ps(m, m));
+	m = _mm_min_ss(m, _mm_movehdup_ps(m));
+	unsigned first = (unsigned)__builtin_ctz(m_bits(v_eq(sum, _mm256_broadcastss_ps(m))));
+	return (uint64_t)(uint32_t)_mm_extract_epi32(_mm_castps_si128(m), 0) << 32 | (at + first);
 }
 
 #endif

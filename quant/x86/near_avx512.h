@@ -24,23 +24,20 @@ LANE_FN void turn4(vf a, vf b, vf c, vf d, float *out)
 	v_store(out + 3 * LANES, _mm512_shuffle_ps(ab, cd, 0xee));
 }
 
-LANE_FN unsigned near_best(const float *term, const uint16_t *list, int n)
+LANE_FN uint64_t near_key(const float *term, const uint16_t *list, uint32_t at)
 {
-	vf best = v_set(FLT_MAX);
-	vi at = i_set(0), j = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-	for (int k = 0; k < n; k += LANES) {
-		vi p = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(list + k)));
-		vf sum = v_set(0);
-		for (int i = 0; i < 8; i++)
-			sum += _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(term + 4 * LANES * i)),
-						    _mm512_srli_epi32(p, (unsigned)(2 * i)));
-		vm better = v_lt(sum, best);
-		best = v_pick(better, sum, best);
-		at = i_pick(better, j, at);
-		j = i_add(j, i_set(LANES));
-	}
-	vm least = v_eq(best, v_set(_mm512_reduce_min_ps(best)));
-	return list[n <= LANES ? (unsigned)__builtin_ctz(least) : _mm512_mask_reduce_min_epu32(least, at)];
+	vi p = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(list + at)));
+	vf sum = v_set(0);
+	for (int i = 0; i < 8; i++)
+		sum += _mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(term + 4 * LANES * i)),
+					    _mm512_srli_epi32(p, (unsigned)(2 * i)));
+	sum = v_min(sum, v_set(FLT_MAX));
+	__m256 m8 = _mm256_min_ps(_mm512_castps512_ps256(sum), _mm512_extractf32x8_ps(sum, 1));
+	__m128 m = _mm_min_ps(_mm256_castps256_ps128(m8), _mm256_extractf128_ps(m8, 1));
+	m = _mm_min_ps(m, _mm_movehl_ps(m, m));
+	m = _mm_min_ss(m, _mm_movehdup_ps(m));
+	unsigned first = (unsigned)__builtin_ctz(v_eq(sum, _mm512_broadcastss_ps(m)));
+	return (uint64_t)(uint32_t)_mm_extract_epi32(_mm_castps_si128(m), 0) << 32 | (at + first);
 }
 
 #endif
