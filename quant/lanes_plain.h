@@ -24,6 +24,7 @@ LANE_FN void v_store(float *p, vf v) { *p = v; }
 LANE_FN vf v_abs(vf a) { return fabsf(a); }
 LANE_FN vf v_min(vf a, vf b) { return a < b ? a : b; }
 LANE_FN vf v_max(vf a, vf b) { return a > b ? a : b; }
+LANE_FN vf v_round(vf a) { return rintf(a); } /* ties to even */
 LANE_FN vm v_lt(vf a, vf b) { return a < b; }
 LANE_FN vm v_ne(vf a, vf b) { return a != b; }
 LANE_FN unsigned m_bits(vm a) { return a; }
@@ -32,7 +33,7 @@ LANE_FN vi v_bits(vf a) { return (vi)bits_of(a); }
 LANE_FN vi i_set(int i) { return i; }
 LANE_FN vi i_and(vi a, vi b) { return a & b; }
 LANE_FN vi i_sub(vi a, vi b) { return a - b; }
-LANE_FN float v_top(vf a) { return a; }
+LANE_FN float v_largest(vf a) { return a; }
 /* clang-format on */
 
 LANE_FN void turn(const float *const in[1], int at, float *out)
