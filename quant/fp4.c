@@ -14,6 +14,7 @@
 #include "fp4.h"
 #include "blocks.h"
 #include "quant.h"
+#include "refine_values.h"
 
 enum { RUN = 16 }; /* of NVFP4 */
 
@@ -89,6 +90,124 @@ static void encode_nvfp4(const float *src, void *const *plane, size_t n, const f
 		}
 }
 
+/* ---- effort ---------------------------------------------------------------------------------------------------- */
+
+/* Runs with a scale of 8 bits each: all scales from `below` under the encoder's to `above` over it are tried. */
+struct scales {
+	struct refine_run run;
+	int below, above, least, most;
+	float (*scale)(uint8_t code);
+};
+
+static int code_of(float value)
+{
+	int code = 0;
+	while (fp4_value[code] != (int)fabsf(value))
+		code++;
+	return value < 0 ? code | 8 : code;
+}
+
+static void put_values(const struct scales *t, const float *x, uint8_t scale, uint8_t *qs)
+{
+	float value[QK];
+	int half = t->run.size / 2;
+	refine_values(&t->run, x, t->scale(scale), value);
+	for (int i = 0; i < half; i++)
+		qs[i] = (uint8_t)(code_of(value[i]) | code_of(value[i + half]) << 4);
+}
+
+/* code: the scales of n runs, replaced by those with the least errors; `error` is what they are to beat. */
+static void refine_scales(const struct scales *t, const struct refine_ops *ops, const float *x, const float *w, size_t n,
+			  uint8_t *code, float *error)
+{
+	struct refine_sums s;
+	float scale[REFINE_RUNS];
+	uint8_t from[REFINE_RUNS];
+	memcpy(from, code, n);
+	for (int step = -t->below; step <= t->above; step++) {
+		for (size_t i = 0; i < n; i++)
+			scale[i] = t->scale((uint8_t)clamp_int(from[i] + step, t->least, t->most));
+		ops->sums(&t->run, x, w, n, scale, &s);
+		for (size_t i = 0; i < n; i++)
+			if (refine_better(s.error[i], error[i])) {
+				error[i] = s.error[i];
+				code[i] = (uint8_t)clamp_int(from[i] + step, t->least, t->most);
+			}
+	}
+}
+
+/* Where the scales and codes of run i are. */
+struct place {
+	uint8_t *scale, *qs;
+};
+
+static struct place mxfp4_place(void *blocks, size_t i)
+{
+	struct block_mxfp4 *b = (struct block_mxfp4 *)blocks + i;
+	return (struct place){&b->e, b->qs};
+}
+
+static struct place nvfp4_place(void *blocks, size_t i)
+{
+	enum { RUNS = QK_NVFP4 / RUN };
+	struct block_nvfp4 *b = (struct block_nvfp4 *)blocks + i / RUNS;
+	return (struct place){b->d + i % RUNS, b->qs + i % RUNS * RUN / 2};
+}
+
+static void refine_chunk(const struct scales *t, struct place (*place)(void *, size_t), const struct refine_ops *ops,
+			 const float *x, const float *now, void *blocks, size_t n, const float *w)
+{
+	float error[REFINE_RUNS], was[REFINE_RUNS];
+	uint8_t code[REFINE_RUNS];
+	for (size_t i = 0; i < n; i++)
+		code[i] = *place(blocks, i).scale;
+	ops->errors(t->run.size, x, now, w, n, error);
+	memcpy(was, error, n * sizeof *was);
+	refine_scales(t, ops, x, w, n, code, error);
+	for (size_t i = 0; i < n; i++)
+		if (error[i] < was[i]) {
+			*place(blocks, i).scale = code[i];
+			put_values(t, x + i * (size_t)t->run.size, code[i], place(blocks, i).qs);
+		}
+}
+
+static const struct scales mxfp4_scales = {{REFINE_FP4, QK, 0, NULL}, 1, 1, 2, 253, fp4_scale_of_e8m0};
+static const struct scales nvfp4_scales = {{REFINE_FP4, RUN, 0, NULL}, 3, 6, 1, FP4_UE4M3_MAX, fp4_scale_of_ue4m3};
+
+void refine_mxfp4(const struct refine_ops *ops, const float *src, void *dst, size_t n, const float *weights)
+{
+	struct block_mxfp4 *b = dst;
+	for (size_t at = 0, size; at < n; at += size, b += size / QK) {
+		float now[REFINE_CHUNK];
+		const void *plane[1] = {b};
+		size = n - at < REFINE_CHUNK ? n - at : REFINE_CHUNK;
+		decode_mxfp4(plane, now, size);
+		refine_chunk(&mxfp4_scales, mxfp4_place, ops, src + at, now, b, size / QK, weights ? weights + at : NULL);
+	}
+}
+
+void refine_nvfp4(const struct refine_ops *ops, const float *src, void *dst, size_t n, const float *weights)
+{
+	struct block_nvfp4 *b = dst;
+	for (size_t at = 0, size; at < n; at += size, b += size / QK_NVFP4) {
+		float now[REFINE_CHUNK];
+		const void *plane[1] = {b};
+		size = n - at < REFINE_CHUNK ? n - at : REFINE_CHUNK;
+		decode_nvfp4(plane, now, size);
+		refine_chunk(&nvfp4_scales, nvfp4_place, ops, src + at, now, b, size / RUN, weights ? weights + at : NULL);
+	}
+}
+
+static void scalar_refine_mxfp4(const float *src, void *const *plane, size_t n, const float *weights)
+{
+	refine_mxfp4(&refine_scalar, src, plane[0], n, weights);
+}
+
+static void scalar_refine_nvfp4(const float *src, void *const *plane, size_t n, const float *weights)
+{
+	refine_nvfp4(&refine_scalar, src, plane[0], n, weights);
+}
+
 const struct heft_encoding quant_mxfp4 = {
 	.name = "mxfp4",
 	.about = "4-bit floats, a power of two as scale per 32",
@@ -99,6 +218,7 @@ const struct heft_encoding quant_mxfp4 = {
 	.codes = CODES(struct block_mxfp4, qs, qs, 0x77, 0xff, 13),
 	.decode = decode_mxfp4,
 	.encode = encode_mxfp4,
+	.refine = scalar_refine_mxfp4,
 };
 
 const struct heft_encoding quant_nvfp4 = {
@@ -111,4 +231,5 @@ const struct heft_encoding quant_nvfp4 = {
 	.codes = CODES(struct block_nvfp4, qs, qs, 0x77, 0xff, 13),
 	.decode = decode_nvfp4,
 	.encode = encode_nvfp4,
+	.refine = scalar_refine_nvfp4,
 };

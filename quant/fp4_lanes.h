@@ -16,17 +16,22 @@
 
 extern const struct heft_encoding quant_mxfp4, quant_nvfp4;
 
+LANE_FN vi lanes_over(vi index, vf size, vf middle)
+{
+	return i_add_where(index, v_lt(middle, size), i_set(1));
+}
+
 LANE_FN void lanes_codes_fp4(const float *x, int n, float scale, uint8_t *qs)
 {
-	static const float middle[7] = {0.5f, 1.5f, 2.5f, 3.5f, 5, 7, 10};
 	uint8_t code[QK];
+	vf m0 = v_set(0.5f * scale), m1 = v_set(1.5f * scale), m2 = v_set(2.5f * scale), m3 = v_set(3.5f * scale),
+	   m4 = v_set(5 * scale), m5 = v_set(7 * scale), m6 = v_set(10 * scale);
 	for (int i = 0; i < n; i += LANES) {
 		vf v = v_load(x + i), size = v_abs(v);
-		vi index = i_set(0), one = i_set(1);
-		for (int k = 0; k < 7; k++)
-			index = i_add_where(index, v_lt(v_set(middle[k] * scale), size), one);
-		vm negative = m_and(v_lt(v, v_set(0)), v_lt(v_set(middle[0] * scale), size));
-		i_store_bytes(code + i, i_add_where(index, negative, i_set(8)));
+		vi low = lanes_over(lanes_over(lanes_over(i_set(0), size, m0), size, m1), size, m2);
+		vi high = lanes_over(lanes_over(lanes_over(low, size, m3), size, m4), size, m5);
+		vm negative = m_and(v_lt(v, v_set(0)), v_lt(m0, size));
+		i_store_bytes(code + i, i_add_where(lanes_over(high, size, m6), negative, i_set(8)));
 	}
 	for (int i = 0; i < n / 2; i++)
 		qs[i] = (uint8_t)(code[i] | code[i + n / 2] << 4);

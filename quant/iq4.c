@@ -109,19 +109,13 @@ static void search_chunk(const struct iq4_ops *ops, const float *x, const float 
 	ops->search(x, importance, variance, n / QK, scale);
 }
 
-static void decode_run(const uint8_t qs[QK / 2], float d, float *dst)
-{
-	for (int i = 0; i < QK; i++)
-		dst[i] = d * iq4_value[qs[i % 16] >> i / 16 * 4 & 15];
-}
-
 /* ---- IQ4_NL ---------------------------------------------------------------------------------------------------- */
 
-static void decode_nl(const void *const *plane, float *dst, size_t n)
+void iq4_decode_nl(const void *const *plane, float *dst, size_t n)
 {
 	const struct block_iq4_nl *b = plane[0];
 	for (; n; n -= QK, b++, dst += QK)
-		decode_run(b->qs, float_of_half(b->d), dst);
+		iq4_decode_run(b->qs, float_of_half(b->d), dst);
 }
 
 void iq4_encode_nl(const struct iq4_ops *ops, const float *src, void *dst, size_t n, const float *weights)
@@ -145,12 +139,12 @@ static void encode_nl(const float *src, void *const *plane, size_t n, const floa
 
 /* ---- IQ4_XS ---------------------------------------------------------------------------------------------------- */
 
-static void decode_xs(const void *const *plane, float *dst, size_t n)
+void iq4_decode_xs(const void *const *plane, float *dst, size_t n)
 {
 	const struct block_iq4_xs *b = plane[0];
 	for (; n; n -= QK_K, b++)
 		for (int j = 0; j < IQ4_RUNS; j++, dst += QK)
-			decode_run(b->qs + j * QK / 2, float_of_half(b->d) * (float)iq4_xs_scale(b, j), dst);
+			iq4_decode_run(b->qs + j * QK / 2, float_of_half(b->d) * (float)iq4_xs_scale(b, j), dst);
 }
 
 /* Quantizes the best scales of the runs in turn; the codes are those for the scale before it became a half. */
@@ -198,8 +192,9 @@ const struct heft_encoding quant_iq4_nl = {
 	.n_planes = 1,
 	.plane = {{"data", 1, QK, sizeof(struct block_iq4_nl)}},
 	.codes = CODES(struct block_iq4_nl, qs, qs, 0, 0xff, 16),
-	.decode = decode_nl,
+	.decode = iq4_decode_nl,
 	.encode = encode_nl,
+	.refine = iq4_scalar_refine_nl,
 };
 
 const struct heft_encoding quant_iq4_xs = {
@@ -210,6 +205,7 @@ const struct heft_encoding quant_iq4_xs = {
 	.n_planes = 1,
 	.plane = {{"data", 1, QK_K, sizeof(struct block_iq4_xs)}},
 	.codes = CODES(struct block_iq4_xs, qs, qs, 0, 0xff, 16),
-	.decode = decode_xs,
+	.decode = iq4_decode_xs,
 	.encode = encode_xs,
+	.refine = iq4_scalar_refine_xs,
 };

@@ -36,6 +36,12 @@ static inline void iq4_xs_set_scales(struct block_iq4_xs *b, const int scale[IQ4
 	b->scales_h = high;
 }
 
+static inline void iq4_decode_run(const uint8_t qs[QK / 2], float d, float *dst)
+{
+	for (int i = 0; i < QK; i++)
+		dst[i] = d * iq4_value[qs[i % 16] >> i / 16 * 4 & 15];
+}
+
 /* An encoder is written once over these; a faster kernel is the same encoder with other ones (quant/iq4_lanes.h). */
 struct iq4_ops {
 	/* Sums of squares of n runs, front to back. */
@@ -49,5 +55,12 @@ extern const struct iq4_ops iq4_scalar;
 
 void iq4_encode_nl(const struct iq4_ops *ops, const float *src, void *dst, size_t n, const float *weights);
 void iq4_encode_xs(const struct iq4_ops *ops, const float *src, void *dst, size_t n, const float *weights);
+
+void iq4_decode_nl(const void *const *plane, float *dst, size_t n);
+void iq4_decode_xs(const void *const *plane, float *dst, size_t n);
+
+/* Of quant/iq4_refine.c. */
+void iq4_scalar_refine_nl(const float *src, void *const *plane, size_t n, const float *weights);
+void iq4_scalar_refine_xs(const float *src, void *const *plane, size_t n, const float *weights);
 
 #endif

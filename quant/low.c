@@ -16,6 +16,7 @@
 #include "bits.h"
 #include "blocks.h"
 #include "quant.h"
+#include "refine_values.h"
 
 static void decode_q1_0(const void *const *plane, float *dst, size_t n)
 {
@@ -67,6 +68,66 @@ static void encode_q2_0(const float *src, void *const *plane, size_t n, const fl
 	}
 }
 
+/* ---- effort ---------------------------------------------------------------------------------------------------- */
+
+/* clang-format off */
+static const float q2_0_tries[] = {
+	0.8f, -0.8f, 0.92f, -0.92f, 1.058f, -1.058f, 1.217f, -1.217f, 1.399f, -1.399f, 1.609f, -1.609f, 1.85f,
+	-1.85f, 2.128f, -2.128f, 2.447f, -2.447f, 2.814f, -2.814f, 3.236f, -3.236f, 3.722f, -3.722f, 4.28f,
+	-4.28f, 4.922f, -4.922f, 5.661f, -5.661f, 6.51f, -6.51f,
+};
+/* clang-format on */
+static const float q1_0_tries[] = {1};
+static const struct refine_run q1_0_run = {REFINE_SIGNS, QK1, 1, q1_0_tries};
+
+#define Q2_0_RUN {REFINE_QUARTERS, QK2, sizeof q2_0_tries / sizeof *q2_0_tries, q2_0_tries}
+static const struct refine_run q2_0_run = Q2_0_RUN;
+
+static void put_q1_0(void *block, uint16_t d, const float *x)
+{
+	struct block_q1_0 *b = block;
+	b->d = d;
+	float value[QK1];
+	refine_values(&q1_0_run, x, float_of_half(d), value);
+	memset(b->qs, 0, sizeof b->qs);
+	for (int i = 0; i < QK1; i++)
+		b->qs[i / 8] |= (value[i] > 0) << i % 8;
+}
+
+static void put_q2_0(void *block, uint16_t d, const float *x)
+{
+	struct block_q2_0 *b = block;
+	float value[QK2];
+	uint8_t code[QK2];
+	refine_values(&q2_0_run, x, float_of_half(d), value);
+	for (int i = 0; i < QK2; i++)
+		code[i] = (uint8_t)(value[i] + 1);
+	b->d = d;
+	pack_fours(b->qs, code);
+}
+
+void refine_q1_0(const struct refine_ops *ops, const float *src, void *dst, size_t n, const float *weights)
+{
+	static const struct refine_halves t = {{REFINE_SIGNS, QK1, 1, q1_0_tries}, sizeof(struct block_q1_0), decode_q1_0, put_q1_0};
+	refine_halves(&t, ops, src, dst, n, weights);
+}
+
+void refine_q2_0(const struct refine_ops *ops, const float *src, void *dst, size_t n, const float *weights)
+{
+	static const struct refine_halves t = {Q2_0_RUN, sizeof(struct block_q2_0), decode_q2_0, put_q2_0};
+	refine_halves(&t, ops, src, dst, n, weights);
+}
+
+static void scalar_refine_q1_0(const float *src, void *const *plane, size_t n, const float *weights)
+{
+	refine_q1_0(&refine_scalar, src, plane[0], n, weights);
+}
+
+static void scalar_refine_q2_0(const float *src, void *const *plane, size_t n, const float *weights)
+{
+	refine_q2_0(&refine_scalar, src, plane[0], n, weights);
+}
+
 const struct heft_encoding quant_q1_0 = {
 	.name = "q1_0",
 	.about = "signs, a half as scale per 128",
@@ -77,6 +138,7 @@ const struct heft_encoding quant_q1_0 = {
 	.codes = CODES(struct block_q1_0, qs, qs, 0, 0xff, 2),
 	.decode = decode_q1_0,
 	.encode = encode_q1_0,
+	.refine = scalar_refine_q1_0,
 };
 
 const struct heft_encoding quant_q2_0 = {
@@ -89,4 +151,5 @@ const struct heft_encoding quant_q2_0 = {
 	.codes = CODES(struct block_q2_0, qs, qs, 0, 0xff, 4),
 	.decode = decode_q2_0,
 	.encode = encode_q2_0,
+	.refine = scalar_refine_q2_0,
 };

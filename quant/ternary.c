@@ -17,6 +17,7 @@
 #include "bits.h"
 #include "blocks.h"
 #include "quant.h"
+#include "refine_values.h"
 
 /* The scale is the largest magnitude; a NaN is forgotten at the next number. */
 static uint16_t codes(const float *x, uint8_t code[QK_K])
@@ -82,6 +83,64 @@ static void encode_tq2_0(const float *src, void *const *plane, size_t n, const f
 	}
 }
 
+/* ---- effort ---------------------------------------------------------------------------------------------------- */
+
+/* clang-format off */
+static const float tries[] = {
+	0.6f, 0.678f, 0.7661f, 0.8657f, 0.9783f, 1.105f, 1.249f, 1.412f, 1.595f, 1.802f, 2.037f, 2.302f, 2.601f,
+	2.939f, 3.321f, 3.753f, 4.24f, 4.792f, 5.415f, 6.118f, 6.914f, 7.813f, 8.828f, 9.976f, 11.27f, 12.74f,
+};
+/* clang-format on */
+
+static void values_to_codes(const struct refine_run *r, uint16_t d, const float *x, uint8_t code[QK_K])
+{
+	float value[QK_K];
+	refine_values(r, x, float_of_half(d), value);
+	for (int i = 0; i < QK_K; i++)
+		code[i] = (uint8_t)(value[i] + 1);
+}
+
+#define RUN {REFINE_TERNARY, QK_K, sizeof tries / sizeof *tries, tries}
+static const struct refine_run run = RUN;
+
+static void put_tq1_0(void *block, uint16_t d, const float *x)
+{
+	uint8_t code[QK_K];
+	values_to_codes(&run, d, x, code);
+	tq1_pack_block(code, block);
+	((struct block_tq1_0 *)block)->d = d;
+}
+
+static void put_tq2_0(void *block, uint16_t d, const float *x)
+{
+	uint8_t code[QK_K];
+	values_to_codes(&run, d, x, code);
+	pack_quarters(((struct block_tq2_0 *)block)->qs, code);
+	((struct block_tq2_0 *)block)->d = d;
+}
+
+void refine_tq1_0(const struct refine_ops *ops, const float *src, void *dst, size_t n, const float *weights)
+{
+	static const struct refine_halves t = {RUN, sizeof(struct block_tq1_0), decode_tq1_0, put_tq1_0};
+	refine_halves(&t, ops, src, dst, n, weights);
+}
+
+void refine_tq2_0(const struct refine_ops *ops, const float *src, void *dst, size_t n, const float *weights)
+{
+	static const struct refine_halves t = {RUN, sizeof(struct block_tq2_0), decode_tq2_0, put_tq2_0};
+	refine_halves(&t, ops, src, dst, n, weights);
+}
+
+static void scalar_refine_tq1_0(const float *src, void *const *plane, size_t n, const float *weights)
+{
+	refine_tq1_0(&refine_scalar, src, plane[0], n, weights);
+}
+
+static void scalar_refine_tq2_0(const float *src, void *const *plane, size_t n, const float *weights)
+{
+	refine_tq2_0(&refine_scalar, src, plane[0], n, weights);
+}
+
 const struct heft_encoding quant_tq1_0 = {
 	.name = "tq1_0",
 	.about = "ternary codes, five in a byte, a half as scale per 256",
@@ -92,6 +151,7 @@ const struct heft_encoding quant_tq1_0 = {
 	.codes = CODES(struct block_tq1_0, qs, qh, 0, 0xff, 3),
 	.decode = decode_tq1_0,
 	.encode = encode_tq1_0,
+	.refine = scalar_refine_tq1_0,
 };
 
 const struct heft_encoding quant_tq2_0 = {
@@ -104,4 +164,5 @@ const struct heft_encoding quant_tq2_0 = {
 	.codes = CODES(struct block_tq2_0, qs, qs, 0, 0xaa, 3),
 	.decode = decode_tq2_0,
 	.encode = encode_tq2_0,
+	.refine = scalar_refine_tq2_0,
 };

@@ -1,0 +1,14 @@
+/*
+ * refine_values_neon.c - the searches of --effort high for the small types in 4 lanes.
+ */
+#if defined(__aarch64__)
+#include "lanes_neon.h"
+
+#include "iq4_value_neon.h"
+
+#include "../refine_values_lanes.h"
+
+static const struct refine_ops lanes_refine_ops = {lanes_refine_fit, lanes_refine_sums, lanes_refine_errors};
+
+REFINE_KERNELS(neon, QUANT_NEON)
+#endif

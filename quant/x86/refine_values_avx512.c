@@ -1,0 +1,14 @@
+/*
+ * refine_values_avx512.c - the searches of --effort high for the small types in 16 lanes.
+ */
+#if defined(__x86_64__)
+#include "lanes_avx512.h"
+
+#include "iq4_value_avx512.h"
+
+#include "../refine_values_lanes.h"
+
+static const struct refine_ops lanes_refine_ops = {lanes_refine_fit, lanes_refine_sums, lanes_refine_errors};
+
+REFINE_KERNELS(avx512, QUANT_AVX512)
+#endif
