@@ -1,5 +1,5 @@
 /*
- * recipe.c - prints the type that a recipe gives each tensor of a described model: "NAME TYPE" lines.
+ * recipe.c - prints the type that a recipe gives each tensor of a described model: "NAME TYPE" lines, sorted.
  *
  * usage: recipe MODEL.txt RECIPE [--imatrix] [--pure] [--leave] [--output=TYPE] [--embedding=TYPE] [PATTERN=TYPE ...]
  *        recipe --list          the names of the recipes
@@ -99,6 +99,11 @@ static void take_options(char **arg)
 	facts.rule = rule;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct recipe_item *)a)->name, ((const struct recipe_item *)b)->name);
+}
+
 static int list(void)
 {
 	for (size_t i = 0; recipe_at(i); i++)
@@ -120,6 +125,7 @@ int main(int argc, char **argv)
 	fclose(f);
 	take_options(argv + 3);
 	int rc = recipe_decide(r, item, n_items, &facts, arena, &err);
+	qsort(item, n_items, sizeof(*item), by_name);
 	for (size_t i = 0; i < n_items && !rc; i++)
 		printf("%s %s\n", item[i].name, item[i].type->name);
 	if (rc)
