@@ -435,7 +435,9 @@ int heft_check(const char *path, const struct heft_check_options *o, heft_proble
 
 struct heft_recipe_info {
 	const char *name;   /* "q4_k_m" */
+	const char *alias;  /* "q4_k", or NULL */
 	const char *about;
+	uint32_t file_type; /* general.file_type */
 	bool needs_imatrix; /* refused without an importance matrix, where its rows fit at all */
 };
 size_t heft_recipes(const struct heft_recipe_info **out); /* in table order */

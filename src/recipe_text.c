@@ -221,6 +221,13 @@ static int add_bases(struct recipe *r, struct arena *a)
 	return 0;
 }
 
+static struct heft_recipe_info info_of(const struct recipe *r)
+{
+	return (struct heft_recipe_info){
+		.name = r->name, .alias = r->alias, .about = r->about, .file_type = (uint32_t)r->file_type, .needs_imatrix = r->needs_imatrix,
+	};
+}
+
 /* Only whole recipes get their bases' rows: fragments stay as they are, so that no row comes twice. */
 static int finish(struct arena *a)
 {
@@ -237,7 +244,7 @@ static int finish(struct arena *a)
 		table.named[at] = r;
 	}
 	for (size_t i = 0; i < table.n_named; i++)
-		table.info[i] = (struct heft_recipe_info){ table.named[i]->name, table.named[i]->about, table.named[i]->needs_imatrix };
+		table.info[i] = info_of(table.named[i]);
 	return 0;
 }
 
