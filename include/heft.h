@@ -151,7 +151,7 @@ double heft_encoding_bits(const struct heft_encoding *e);         /* per weight,
 uint32_t heft_encoding_block(const struct heft_encoding *e);      /* elements per block */
 bool heft_encoding_lossy(const struct heft_encoding *e);          /* quantized: decoding does not give the source back */
 bool heft_encoding_can_encode(const struct heft_encoding *e);
-bool heft_encoding_needs_imatrix(const struct heft_encoding *e);  /* written with an importance matrix only */
+bool heft_encoding_needs_imatrix(const struct heft_encoding *e);  /* nothing sensible comes of it without an importance matrix */
 
 /* ---- models ---------------------------------------------------------------------------------------------------- */
 

@@ -230,11 +230,6 @@ bool heft_encoding_lossy(const struct heft_encoding *e)
 	return e->class == QUANT_BLOCK;
 }
 
-bool heft_encoding_needs_imatrix(const struct heft_encoding *e)
-{
-	return e->needs_weights;
-}
-
 bool heft_encoding_can_encode(const struct heft_encoding *e)
 {
 	return e->encode != NULL;

@@ -90,7 +90,7 @@ static int run(void *options, const struct list *args)
 		print_json();
 		return EXIT_DONE;
 	}
-	printf("%sTypes%s: how one tensor is stored; imatrix: written with an importance matrix only\n", style(stdout, BOLD), style(stdout, PLAIN));
+	printf("%sTypes%s: how one tensor is stored; imatrix: an importance matrix is needed\n", style(stdout, BOLD), style(stdout, PLAIN));
 	print_encodings();
 	printf("\n%sRecipes%s: which tensor gets which type\n", style(stdout, BOLD), style(stdout, PLAIN));
 	print_recipes();
