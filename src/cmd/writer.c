@@ -52,7 +52,7 @@ int writer_check(const struct writer *w)
 	size_t n;
 
 	if (w->prune_layers && !layers(w->prune_layers, layer, &n))
-		return misuse("'%s' is not L0,L1,... for --prune-layers", w->prune_layers);
+		return misuse("'%s' is not a list of layers for --prune-layers, write it like 20,21", w->prune_layers);
 	if (w->include_weights.n && w->exclude_weights.n)
 		return misuse("--include-weights and --exclude-weights do not go together");
 	if ((w->include_weights.n || w->exclude_weights.n) && !w->imatrix)

@@ -53,7 +53,8 @@ struct writer {
 	  (at) + offsetof(struct writer, strict) }
 
 #define WRITER_MODEL_ROWS(at)                                                                                          \
-	{ OPT_STRING, 0, "prune-layers", "L0,L1,...", NULL, "leave these layers out; those behind them move up",       \
+	{ OPT_STRING, 0, "prune-layers", "LAYERS", NULL,                                                                     \
+	  "leave these layers out, as in 20,21; those behind them move up (default: none)",                            \
 	  (at) + offsetof(struct writer, prune_layers) },                                                              \
 	{ OPT_LIST, 0, "override-kv", "KEY=TYPE:VALUE", NULL,                                                          \
 	  "set a metadata key; TYPE is int, float, bool or str; may be repeated",                                      \
