@@ -151,6 +151,7 @@ double heft_encoding_bits(const struct heft_encoding *e);         /* per weight,
 uint32_t heft_encoding_block(const struct heft_encoding *e);      /* elements per block */
 bool heft_encoding_lossy(const struct heft_encoding *e);          /* quantized: decoding does not give the source back */
 bool heft_encoding_can_encode(const struct heft_encoding *e);
+bool heft_encoding_needs_imatrix(const struct heft_encoding *e);  /* nothing sensible comes of it without an importance matrix */
 
 /* ---- models ---------------------------------------------------------------------------------------------------- */
 
@@ -303,7 +304,6 @@ struct heft_job {
 	const char *const *include_weights, *const *exclude_weights; /* parts of names: only these entries are used, or all but these */
 	size_t n_include_weights, n_exclude_weights;
 	const char *output_tensor_type, *token_embedding_type; /* encodings; NULL: the recipe's */
-	const char *tensor_type_file;    /* more PATTERN=TYPE, apart by white space */
 	const uint32_t *prune_layer;     /* layers to leave out; those behind them move up */
 	size_t n_prune_layers;
 	const char *const *override_kv;  /* "KEY=TYPE:VALUE", TYPE int, float, bool or str */
@@ -311,6 +311,7 @@ struct heft_job {
 	bool pure;                       /* one type for all that is quantized */
 	bool leave_output_tensor;        /* output.weight stays as it is */
 	bool keep_split;                 /* parts as the source's */
+	bool quantizer_order;            /* tensors and keys as llama-quantize orders them, so that the whole file is its file; else as the source does */
 	enum heft_effort effort;
 };
 
@@ -452,7 +453,10 @@ int heft_check(const char *path, const struct heft_check_options *o, heft_proble
 
 struct heft_recipe_info {
 	const char *name;   /* "q4_k_m" */
+	const char *alias;  /* "q4_k", or NULL */
 	const char *about;
+	uint32_t file_type; /* general.file_type */
+	bool needs_imatrix; /* refused without an importance matrix, where its rows fit at all */
 };
 size_t heft_recipes(const struct heft_recipe_info **out); /* in table order */
 

@@ -91,7 +91,7 @@ static int check_input(const struct heft_plan *p, const char *path, const struct
 
 	for (size_t i = 0; i < p->model->n_files; i++)
 		if (!stat(p->model->file[i].path, &in) && in.st_dev == st->st_dev && in.st_ino == st->st_ino)
-			return heft_fail(err, HEFT_E_SAME_FILE, "'%s' is also an input; name another output with -o", path);
+			return heft_fail(err, HEFT_E_SAME_FILE, "'%s' is also an input; name another output", path);
 	return 0;
 }
 

@@ -25,6 +25,15 @@ void kv_set(struct kv_list *l, const char *key, struct heft_value value)
 	old->value = value;
 }
 
+void kv_set_last(struct kv_list *l, const char *key, struct heft_value value)
+{
+	struct heft_kv *old = find(l->v, l->n, key);
+
+	if (old)
+		memmove(old, old + 1, (size_t)(l->v + --l->n - old) * sizeof *old);
+	kv_set(l, key, value);
+}
+
 void kv_set_all(struct kv_list *l, const struct heft_kv *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

@@ -14,6 +14,7 @@ struct kv_list {
 };
 
 void kv_set(struct kv_list *l, const char *key, struct heft_value value); /* replaces an equal key, else appends */
+void kv_set_last(struct kv_list *l, const char *key, struct heft_value value); /* the key becomes the last one */
 void kv_set_all(struct kv_list *l, const struct heft_kv *v, size_t n);
 void kv_remove_prefix(struct kv_list *l, const char *prefix);
 const struct heft_value *kv_find(const struct heft_kv *v, size_t n, const char *key);

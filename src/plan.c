@@ -22,6 +22,9 @@ struct build {
 	bool keeps_names;          /* the target has the source's own names */
 	bool from_gguf;
 	const char *auto_type;     /* what -t auto stands for */
+	const struct heft_encoding *output_type, *embedding_type; /* or NULL */
+	uint32_t *part;            /* of each weight, with keep_split; else NULL */
+	struct kv_list facts;      /* metadata as the recipes see it */
 	const char *via;           /* what --via says; NULL where it is not given: auto, but a float type goes there directly */
 };
 
@@ -72,6 +75,7 @@ static int add_weights(struct build *b)
 		struct plan_weight *w = &p->weight[i];
 
 		w->weight = &f->weight[i];
+		w->old_name = p->old_name[i];
 		if (tile_plan_init(&w->tile, w->weight, b->err))
 			return -1;
 		w->keeps_f32 = !b->keeps_names && !b->from_gguf &&
@@ -147,11 +151,50 @@ static bool is_exact(const struct weight *w, const struct heft_encoding *e)
 	return weight_moves_only(w);
 }
 
+static bool keeps_types(const char *type)
+{
+	return is_word(type, "keep") || is_word(type, "copy");
+}
+
+/* What llama-quantize takes the file type to be where no key says it: that of most tensors, marked as a guess. */
+static uint32_t guess_file_type(const struct heft_plan *p)
+{
+	enum { GUESSED = 1024 };
+	const struct heft_encoding *e, *most = NULL;
+	size_t best = 0;
+
+	for (size_t k = 0; (e = quant_at(k)); k++) {
+		size_t n = 0;
+
+		for (size_t i = 0; i < p->n_weights; i++)
+			n += source_encoding(p->weight[i].weight) == e;
+		if (n > best) {
+			best = n;
+			most = e;
+		}
+	}
+	const struct recipe *r = most ? recipe_find(most->name) : NULL;
+	return GUESSED | (r ? recipe_file_type(r) : 0);
+}
+
+/* In llama-quantize's order: behind all other keys. */
+static void set_file_type_last(struct kv_list *kv, uint32_t file_type)
+{
+	enum { QUANTIZATION_VERSION = 2 };
+
+	kv_set_last(kv, "general.quantization_version", value_u32(QUANTIZATION_VERSION));
+	kv_set_last(kv, "general.file_type", value_u32(file_type));
+}
+
 static void set_file_type(const struct build *b, struct plan_output *o, uint32_t file_type)
 {
 	struct heft_kv *kv;
 	size_t n;
 
+	if (b->job->quantizer_order) {
+		set_file_type_last(&o->kv, file_type);
+		return;
+	}
 	if (!b->from_gguf) {
 		kv_set(&o->kv, "general.file_type", value_u32(file_type));
 		return;
@@ -161,18 +204,46 @@ static void set_file_type(const struct build *b, struct plan_output *o, uint32_t
 	kv_set_all(&o->kv, kv, n);
 }
 
+/* Metadata that depends on the type, and what the user says about it. */
+static void set_metadata(const struct build *b, struct plan_output *o, const char *type)
+{
+	const struct heft_plan *p = b->plan;
+	const struct recipe *r = keeps_types(type) ? NULL : recipe_find(type);
+
+	if (r)
+		set_file_type(b, o, recipe_file_type(r));
+	else if (is_word(type, "copy"))
+		set_file_type(b, o, (uint32_t)kv_uint(o->kv.v, o->kv.n, "general.file_type", guess_file_type(p)));
+	for (size_t i = 0; i < p->override.n; i++)
+		kv_set_last(&o->kv, p->override.v[i].key, p->override.v[i].value);
+}
+
+static struct recipe_facts recipe_facts(const struct build *b)
+{
+	const struct heft_plan *p = b->plan;
+	const struct heft_job *j = b->job;
+	const char *arch = kv_string(b->facts.v, b->facts.n, "general.architecture");
+
+	return (struct recipe_facts){
+		.arch = arch ? arch : p->family.arch, .kv = b->facts.v, .n_kv = b->facts.n,
+		.rule = j->tensor_type, .n_rules = j->n_tensor_types,
+		.output_type = b->output_type, .embedding_type = b->embedding_type,
+		.imatrix = p->imatrix && p->imatrix->n_entries, .pure = j->pure, .leave_output = j->leave_output_tensor,
+		.in_order = j->keep_split, .strict = j->strict,
+	};
+}
+
 static int decide_types(struct build *b, struct plan_output *o, const char *type)
 {
 	struct heft_plan *p = b->plan;
-	const char *via = is_word(type, "keep") ? NULL : is_plain_float(type) && !b->via ? type : b->via ? b->via : b->auto_type;
-	const struct recipe *r = is_word(type, "keep") ? NULL : recipe_find(type);
+	const char *via = keeps_types(type) ? NULL : is_plain_float(type) && !b->via ? type : b->via ? b->via : b->auto_type;
+	const struct recipe *r = keeps_types(type) ? NULL : recipe_find(type);
 	bool quantizer = r && (b->from_gguf || !is_plain_float(type) || !is_word(via, type)); /* else the converter alone writes the file */
 	struct recipe_item *item = recipe_items(b, via, quantizer);
-	struct recipe_facts facts = {
-		.arch = p->family.arch, .kv = p->family.kv.v, .n_kv = p->family.kv.n,
-		.rule = b->job->tensor_type, .n_rules = b->job->n_tensor_types, .strict = b->job->strict,
-	};
+	struct recipe_facts facts = recipe_facts(b);
 
+	if (is_word(type, "copy") && (facts.n_rules || facts.output_type || facts.embedding_type))
+		return heft_fail(b->err, HEFT_E_OPTION, "copy changes no tensor's type: leave out the options that name types, or use keep");
 	if (recipe_decide(r, item, p->n_weights, &facts, p->arena, b->err))
 		return -1;
 	for (size_t i = 0; i < p->n_weights; i++) {
@@ -185,8 +256,7 @@ static int decide_types(struct build *b, struct plan_output *o, const char *type
 		if (item[i].stored != item[i].type && !is_exact(p->weight[i].weight, item[i].stored))
 			o->via[i] = item[i].stored;
 	}
-	if (r)
-		set_file_type(b, o, recipe_file_type(r));
+	set_metadata(b, o, type);
 	return 0;
 }
 
@@ -194,7 +264,7 @@ static int known_type(const struct build *b, const char *type)
 {
 	bool recipe = recipe_find(type) != NULL;
 
-	if (is_word(type, "keep") || (recipe && !b->keeps_names) || (b->keeps_names && is_plain_float(type)))
+	if (is_word(type, "keep") || ((recipe || is_word(type, "copy")) && !b->keeps_names) || (b->keeps_names && is_plain_float(type)))
 		return 0;
 	if (b->keeps_names && (recipe || quant_find(type)))
 		return heft_fail(b->err, HEFT_E_TYPE, "type '%s' cannot be written as %s; use f32, f16, bf16 or keep", type,
@@ -308,7 +378,7 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 {
 	struct heft_plan *p = b->plan;
 	const char *type = spec->type ? spec->type : "auto";
-	struct plan_limits limits = { b->job->split_size, b->job->split_tensors };
+	struct plan_limits limits = { b->job->split_size, b->job->split_tensors, b->part };
 
 	if (is_word(type, "auto"))
 		type = b->from_gguf && !b->keeps_names ? "keep" : b->auto_type;
@@ -332,6 +402,7 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 		if (check_item(b, o, i))
 			return -1;
 	o->pub.type = arena_strdup(p->arena, recipe_find(type) ? recipe_name(recipe_find(type)) : type);
+	plan_edit_metadata(p, &o->kv, b->job);
 	if (plan_importance(p, o, b->job, b->err))
 		return -1;
 	o->pub.path = output_path(b, o, spec->path, o->pub.type);
@@ -361,8 +432,31 @@ static int add_outputs(struct build *b)
 			if (!strcmp(p->output[k].pub.path, p->output[i].pub.path))
 				return heft_fail(b->err, HEFT_E_OPTION, "two outputs are called '%s'", p->output[i].pub.path);
 	}
-	if (pipes && (b->job->split_size || b->job->split_tensors))
+	if (pipes && (b->job->split_size || b->job->split_tensors || b->job->keep_split))
 		return heft_fail(b->err, HEFT_E_OPTION, "standard output cannot be split");
+	return 0;
+}
+
+static int named_encoding(const struct build *b, const char *option, const char *name, const struct heft_encoding **out)
+{
+	*out = name ? quant_find(name) : NULL;
+	if (name && (!*out || !((*out)->encode || (*out)->class == QUANT_FLOAT)))
+		return heft_fail(b->err, HEFT_E_TYPE, "%s '%s': no type to write ('heft types' lists them)", option, name);
+	return 0;
+}
+
+static int check_together(const struct build *b)
+{
+	const struct heft_job *j = b->job;
+	bool quantizes = j->n_tensor_types || j->output_tensor_type || j->token_embedding_type || j->pure || j->leave_output_tensor;
+
+	if (b->keeps_names && (quantizes || j->vocab_only || j->n_override_kv || j->n_prune_layers || j->keep_split || j->imatrix))
+		return heft_fail(b->err, HEFT_E_OPTION,
+				 "--imatrix, types of single tensors, --pure, --override-kv, --prune-layers, --keep-split and --vocab-only go with --to gguf");
+	if (j->leave_output_tensor && j->output_tensor_type)
+		return heft_fail(b->err, HEFT_E_OPTION, "--leave-output-tensor and --output-tensor-type do not go together");
+	if (j->keep_split && (j->split_size || j->split_tensors))
+		return heft_fail(b->err, HEFT_E_OPTION, "--keep-split goes with neither --split-size nor --split-tensors");
 	return 0;
 }
 
@@ -383,9 +477,25 @@ static int check_words(struct build *b)
 	b->from_gguf = !strcmp(b->plan->model->format, "gguf");
 	b->auto_type = auto_type(b->plan->model);
 	b->via = is_word(j->via, "auto") ? b->auto_type : j->via;
-	if (b->keeps_names && (j->n_tensor_types || j->vocab_only || j->imatrix))
-		return heft_fail(b->err, HEFT_E_OPTION, "--tensor-type, --imatrix and --vocab-only go with --to gguf");
-	return 0;
+	if (named_encoding(b, "--output-tensor-type", j->output_tensor_type, &b->output_type) ||
+	    named_encoding(b, "--token-embedding-type", j->token_embedding_type, &b->embedding_type))
+		return -1;
+	return check_together(b);
+}
+
+/* What the recipes see: metadata with the user's overrides, and layers as they were before some were left out. */
+static void set_facts(struct build *b)
+{
+	struct heft_plan *p = b->plan;
+
+	b->facts.arena = p->arena;
+	kv_set_all(&b->facts, p->family.kv.v, p->family.kv.n);
+	kv_set_all(&b->facts, p->override.v, p->override.n);
+	if (!b->job->keep_split)
+		return;
+	b->part = arena_array(p->arena, p->n_weights, sizeof *b->part);
+	for (size_t i = 0; i < p->n_weights; i++)
+		b->part[i] = p->weight[i].weight->n_sources ? p->weight[i].weight->source[0]->plane[0].file : 0;
 }
 
 static int build_plan(struct build *b)
@@ -399,8 +509,10 @@ static int build_plan(struct build *b)
 		return -1;
 	fo = (struct family_options){ .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
 				      .model_name = j->model_name, .own_names = b->keeps_names, .vocab_only = j->vocab_only };
-	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || add_weights(b) ||
-	    plan_open_importance(p, j, b->err) || add_outputs(b))
+	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || plan_edit(p, j, b->err) || add_weights(b))
+		return -1;
+	set_facts(b);
+	if (plan_open_importance(p, j, b->err) || add_outputs(b))
 		return -1;
 	return plan_order(p, j->spool ? j->spool : DEFAULT_SPOOL, b->err);
 }

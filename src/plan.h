@@ -10,6 +10,7 @@
 
 struct plan_weight {
 	struct weight *weight;
+	const char *old_name;   /* before layers were left out: what an importance matrix calls it */
 	struct tile_plan tile;
 	bool keeps_f32;
 };
@@ -49,6 +50,9 @@ struct heft_plan {
 	struct arena *arena;
 	struct heft_model *model;
 	struct family family;
+	struct kv_list override;    /* of --override-kv */
+	uint32_t layers_left;       /* after --prune-layers; 0: all */
+	const char **old_name;      /* of the family's weights */
 	struct plan_weight *weight; /* item i of every output is weight i */
 	size_t n_weights;
 	struct plan_output *output;
@@ -63,11 +67,17 @@ struct heft_plan {
 	struct heft_error **error;   /* filled by a run */
 };
 
+/* plan_edit.c: overrides, order and layers of the family's weights; then, when an output's metadata is complete, what leaving layers out
+ * changes in it. */
+int plan_edit(struct heft_plan *p, const struct heft_job *job, struct heft_err *err);
+void plan_edit_metadata(const struct heft_plan *p, struct kv_list *kv, const struct heft_job *job);
+
 /* plan_order.c: fills plan->segment, refuses an order that needs more than `spool` bytes. */
 int plan_order(struct heft_plan *p, uint64_t spool, struct heft_err *err);
 /* plan_layout.c: parts, headers, offsets and sizes of one output. */
 struct plan_limits {
 	uint64_t split_size, split_tensors;
+	const uint32_t *part; /* of each item, ascending: keep_split; NULL: by the limits */
 };
 int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct arena *a, struct heft_err *err);
 

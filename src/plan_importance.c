@@ -56,7 +56,7 @@ static int select_entries(struct heft_imatrix *im, const struct heft_job *job, s
 static bool names_any(const struct heft_imatrix *im, const struct heft_plan *p)
 {
 	for (size_t i = 0; i < p->n_weights; i++)
-		if (heft_imatrix_find(im, p->weight[i].weight->name))
+		if (heft_imatrix_find(im, p->weight[i].old_name))
 			return true;
 	return false;
 }
@@ -85,14 +85,9 @@ static bool is_embedding(const char *name)
 /* The reference makes these of the embeddings and the output without one. */
 static bool reference_needs(const struct plan_output *o, const struct heft_item *it)
 {
-	static const char *const type[] = { "iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq3_xxs" };
-
 	if (is_embedding(it->name) || !strcmp(it->name, "output.weight"))
 		return false;
-	for (size_t i = 0; i < sizeof type / sizeof *type; i++)
-		if (!strcmp(it->to->name, type[i]))
-			return true;
-	return !strcmp(it->to->name, "q2_k") && !strcmp(o->pub.type, "q2_k_s");
+	return heft_encoding_needs_imatrix(it->to) || (!strcmp(it->to->name, "q2_k") && !strcmp(o->pub.type, "q2_k_s"));
 }
 
 int plan_check_needs(const struct heft_plan *p, struct heft_err *err)
@@ -121,9 +116,10 @@ static uint64_t dim_from_end(const struct heft_item *it, int i)
 	return it->rank > i ? it->dim[it->rank - 1 - i] : 1;
 }
 
-static int find_entry(const struct heft_plan *p, const struct heft_item *it, const float **importance, struct heft_err *err)
+static int find_entry(const struct heft_plan *p, const struct plan_output *o, size_t i, const float **importance, struct heft_err *err)
 {
-	const struct heft_imatrix_entry *e = p->imatrix ? heft_imatrix_find(p->imatrix, it->name) : NULL;
+	const struct heft_item *it = &o->item[i];
+	const struct heft_imatrix_entry *e = p->imatrix ? heft_imatrix_find(p->imatrix, p->weight[i].old_name) : NULL;
 	uint64_t columns = dim_from_end(it, 0), matrices = dim_from_end(it, 2);
 
 	*importance = NULL;
@@ -153,12 +149,12 @@ static struct heft_value last_part(const char *path, struct arena *a)
 static void set_keys(struct plan_output *o, const struct heft_imatrix *im, struct arena *a)
 {
 	kv_remove_prefix(&o->kv, "quantize.imatrix.");
-	kv_set(&o->kv, "quantize.imatrix.file", last_part(im->path[0], a));
+	kv_set_last(&o->kv, "quantize.imatrix.file", last_part(im->path[0], a));
 	if (im->n_datasets)
-		kv_set(&o->kv, "quantize.imatrix.dataset", last_part(im->dataset[0], a));
-	kv_set(&o->kv, "quantize.imatrix.entries_count", value_u32((uint32_t)im->n_entries));
+		kv_set_last(&o->kv, "quantize.imatrix.dataset", last_part(im->dataset[0], a));
+	kv_set_last(&o->kv, "quantize.imatrix.entries_count", value_u32((uint32_t)im->n_entries));
 	if (im->chunks)
-		kv_set(&o->kv, "quantize.imatrix.chunks_count", value_u32((uint32_t)im->chunks));
+		kv_set_last(&o->kv, "quantize.imatrix.chunks_count", value_u32((uint32_t)im->chunks));
 }
 
 int plan_importance(struct heft_plan *p, struct plan_output *o, const struct heft_job *job, struct heft_err *err)
@@ -171,7 +167,7 @@ int plan_importance(struct heft_plan *p, struct plan_output *o, const struct hef
 
 		if (o->copy[i] || it->to->class != QUANT_BLOCK)
 			continue;
-		if (find_entry(p, it, &importance, err))
+		if (find_entry(p, o, i, &importance, err))
 			return -1;
 		if (importance)
 			o->importance[i] = importance;

@@ -2,7 +2,8 @@
  * plan_layout.c - cuts one output into parts and lays each of them out.
  *
  * Parts are filled in order, as the reference's writer does: a tensor begins a new part where the part has as many tensors as allowed, or would
- * pass the size (tensor bytes only; a single larger tensor makes a larger part).
+ * pass the size (tensor bytes only; a single larger tensor makes a larger part). With keep_split each has its source's part, even if that
+ * leaves parts without tensors.
  */
 #include "plan.h"
 
@@ -26,7 +27,9 @@ static size_t cut(struct plan_output *o, size_t n_items, const struct plan_limit
 	uint64_t tensors = 0, bytes = 0;
 	size_t part = 0;
 
-	for (size_t i = 0; i < n_items; i++) {
+	for (size_t i = 0; l->part && i < n_items; i++)
+		part = o->item[i].part = l->part[i];
+	for (size_t i = 0; !l->part && i < n_items; i++) {
 		if (begins_part(l, tensors, bytes, o->item[i].size)) {
 			part++;
 			tensors = bytes = 0;
@@ -38,12 +41,12 @@ static size_t cut(struct plan_output *o, size_t n_items, const struct plan_limit
 	return part + 1;
 }
 
-static const char *part_path(const struct plan_output *o, size_t part, struct arena *a)
+static const char *part_path(const struct plan_output *o, const struct plan_limits *l, size_t part, struct arena *a)
 {
 	const char *path = o->pub.path, *ext = o->format->extension;
 	size_t n = strlen(path), e = strlen(ext);
 
-	if (o->n_parts == 1)
+	if (o->n_parts == 1 && !l->part)
 		return path;
 	if (n > e && !strcmp(path + n - e, ext))
 		n -= e;
@@ -123,15 +126,15 @@ int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct 
 		return heft_fail(err, HEFT_E_OPTION, "%zu parts are more than a set may have", o->n_parts);
 	o->part = arena_array(a, o->n_parts, sizeof *o->part);
 	for (size_t i = 0; i < o->n_parts; i++) {
-		o->part[i].path = part_path(o, i, a);
+		o->part[i].path = part_path(o, limits, i, a);
 		fill_layout(o, i, n, a);
 		if (o->format->layout(&o->part[i].layout, a, err))
 			return -1;
 		for (size_t k = 0; k < o->part[i].layout.n_tensors; k++)
 			o->item[o->part[i].first_item + k].offset = o->part[i].layout.tensor[k].offset;
 	}
-	if (o->n_parts > 1) {
-		if (strcmp(o->format->name, "gguf"))
+	if (o->n_parts > 1 || limits->part) {
+		if (o->n_parts > 1 && strcmp(o->format->name, "gguf"))
 			index_of_parts(o, n, a);
 		o->pub.path = o->part[0].path;
 	}

@@ -1,9 +1,10 @@
 /*
- * recipe.c - the encoding of each tensor: kept as it is, by a rule of the user's, or by the recipe; then a type that
- * its rows can have.
+ * recipe.c - the encoding of each tensor: kept as it is; as the user says for the output matrix or the embeddings; by a
+ * rule of the user's, or by the recipe, and then a type that its rows can have.
  *
  * Some rows of recipes ask for a tensor's place among those of its kind (i of n). Places are counted in the reference's
- * order, by layer and then by name, and leave out tensors that a rule of the user's decided.
+ * order, by layer and then by name, and leave out tensors that a rule of the user's decided. A feed-forward tensor's i
+ * is its layer where the model has experts; `place` is always counted.
  */
 #include "recipe_rows.h"
 
@@ -30,8 +31,8 @@ struct decision {
 	struct rules *rules;
 	const struct recipe_item *item;
 	int64_t counted[KINDS], values; /* values: tensors that hold attention values */
-	int64_t i, n;
-	bool tied, quantizes;
+	int64_t i, place, n;
+	bool tied, quantizes, output_used, embedding_used;
 	struct misfit {
 		const struct recipe_item *item;
 		const struct heft_encoding *asked;
@@ -40,6 +41,11 @@ struct decision {
 };
 
 /* ---- names ---- */
+
+static uint64_t width(const struct recipe_item *item)
+{
+	return item->shape.rank ? item->shape.dim[item->shape.rank - 1] : 1;
+}
 
 static struct value kv_value(const struct heft_value *v, struct arena *a)
 {
@@ -87,6 +93,9 @@ static bool find_fact(const struct decision *d, const char *name, struct value *
 	} facts[] = {
 		{ "i", v_int(d->i) },
 		{ "n", v_int(d->n) },
+		{ "place", v_int(d->place) },
+		{ "imatrix", v_bool(d->facts->imatrix) },
+		{ "width", v_int((int64_t)width(d->item)) },
 		{ "tied", v_bool(d->tied) },
 		{ "name", v_str(d->item->name) },
 		{ "rank", v_int(d->item->shape.rank) },
@@ -142,11 +151,12 @@ static const struct kind *kind_of(const char *name)
 
 static void take_place(struct decision *d, const struct kind *k)
 {
-	d->i = d->n = 0;
+	d->i = d->place = d->n = 0;
 	if (!k)
 		return;
 	int64_t *counted = &d->counted[k - kinds];
-	d->i = k->by_layer && count_of(d, "expert_count") > 1 ? layer_of(d->item->name) : *counted;
+	d->place = *counted;
+	d->i = k->by_layer && count_of(d, "expert_count") > 1 ? layer_of(d->item->name) : d->place;
 	d->n = k->by_layer ? count_of(d, "block_count") : d->values;
 	++*counted;
 }
@@ -159,6 +169,11 @@ static int by_layer(const void *a, const void *b)
 }
 
 /* ---- the decision ---- */
+
+static bool is_embedding(const char *name)
+{
+	return !strcmp(name, "token_embd.weight") || !strcmp(name, "per_layer_token_embd.weight");
+}
 
 static int row_holds(struct decision *d, const struct choice *c, bool *holds)
 {
@@ -182,11 +197,6 @@ static int first_row(struct decision *d, const struct choice *rows, size_t n, co
 			*out = &rows[k];
 	}
 	return 0;
-}
-
-static uint64_t width(const struct recipe_item *item)
-{
-	return item->shape.rank ? item->shape.dim[item->shape.rank - 1] : 1;
 }
 
 /* With --strict. */
@@ -221,34 +231,85 @@ static int fall_back(struct decision *d, struct recipe_item *item, struct arena 
 	return 0;
 }
 
+/* What the user says of the output matrix and the embeddings. A tied embedding is the output matrix too, but only to a recipe's rows,
+ * which --pure and the float types do not ask. */
+enum precedence { BEFORE_RULES, BEHIND_RULES, LIKE_A_RULE }; /* only a rule's type may fall back */
+
+static const struct heft_encoding *named_type(struct decision *d, const struct recipe_item *item, const char **why, enum precedence *p)
+{
+	const struct recipe_facts *f = d->facts;
+	bool output = !strcmp(item->name, "output.weight"), embedding = is_embedding(item->name);
+	bool rows = d->quantizes && !f->pure && d->recipe->type->class == QUANT_BLOCK;
+
+	d->embedding_used |= embedding;
+	d->output_used |= output || (embedding && d->tied);
+	*p = BEFORE_RULES;
+	if (f->embedding_type && embedding) {
+		if (strcmp(item->name, "token_embd.weight"))
+			*p = BEHIND_RULES;
+		*why = "--token-embedding-type";
+		return f->embedding_type;
+	}
+	if (!f->output_type || !(output || (embedding && d->tied && rows)))
+		return NULL;
+	if (!output)
+		*p = LIKE_A_RULE;
+	*why = "--output-tensor-type";
+	return f->output_type;
+}
+
+static int by_recipe(struct decision *d, struct recipe_item *item)
+{
+	const struct choice *row = NULL;
+	take_place(d, kind_of(item->name));
+	if (!d->facts->pure && first_row(d, d->recipe->choice, d->recipe->n_choice, &row))
+		return -1;
+	item->type = row ? row->type : d->recipe->type;
+	return 0;
+}
+
 static int decide(struct decision *d, struct recipe_item *item, const char *recipe_why, struct arena *a)
 {
 	const struct choice *row;
-	const char *rule = NULL;
+	const char *text = NULL;
+	enum precedence p;
 	d->item = item;
-	d->i = d->n = 0;
+	d->i = d->place = d->n = 0;
 	item->fallback = false;
 	item->type = item->stored;
 	if (first_row(d, d->recipe->keep, d->recipe->n_keep, &row))
 		return -1;
-	if (row) {
-		item->why = row->why;
+	item->why = row ? row->why : "the output matrix is left as it is";
+	if (row || (d->facts->leave_output && !strcmp(item->name, "output.weight")))
 		return 0;
+	const struct heft_encoding *ruled = rules_find(d->rules, item->name, &text);
+	const struct heft_encoding *named = named_type(d, item, &item->why, &p);
+	if (ruled && (!named || p != BEFORE_RULES)) {
+		item->type = ruled;
+		item->why = arena_printf(a, "rule '%s'", text);
+	} else if (named) {
+		item->type = named;
+		if (p != LIKE_A_RULE)
+			return 0;
+	} else {
+		item->why = recipe_why;
+		if (!d->quantizes)
+			return 0;
+		if (by_recipe(d, item))
+			return -1;
 	}
-	const struct heft_encoding *chosen = rules_find(d->rules, item->name, &rule);
-	if (chosen) {
-		item->type = chosen;
-		item->why = arena_printf(a, "rule '%s'", rule);
-		return fall_back(d, item, a);
-	}
-	item->why = recipe_why;
-	if (!d->quantizes)
-		return 0;
-	take_place(d, kind_of(item->name));
-	if (first_row(d, d->recipe->choice, d->recipe->n_choice, &row))
-		return -1;
-	item->type = row ? row->type : d->recipe->type;
 	return fall_back(d, item, a);
+}
+
+/* What the user asked for and no tensor took. */
+static int check_asked(const struct decision *d, struct heft_err *err)
+{
+	const struct recipe_facts *f = d->facts;
+	if (f->output_type && !d->output_used)
+		return heft_fail(err, HEFT_E_PATTERN, "--output-tensor-type %s: there is no output matrix that it decides", f->output_type->name);
+	if (f->embedding_type && !d->embedding_used)
+		return heft_fail(err, HEFT_E_PATTERN, "--token-embedding-type %s: there are no token embeddings that it decides", f->embedding_type->name);
+	return rules_check_used(d->rules, err);
 }
 
 static void survey(struct decision *d, const struct recipe_item *item, size_t n)
@@ -275,7 +336,8 @@ int recipe_decide(const struct recipe *r, struct recipe_item *item, size_t n, co
 	survey(d, item, n);
 	for (size_t i = 0; i < n; i++)
 		order[i] = &item[i];
-	qsort(order, n, sizeof(*order), by_layer);
+	if (!f->in_order)
+		qsort(order, n, sizeof(*order), by_layer);
 	if (!(d->rules = rules_open(f->rule, f->n_rules, err)))
 		return -1;
 	const char *why = r ? arena_printf(a, "recipe %s", r->name) : "kept";
@@ -283,7 +345,7 @@ int recipe_decide(const struct recipe *r, struct recipe_item *item, size_t n, co
 	for (size_t i = 0; i < n && !rc; i++)
 		rc = decide(d, order[i], why, a);
 	if (!rc)
-		rc = rules_check_used(d->rules, err);
+		rc = check_asked(d, err);
 	if (!rc && f->strict)
 		rc = refuse_misfits(d, err);
 	rules_close(d->rules);

@@ -14,8 +14,9 @@ const struct recipe *recipe_find(const char *name); /* any case, "q4_k_m" */
 const char *recipe_name(const struct recipe *r);
 const char *recipe_about(const struct recipe *r);
 uint32_t recipe_file_type(const struct recipe *r);  /* general.file_type */
+bool recipe_needs_imatrix(const struct recipe *r);  /* nothing sensible comes of it without one */
 
-/* One tensor to be decided; in the order of the file that the reference would read (recipe_decide sorts as it does). */
+/* One tensor to be decided; in any order (recipe_decide sorts as the reference does) unless facts say in_order. */
 struct recipe_item {
 	const char *name;             /* GGUF name */
 	struct shape shape;
@@ -32,10 +33,15 @@ struct recipe_facts {
 	size_t n_kv;
 	const char *const *rule;      /* --tensor-type PATTERN=TYPE, the first that matches decides */
 	size_t n_rules;
+	const struct heft_encoding *output_type, *embedding_type; /* of output.weight and of token embeddings; NULL: by rules and recipe */
+	bool imatrix;                 /* an importance matrix is at hand */
+	bool pure;                    /* the recipe's own type for all, none of its rows */
+	bool leave_output;            /* output.weight stays as it is */
+	bool in_order;                /* places are counted in the items' order */
 	bool strict;                  /* a fallback is an error */
 };
 
-/* Decides every item. A rule that matches nothing, an unknown type, a fallback with strict: errors. */
+/* Decides every item. A rule that matches nothing, a type that no tensor takes, an unknown type, a fallback with strict: errors. */
 int recipe_decide(const struct recipe *r, struct recipe_item *item, size_t n, const struct recipe_facts *f, struct arena *a,
 		  struct heft_err *err);
 

@@ -29,6 +29,7 @@ struct recipe {
 	const char *alias;
 	const char *file;
 	int64_t file_type;
+	bool needs_imatrix;
 	const struct heft_encoding *type; /* for what no row takes */
 	const char *base;
 	struct choice *keep, *choice;

@@ -3,6 +3,7 @@
  *
  *   recipe NAME [| ALIAS]        fragment NAME
  *   about "text"                 file_type N (general.file_type)
+ *   needs imatrix                nothing sensible comes of it without one
  *   base NAME                    its rows stand behind the own ones
  *   let NAME = E
  *   keep PATTERN "why" [when E]  not touched
@@ -81,6 +82,12 @@ static int row_base(struct scan *s, struct recipe *r)
 	return take_name(s, &r->base);
 }
 
+static int row_needs(struct scan *s, struct recipe *r)
+{
+	r->needs_imatrix = scan_word(s, "imatrix");
+	return r->needs_imatrix ? 0 : scan_fail(s, "expected needs imatrix");
+}
+
 static int row_type(struct scan *s, struct recipe *r)
 {
 	return take_type(s, &r->type);
@@ -145,7 +152,7 @@ static const struct {
 	const char *name;
 	int (*parse)(struct scan *s, struct recipe *r);
 } words[] = { { "recipe", row_recipe }, { "fragment", row_fragment }, { "about", row_about },
-	{ "file_type", row_file_type }, { "base", row_base }, { "type", row_type }, { "let", row_let },
+	{ "file_type", row_file_type }, { "needs", row_needs }, { "base", row_base }, { "type", row_type }, { "let", row_let },
 	{ "keep", row_keep }, { "fallback", row_fallback } };
 
 static int parse_row(struct scan *s, struct recipe *r)
@@ -214,6 +221,13 @@ static int add_bases(struct recipe *r, struct arena *a)
 	return 0;
 }
 
+static struct heft_recipe_info info_of(const struct recipe *r)
+{
+	return (struct heft_recipe_info){
+		.name = r->name, .alias = r->alias, .about = r->about, .file_type = (uint32_t)r->file_type, .needs_imatrix = r->needs_imatrix,
+	};
+}
+
 /* Only whole recipes get their bases' rows: fragments stay as they are, so that no row comes twice. */
 static int finish(struct arena *a)
 {
@@ -230,7 +244,7 @@ static int finish(struct arena *a)
 		table.named[at] = r;
 	}
 	for (size_t i = 0; i < table.n_named; i++)
-		table.info[i] = (struct heft_recipe_info){ table.named[i]->name, table.named[i]->about };
+		table.info[i] = info_of(table.named[i]);
 	return 0;
 }
 
@@ -279,6 +293,11 @@ const char *recipe_about(const struct recipe *r)
 uint32_t recipe_file_type(const struct recipe *r)
 {
 	return (uint32_t)r->file_type;
+}
+
+bool recipe_needs_imatrix(const struct recipe *r)
+{
+	return r->needs_imatrix;
 }
 
 size_t heft_recipes(const struct heft_recipe_info **out)

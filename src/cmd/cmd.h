@@ -15,12 +15,13 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* ---- options (opt.c) ------------------------------------------------------------------------------------------- */
 
-/* Kind of an option and the type of its field: bool, const char *, struct list, uint64_t, uint64_t, double. */
-enum opt_kind { OPT_END, OPT_FLAG, OPT_STRING, OPT_LIST, OPT_SIZE, OPT_COUNT, OPT_REAL };
+/* Kind of an option and the type of its field: bool, const char *, struct list, struct list, uint64_t, uint64_t, double. OPT_WORDS names a
+ * file whose words are added to the list of an OPT_LIST row. */
+enum opt_kind { OPT_END, OPT_FLAG, OPT_STRING, OPT_LIST, OPT_WORDS, OPT_SIZE, OPT_COUNT, OPT_REAL };
 
 /*
  * One option: parsing, --help and shell completion all read this row. What `complete` names is also what a value may
- * be, where it is a closed set: "type" (types and recipes), "format" (containers that heft writes) or words "a|b|c".
+ * be, where it is a closed set: "type" (types and recipes), "encoding" (types alone), "format" (containers that heft writes) or words "a|b|c".
  * Open sets are "file" and "dir"; "none|file" offers the word and takes any path.
  */
 struct opt {
@@ -36,6 +37,8 @@ struct opt {
 struct list { /* OPT_LIST, and operands */
 	const char **v;
 	size_t n;
+	char **text; /* of files, that some of v point into */
+	size_t n_text;
 };
 
 #define ANY_ARGS SIZE_MAX /* no limit to the operands */
@@ -80,6 +83,7 @@ bool opt_size(const char *s, uint64_t *out); /* "4G" "512M" "2GiB" "1.5G" "100" 
 
 /* ---- messages (say.c) ------------------------------------------------------------------------------------------ */
 
+const char *said_name(void);                        /* "convert" */
 void say_name(const char *tool);                    /* "convert": messages begin "heft convert: " */
 int fail(const struct heft_err *err);               /* the error with its code; returns EXIT_FAILED */
 __attribute__((format(printf, 1, 2)))

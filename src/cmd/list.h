@@ -1,5 +1,6 @@
 /* One row per tool: src/cmd/NAME.c defines `const struct tool tool_NAME`. */
 TOOL(convert)
+TOOL(quantize)
 TOOL(info)
 TOOL(diff)
 TOOL(check)

@@ -116,6 +116,42 @@ static int set_list(const struct opt *o, const char *s, void *field)
 	return status;
 }
 
+static char *read_text(const char *path, struct heft_err *err)
+{
+	enum { LIMIT = 1 << 20 };
+	FILE *f = fopen(path, "r");
+	char *text = need(malloc(LIMIT + 1));
+	size_t n = f ? fread(text, 1, LIMIT + 1, f) : 0;
+	bool failed = !f || ferror(f);
+
+	*err = (struct heft_err){ .code = f ? HEFT_E_READ : HEFT_E_OPEN };
+	snprintf(err->text, sizeof err->text, "cannot %s '%s': %s", f ? "read" : "open", path, n > LIMIT ? "more than 1 MiB" : strerror(errno));
+	if (f)
+		fclose(f);
+	if (failed || n > LIMIT) {
+		free(text);
+		return NULL;
+	}
+	text[n] = 0;
+	return text;
+}
+
+static int set_words(const struct opt *o, const char *path, void *field)
+{
+	struct list *l = field;
+	struct heft_err err;
+	char *text = read_text(path, &err), *at = text, *word;
+	size_t before = l->n;
+
+	if (!text)
+		return fail(&err);
+	l->text = need(realloc(l->text, (l->n_text + 1) * sizeof *l->text));
+	l->text[l->n_text++] = text;
+	while ((word = strtok_r(at, " \t\r\n\v\f", &at)))
+		list_add(l, word);
+	return l->n > before ? -1 : misuse("'%s' is empty: --%s wants a file of words", path, o->name);
+}
+
 static int set_size(const struct opt *o, const char *s, void *field)
 {
 	if (!opt_size(s, field))
@@ -144,7 +180,7 @@ static int set_real(const struct opt *o, const char *s, void *field)
 }
 
 static int (*const setters[])(const struct opt *o, const char *s, void *field) = {
-	[OPT_STRING] = set_string, [OPT_LIST] = set_list, [OPT_SIZE] = set_size,
+	[OPT_STRING] = set_string, [OPT_LIST] = set_list, [OPT_WORDS] = set_words, [OPT_SIZE] = set_size,
 	[OPT_COUNT] = set_count,   [OPT_REAL] = set_real,
 };
 
@@ -292,11 +328,19 @@ int opt_parse(const struct tool *t, int argc, char **argv, void *options, struct
 	return status < 0 ? check_operands(t, args) : status;
 }
 
+static void list_release(struct list *l)
+{
+	while (l->n_text)
+		free(l->text[--l->n_text]);
+	free(l->text);
+	free(l->v);
+}
+
 void opt_release(const struct tool *t, void *options, struct list *args)
 {
 	for (const struct opt *o = t->opt; o && o->kind != OPT_END; o++)
 		if (o->kind == OPT_LIST)
-			free(((struct list *)((char *)options + o->offset))->v);
+			list_release((struct list *)((char *)options + o->offset));
 	free(args->v);
 }
 

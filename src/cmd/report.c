@@ -389,7 +389,7 @@ int report_json(const struct heft_plan *p, const struct heft_summary *s, const c
 {
 	struct emitter w;
 
-	emit_report_to(&w, f, "convert");
+	emit_report_to(&w, f, said_name());
 	emit_text(&w, "source", source);
 	emit_flag(&w, "dry_run", !s);
 	emit_number(&w, "bytes_in", s ? s->bytes_in : heft_plan_bytes_in(p));

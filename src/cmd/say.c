@@ -14,6 +14,11 @@ void say_name(const char *tool)
 	tool_name = tool;
 }
 
+const char *said_name(void)
+{
+	return tool_name;
+}
+
 static void prefix(const char *word)
 {
 	fprintf(stderr, "heft%s%s: %s", *tool_name ? " " : "", tool_name, word);

@@ -24,10 +24,10 @@ static bool is_recipe(const char *name)
 	return false;
 }
 
-/* auto, keep, recipes, then the encodings that are not recipes by the same name. */
+/* auto, keep, copy, recipes, then the encodings that are not recipes by the same name. */
 static const char *type_at(size_t i)
 {
-	static const char *const special[] = { "auto", "keep" };
+	static const char *const special[] = { "auto", "keep", "copy" };
 	size_t n = sizeof special / sizeof *special, recipes = 0;
 	const struct heft_encoding *e;
 
@@ -41,6 +41,16 @@ static const char *type_at(size_t i)
 	i -= recipes;
 	for (size_t k = 0; (e = heft_encoding_at(k)); k++)
 		if (heft_encoding_can_encode(e) && !is_recipe(heft_encoding_name(e)) && !i--)
+			return heft_encoding_name(e);
+	return NULL;
+}
+
+static const char *encoding_at(size_t i)
+{
+	const struct heft_encoding *e;
+
+	for (size_t k = 0; (e = heft_encoding_at(k)); k++)
+		if (heft_encoding_can_encode(e) && !i--)
 			return heft_encoding_name(e);
 	return NULL;
 }
@@ -69,6 +79,7 @@ static const struct {
 	const char *(*at)(size_t i);
 } sets[] = {
 	{ "type", type_at },
+	{ "encoding", encoding_at },
 	{ "format", format_at },
 	{ "tool", tool_at },
 };

@@ -71,6 +71,17 @@ bool llamacpp_keeps_f32(const char *name, int rank)
 	return false;
 }
 
+/* Types that llama-quantize refuses to write without an importance matrix, but for the embeddings and the output matrix. */
+static const char *const weighted_types[] = { "iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq3_xxs" };
+
+bool heft_encoding_needs_imatrix(const struct heft_encoding *e)
+{
+	for (size_t i = 0; i < sizeof(weighted_types) / sizeof(weighted_types[0]); i++)
+		if (!strcmp(heft_encoding_name(e), weighted_types[i]))
+			return true;
+	return false;
+}
+
 /* ---- metadata of a GGUF that is quantized again ---------------------------------------------------------------- */
 
 static struct heft_kv kv_u32(const char *key, uint32_t v)

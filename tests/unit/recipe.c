@@ -20,6 +20,7 @@ struct model {
 static struct recipe_item item[MAX];
 static size_t n_items;
 static struct heft_kv kv[5];
+static struct recipe_facts asked; /* what a test asks for besides */
 
 static void add(const char *name, int rank, uint64_t width)
 {
@@ -51,9 +52,13 @@ static struct heft_kv u32(const struct model *m, const char *key, int value)
 
 static int decide(const struct model *m, const char *recipe, const char *const *rule, size_t n_rules, bool strict)
 {
-	struct recipe_facts f = {
-		.arch = m->arch, .kv = kv, .n_kv = 4, .rule = rule, .n_rules = n_rules, .strict = strict
-	};
+	struct recipe_facts f = asked;
+	f.arch = m->arch;
+	f.kv = kv;
+	f.n_kv = 4;
+	f.rule = rule;
+	f.n_rules = n_rules;
+	f.strict = strict;
 	n_items = 0;
 	add("token_embd.weight", 2, (uint64_t)m->width);
 	if (!m->tied)
@@ -149,6 +154,53 @@ static void test_head(void)
 	is_str(of("blk.0.ffn_up_exps.weight")->why, "recipe q4_k_m", "why");
 }
 
+/* The type of a tensor where `asked` says more; "" for an error. */
+static const char *gets(const struct model *m, const char *recipe, const char *name)
+{
+	bool failed = decide(m, recipe, NULL, 0, false);
+	asked = (struct recipe_facts){ 0 };
+	return failed ? "" : of(name)->type->name;
+}
+
+static void test_asked(void)
+{
+	const char *const rule[] = { "token=q5_0" }, *const embedding = "token_embd.weight";
+	const struct heft_encoding *q8 = quant_find("q8_0"), *q2 = quant_find("q2_k");
+	struct model odd = { "llama", 2, 8, 4, 0, 96, true };
+	asked.output_type = q8;
+	is_str(gets(&dense, "q4_k_m", "output.weight"), "q8_0", "a type for the output matrix");
+	asked.output_type = q8;
+	is_str(gets(&tied, "q4_k_m", embedding), "q8_0", "which is the embedding where they are tied");
+	asked.output_type = q8;
+	asked.pure = true;
+	is_str(gets(&tied, "q4_k_m", embedding), "q4_k", "but not to --pure");
+	asked.output_type = q2;
+	is_str(gets(&odd, "q4_k_m", embedding), "q4_0", "there its rows may fall back");
+	asked.embedding_type = q2;
+	is_str(gets(&odd, "q4_k_m", embedding), "q2_k", "the embedding's own type does not");
+	asked.embedding_type = q8;
+	asked.output_type = q2;
+	is_str(gets(&tied, "q4_k_m", embedding), "q8_0", "it is the stronger one");
+	asked.embedding_type = q8;
+	is_str(gets(&dense, "f16", embedding), "q8_0", "with float types, too");
+	asked.embedding_type = q8;
+	decide(&dense, "q4_k_m", rule, 1, false);
+	is_str(of(embedding)->type->name, "q8_0", "and stronger than a rule");
+	asked = (struct recipe_facts){ .output_type = q8 };
+	decide(&tied, "q4_k_m", rule, 1, false);
+	is_str(of(embedding)->type->name, "q5_0", "a rule is stronger than the type of a tied output matrix");
+	asked = (struct recipe_facts){ .leave_output = true };
+	is_str(gets(&dense, "q4_k_m", "output.weight"), "f16", "the output matrix is left");
+	asked.pure = true;
+	is_str(gets(&eight, "q4_k_m", "blk.0.attn_v.weight"), "q4_k", "--pure asks no row");
+	asked.imatrix = true;
+	is_str(gets(&dense, "q4_0", "blk.0.ffn_down.weight"), "q4_1", "a row that asks for an importance matrix");
+	is_str(gets(&dense, "q4_0", "blk.0.ffn_down.weight"), "q4_0", "does not hold without");
+	is_str(gets(&eight, "mxfp4_moe", "blk.0.ffn_up_exps.weight"), "mxfp4", "experts");
+	is_str(gets(&eight, "mxfp4_moe", "blk.0.attn_q.weight"), "q8_0", "no expert");
+	ok(recipe_needs_imatrix(recipe_find("q2_k_s")) && !recipe_needs_imatrix(recipe_find("q2_k")), "what needs an importance matrix");
+}
+
 static void test_rules(void)
 {
 	const char *const first[] = { "blk.0.attn_v=q4_k" }, *const two[] = { "ATTN_Q=Q8_0", "attn_.=q3_k" },
@@ -214,8 +266,25 @@ static void test_table(void)
 		{ "q5_k_s", 16 },
 		{ "q5_k_m", 17 },
 		{ "q6_k", 18 },
+		{ "iq2_xxs", 19 },
+		{ "iq2_xs", 20 },
 		{ "q2_k_s", 21 },
+		{ "iq3_xs", 22 },
+		{ "iq3_xxs", 23 },
+		{ "iq1_s", 24 },
+		{ "iq4_nl", 25 },
+		{ "iq3_s", 26 },
+		{ "iq3_m", 27 },
+		{ "iq2_s", 28 },
+		{ "iq2_m", 29 },
+		{ "iq4_xs", 30 },
+		{ "iq1_m", 31 },
 		{ "bf16", 32 },
+		{ "tq1_0", 36 },
+		{ "tq2_0", 37 },
+		{ "mxfp4_moe", 38 },
+		{ "q1_0", 40 },
+		{ "q2_0", 41 },
 	};
 	const struct heft_recipe_info *info;
 	size_t n = sizeof(want) / sizeof(want[0]);
@@ -238,6 +307,7 @@ int main(void)
 		test_rows();
 		test_large();
 		test_head();
+		test_asked();
 		test_rules();
 		test_fallback();
 	}

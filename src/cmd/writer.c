@@ -1,0 +1,168 @@
+/*
+ * writer.c owns the way of the tools that write a model: options to a job, plan, run, report. What the reports look like is report.c's.
+ */
+#include "writer.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "report.h"
+
+enum { MAX_LAYERS = 4096 };
+
+/* ---- options ---- */
+
+static int check_rules(const struct writer *w)
+{
+	for (size_t i = 0; i < w->tensor_type.n; i++) {
+		const char *rule = w->tensor_type.v[i], *equals = strrchr(rule, '=');
+		struct word near;
+		if (!equals || equals == rule || !equals[1])
+			return misuse("'%s' is not PATTERN=TYPE for --tensor-type", rule);
+		if (!word_known("type", equals + 1) && word_nearest("type", equals + 1, &near))
+			return misuse("--tensor-type does not know '%s', did you mean '%s'?", equals + 1, near.s);
+		if (!word_known("type", equals + 1))
+			return misuse("--tensor-type does not know '%s', 'heft types' lists the types", equals + 1);
+	}
+	return -1;
+}
+
+/* Numbers apart by commas, into layer[] of MAX_LAYERS where that is given; false where s is something else. */
+static bool layers(const char *s, uint32_t *layer, size_t *n)
+{
+	for (*n = 0; *n < MAX_LAYERS; s++) {
+		char *end;
+		unsigned long l = strtoul(s, &end, 10);
+
+		if (*s < '0' || *s > '9' || l > 1000000 || (*end && *end != ','))
+			return false;
+		layer[(*n)++] = (uint32_t)l;
+		s = end;
+		if (!*s)
+			return true;
+	}
+	return false;
+}
+
+int writer_check(const struct writer *w)
+{
+	uint32_t layer[MAX_LAYERS];
+	size_t n;
+
+	if (w->prune_layers && !layers(w->prune_layers, layer, &n))
+		return misuse("'%s' is not a list of layers for --prune-layers, write it like 20,21", w->prune_layers);
+	if (w->include_weights.n && w->exclude_weights.n)
+		return misuse("--include-weights and --exclude-weights do not go together");
+	if ((w->include_weights.n || w->exclude_weights.n) && !w->imatrix)
+		return misuse("--include-weights and --exclude-weights go with --imatrix");
+	if (w->threads > 1024)
+		return misuse("--threads takes 1 to 1024");
+	return check_rules(w);
+}
+
+static void fill_job(const struct writer *w, struct heft_job *job)
+{
+	job->via = w->via;
+	job->tensor_type = w->tensor_type.v;
+	job->n_tensor_types = w->tensor_type.n;
+	job->arch = w->arch;
+	job->pre = w->pre;
+	job->metadata_file = w->metadata;
+	job->model_name = w->model_name;
+	job->spool = w->spool;
+	job->threads = (int)w->threads;
+	job->strict = w->strict;
+	job->allow_requantize = w->allow_requantize;
+	job->imatrix = w->imatrix;
+	job->include_weights = w->include_weights.v;
+	job->n_include_weights = w->include_weights.n;
+	job->exclude_weights = w->exclude_weights.v;
+	job->n_exclude_weights = w->exclude_weights.n;
+	job->output_tensor_type = w->output_tensor_type;
+	job->token_embedding_type = w->token_embedding_type;
+	job->override_kv = w->override_kv.v;
+	job->n_override_kv = w->override_kv.n;
+	job->pure = w->pure;
+	job->leave_output_tensor = w->leave_output_tensor;
+	job->keep_split = w->keep_split;
+	job->effort = w->effort && !strcasecmp(w->effort, "high") ? HEFT_EFFORT_HIGH : HEFT_EFFORT_REFERENCE;
+}
+
+/* ---- the run ---- */
+
+static int execute(const struct writer *w, struct heft_plan *plan, const char *source)
+{
+	struct heft_err err = { 0 };
+	struct heft_summary sum = { 0 };
+	struct progress p;
+	struct heft_run_options run = { .progress = progress_step, .ctx = &p, .stop = stop_on_signals() };
+	struct side_file report = { 0 };
+	int rc;
+
+	run.details = w->report || w->histogram;
+	if (w->report && side_open(&report, w->report, &err))
+		return fail(&err);
+	signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a failed write, so that other outputs are cleaned up */
+	progress_begin(&p, w->progress, w->quiet);
+	if (p.mode == PROGRESS_NONE)
+		run.progress = NULL;
+	rc = heft_run(plan, &run, &sum, &err);
+	progress_end(&p);
+	if (!rc && w->report) {
+		report_json(plan, &sum, source, report.f);
+		rc = side_close(&report, &err);
+	}
+	side_abandon(&report);
+	if (rc)
+		return fail(&err);
+	if (w->json)
+		report_json(plan, &sum, source, stdout);
+	else if (!w->quiet) {
+		report_summary(plan, &sum, stderr);
+		report_importance(plan, false, stderr);
+	}
+	if (w->histogram && !w->json)
+		report_histograms(plan, &sum, stderr);
+	return EXIT_DONE;
+}
+
+static int write_model(const struct writer *w, struct heft_model *m, const struct heft_job *job)
+{
+	struct heft_err err = { 0 };
+	struct heft_plan *plan = NULL;
+	int status;
+
+	if (heft_plan_new(&plan, m, job, &err))
+		return fail(&err);
+	if (!w->dry_run)
+		status = execute(w, plan, m->path);
+	else if (w->json)
+		status = report_json(plan, NULL, m->path, stdout);
+	else {
+		status = report_plan(plan, stdout);
+		report_importance(plan, true, stdout);
+	}
+	heft_plan_free(plan);
+	return status;
+}
+
+int writer_run(const struct writer *w, const char *source, struct heft_job *job)
+{
+	struct heft_open_options open = { .config_dir = w->config, .spool = w->spool };
+	struct heft_err err = { 0 };
+	struct heft_model *m = NULL;
+	uint32_t layer[MAX_LAYERS];
+	int status;
+
+	fill_job(w, job);
+	if (w->prune_layers && layers(w->prune_layers, layer, &job->n_prune_layers))
+		job->prune_layer = layer;
+	quit_on_signals();
+	if (heft_open(&m, source, &open, &err))
+		return fail(&err);
+	status = write_model(w, m, job);
+	heft_close(m);
+	return status;
+}
