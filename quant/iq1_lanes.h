@@ -46,6 +46,33 @@ LANE_FN void words_store(int32_t *p, vi v)
 	memcpy(p, &w, sizeof w);
 }
 
+/* Sums of squares of LANES super-blocks, one in each lane. */
+LANE_FN void lanes_squares(const float *x, size_t blocks, float sum[LANES])
+{
+	float turned[32][LANES];
+	vf all = v_set(0);
+	for (int at = 0; at < QK_K; at += 32) {
+		lanes_load_strided(x + at, QK_K, 32, blocks, turned);
+		for (int i = 0; i < 32; i++)
+			all += v_load(turned[i]) * v_load(turned[i]);
+	}
+	v_store(sum, all);
+}
+
+static LANES_TARGET void lanes_iq1_weights(const float *x, const float *importance, size_t n, float *w)
+{
+	for (size_t block = 0; block < n / QK_K && importance; block += LANES) {
+		float sum[LANES];
+		lanes_squares(x + block * QK_K, n / QK_K - block, sum);
+		for (size_t i = block * QK_K; i < n && i < (block + LANES) * QK_K; i += LANES) {
+			vf v = v_load(x + i), variance = v_set(2 * sum[i / QK_K - block] / QK_K);
+			v_store(w + i, v_load(importance + i) * v_sqrt(variance + v * v));
+		}
+	}
+	for (size_t i = 0; i < n && !importance; i += LANES)
+		v_store(w + i, v_load(x + i) * v_load(x + i));
+}
+
 LANE_FN void lanes_rank(int run, const struct lanes_runs *r, float rank[][LANES])
 {
 	vf zero = v_set(0), one = v_set(1);
@@ -157,7 +184,9 @@ LANE_FN void lanes_take_any(struct lanes_cut *c, const struct lanes_fit *f, int 
 	vm any = lanes_beats(c, f->xq[0], f->q2[0]);
 	for (int m = 1; m < fits; m++)
 		any = m_or(any, lanes_beats(c, f->xq[m], f->q2[m]));
-	for (int m = 0; m < fits && m_bits(any); m++)
+	if (!m_bits(any))
+		return;
+	for (int m = 0; m < fits; m++)
 		lanes_take(c, f->xq[m], f->q2[m], first, second, fits == 4 ? m / 2 | m % 2 << 1 : 15 * m);
 }
 
@@ -180,16 +209,36 @@ LANE_FN void lanes_iq1_s_cut(const struct lanes_iq1_sums *s, struct lanes_cut *c
 		}
 }
 
-LANE_FN void lanes_iq1_m_fit(const struct lanes_iq1_sums *s, int first, int second, struct lanes_fit *f)
+/* The terms of iq1_m.c's group_fit(), by group and shift: `top` is the highest level's, those of q2 depend on one cut. */
+struct lanes_terms {
+	vf top[2][2];
+	float lower[2][2][17][LANES], upper[2][2][17][LANES];
+};
+
+LANE_FN void lanes_iq1_m_terms(const struct lanes_iq1_sums *s, struct lanes_terms *t)
 {
-	vf xq[2][2], q2[2][2];
 	for (int g = 0; g < 2; g++)
 		for (int m = 0; m < 2; m++) {
-			vf top = v_set(iq1_level[m][2]), all_wx = v_load(s->wx[g][16]), all_w = v_load(s->w[g][16]);
-			vf lower = v_load(s->w[g][first]) * v_set(m ? 1.25f : 0.75f) + all_w * top * top;
-			xq[g][m] = all_wx * top - (v_load(s->wx[g][second]) + v_load(s->wx[g][first]));
-			q2[g][m] = v_load(s->w[g][second]) * v_set(m ? -0.75f : -1.25f) + lower;
+			vf top = v_set(iq1_level[m][2]), all = v_load(s->w[g][16]) * top * top;
+			t->top[g][m] = v_load(s->wx[g][16]) * top;
+			for (int i = 0; i <= 16; i++) {
+				v_store(t->lower[g][m][i], v_load(s->w[g][i]) * v_set(m ? 1.25f : 0.75f) + all);
+				v_store(t->upper[g][m][i], v_load(s->w[g][i]) * v_set(m ? -0.75f : -1.25f));
+			}
 		}
+}
+
+LANE_FN void lanes_iq1_m_fit(const struct lanes_iq1_sums *s, const struct lanes_terms *t, int first, int second,
+			     struct lanes_fit *f)
+{
+	vf xq[2][2], q2[2][2];
+	for (int g = 0; g < 2; g++) {
+		vf cuts = v_load(s->wx[g][second]) + v_load(s->wx[g][first]);
+		for (int m = 0; m < 2; m++) {
+			xq[g][m] = t->top[g][m] - cuts;
+			q2[g][m] = v_load(t->upper[g][m][second]) + v_load(t->lower[g][m][first]);
+		}
+	}
 	for (int i = 0; i < 4; i++) {
 		f->xq[i] = xq[0][i / 2] + xq[1][i % 2];
 		f->q2[i] = q2[0][i / 2] + q2[1][i % 2];
@@ -198,17 +247,19 @@ LANE_FN void lanes_iq1_m_fit(const struct lanes_iq1_sums *s, int first, int seco
 
 LANE_FN void lanes_iq1_m_cut(const struct lanes_iq1_sums *s, struct lanes_cut *c)
 {
+	struct lanes_terms t;
 	struct lanes_fit f;
 	vf reached = v_set(0);
+	lanes_iq1_m_terms(s, &t);
 	for (int first = 4; first <= 6; first++)
 		for (int second = 10; second <= 12; second++) {
-			lanes_iq1_m_fit(s, first, second, &f);
+			lanes_iq1_m_fit(s, &t, first, second, &f);
 			reached = lanes_reached(reached, &f, 4);
 		}
 	c->score = lanes_start(reached, v_load(s->w[0][16]) + v_load(s->w[1][16]));
 	for (int first = 0; first <= 16; first++)
 		for (int second = first; second <= 16; second++) {
-			lanes_iq1_m_fit(s, first, second, &f);
+			lanes_iq1_m_fit(s, &t, first, second, &f);
 			lanes_take_any(c, &f, 4, first, second);
 		}
 }
@@ -382,9 +433,10 @@ static LANES_TARGET void lanes_iq1_m_search(const float *x, const float *w, size
 }
 
 #define IQ1_KERNEL(name_, isa_name, isa_value)                                                                         \
+	static const struct iq1_ops ops_##name_ = {lanes_iq1_weights, lanes_##name_##_search};                         \
 	static void encode_##name_(const float *src, void *const *plane, size_t n, const float *weights)               \
 	{                                                                                                              \
-		name_##_encode(lanes_##name_##_search, src, plane, n, weights);                                        \
+		name_##_encode(&ops_##name_, src, plane, n, weights);                                                  \
 	}                                                                                                              \
 	const struct quant_kernel kernel_##name_##_##isa_name = {                                                      \
 		.encoding = #name_,                                                                                    \

@@ -90,7 +90,7 @@ static void try_cut(const struct sums *s, int first, int second, struct iq1_cut 
 	}
 }
 
-void iq1_m_search(const float *x, const float *w, size_t n, struct iq1_found *found)
+static void search(const float *x, const float *w, size_t n, struct iq1_found *found)
 {
 	for (; n; n--, x += RUN, w += RUN, found++) {
 		struct iq1_cut cut = {.score = -FLT_MAX, .first = -1};
@@ -151,24 +151,25 @@ static void finish(const float *x, const float *w, const struct iq1_found *found
 		b->scales[i] |= (half >> 4 * i & 15) << 12;
 }
 
-void iq1_m_encode(iq1_search_fn *search, const float *src, void *const *plane, size_t n, const float *weights)
+void iq1_m_encode(const struct iq1_ops *ops, const float *src, void *const *plane, size_t n, const float *weights)
 {
 	struct block_iq1_m *b = plane[0];
 	for (size_t at = 0; at < n; at += IQ1_CHUNK) {
 		float w[IQ1_CHUNK];
 		struct iq1_found found[IQ1_CHUNK / RUN];
 		size_t chunk = n - at < IQ1_CHUNK ? n - at : IQ1_CHUNK;
-		for (size_t i = 0; i < chunk; i += QK_K)
-			iq1_weights(src + at + i, weights ? weights + at + i : NULL, w + i);
-		search(src + at, w, chunk / RUN, found);
+		ops->weights(src + at, weights ? weights + at : NULL, chunk, w);
+		ops->search(src + at, w, chunk / RUN, found);
 		for (size_t i = 0; i < chunk; i += QK_K)
 			finish(src + at + i, w + i, found + i / RUN, b++);
 	}
 }
 
+static const struct iq1_ops scalar = {iq1_weights, search};
+
 static void encode(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	iq1_m_encode(iq1_m_search, src, plane, n, weights);
+	iq1_m_encode(&scalar, src, plane, n, weights);
 }
 
 const struct heft_encoding quant_iq1_m = {

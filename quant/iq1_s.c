@@ -65,7 +65,7 @@ static void try_cut(const struct sums *s, int first, int second, int minus, stru
 	}
 }
 
-void iq1_s_search(const float *x, const float *w, size_t n, struct iq1_found *found)
+static void search(const float *x, const float *w, size_t n, struct iq1_found *found)
 {
 	for (; n; n--, x += RUN, w += RUN, found++) {
 		struct iq1_cut cut = {.score = -FLT_MAX, .first = -1};
@@ -105,26 +105,27 @@ static void finish(const struct iq1_found *found, struct block_iq1_s *b)
 }
 
 /* Without importance, which the reference does not accept, it is 1 for each column. */
-static const float ones[QK_K] = {[0 ... QK_K - 1] = 1};
+static const float ones[IQ1_CHUNK] = {[0 ... IQ1_CHUNK - 1] = 1};
 
-void iq1_s_encode(iq1_search_fn *search, const float *src, void *const *plane, size_t n, const float *weights)
+void iq1_s_encode(const struct iq1_ops *ops, const float *src, void *const *plane, size_t n, const float *weights)
 {
 	struct block_iq1_s *b = plane[0];
 	for (size_t at = 0; at < n; at += IQ1_CHUNK) {
 		float w[IQ1_CHUNK];
 		struct iq1_found found[IQ1_CHUNK / RUN];
 		size_t chunk = n - at < IQ1_CHUNK ? n - at : IQ1_CHUNK;
-		for (size_t i = 0; i < chunk; i += QK_K)
-			iq1_weights(src + at + i, weights ? weights + at + i : ones, w + i);
-		search(src + at, w, chunk / RUN, found);
+		ops->weights(src + at, weights ? weights + at : ones, chunk, w);
+		ops->search(src + at, w, chunk / RUN, found);
 		for (size_t i = 0; i < chunk; i += QK_K)
 			finish(found + i / RUN, b++);
 	}
 }
 
+static const struct iq1_ops scalar = {iq1_weights, search};
+
 static void encode(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	iq1_s_encode(iq1_s_search, src, plane, n, weights);
+	iq1_s_encode(&scalar, src, plane, n, weights);
 }
 
 const struct heft_encoding quant_iq1_s = {
