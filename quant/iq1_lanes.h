@@ -14,6 +14,12 @@
 #include <float.h>
 #include <limits.h>
 
+#if defined(__clang__)
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define UNROLLED _Pragma("GCC unroll 8")
+#endif
+
 typedef int32_t words __attribute__((vector_size(4 * LANES)));
 
 /* Sums over the sorted numbers up to each place; of either group where they are kept apart. */
@@ -150,6 +156,7 @@ struct lanes_upper {
 
 LANE_FN void lanes_iq1_s_upper(const struct lanes_iq1_sums *s, struct lanes_upper *u)
 {
+	UNROLLED
 	for (int m = 0; m < 2; m++) {
 		vf top = v_set(iq1_level[m][2]);
 		for (int i = 0; i <= 32; i++) {
@@ -164,6 +171,7 @@ LANE_FN void lanes_iq1_s_fit(const struct lanes_iq1_sums *s, const struct lanes_
 {
 	vf middle = v_set(IQ1_DELTA), wx = v_load(s->wx[0][first]), w = v_load(s->w[0][first]);
 	vf xq = (v_load(s->wx[0][second]) - wx) * middle, q2 = (v_load(s->w[0][second]) - w) * middle * middle;
+	UNROLLED
 	for (int m = 0; m < 2; m++) {
 		vf low = v_set(iq1_level[m][0]);
 		f->xq[m] = wx * low + (m ? -xq : xq) + v_load(u->xq[m][second]);
@@ -173,6 +181,7 @@ LANE_FN void lanes_iq1_s_fit(const struct lanes_iq1_sums *s, const struct lanes_
 
 LANE_FN vf lanes_reached(vf reached, const struct lanes_fit *f, int fits)
 {
+	UNROLLED
 	for (int m = 0; m < fits; m++)
 		reached = v_max(f->xq[m] * f->xq[m] / f->q2[m], reached);
 	return reached;
@@ -182,10 +191,12 @@ LANE_FN vf lanes_reached(vf reached, const struct lanes_fit *f, int fits)
 LANE_FN void lanes_take_any(struct lanes_cut *c, const struct lanes_fit *f, int fits, int first, int second)
 {
 	vm any = lanes_beats(c, f->xq[0], f->q2[0]);
+	UNROLLED
 	for (int m = 1; m < fits; m++)
 		any = m_or(any, lanes_beats(c, f->xq[m], f->q2[m]));
 	if (!m_bits(any))
 		return;
+	UNROLLED
 	for (int m = 0; m < fits; m++)
 		lanes_take(c, f->xq[m], f->q2[m], first, second, fits == 4 ? m / 2 | m % 2 << 1 : 15 * m);
 }
@@ -217,7 +228,9 @@ struct lanes_terms {
 
 LANE_FN void lanes_iq1_m_terms(const struct lanes_iq1_sums *s, struct lanes_terms *t)
 {
+	UNROLLED
 	for (int g = 0; g < 2; g++)
+		UNROLLED
 		for (int m = 0; m < 2; m++) {
 			vf top = v_set(iq1_level[m][2]), all = v_load(s->w[g][16]) * top * top;
 			t->top[g][m] = v_load(s->wx[g][16]) * top;
@@ -232,13 +245,16 @@ LANE_FN void lanes_iq1_m_fit(const struct lanes_iq1_sums *s, const struct lanes_
 			     struct lanes_fit *f)
 {
 	vf xq[2][2], q2[2][2];
+	UNROLLED
 	for (int g = 0; g < 2; g++) {
 		vf cuts = v_load(s->wx[g][second]) + v_load(s->wx[g][first]);
+		UNROLLED
 		for (int m = 0; m < 2; m++) {
 			xq[g][m] = t->top[g][m] - cuts;
 			q2[g][m] = v_load(t->upper[g][m][second]) + v_load(t->lower[g][m][first]);
 		}
 	}
+	UNROLLED
 	for (int i = 0; i < 4; i++) {
 		f->xq[i] = xq[0][i / 2] + xq[1][i % 2];
 		f->q2[i] = q2[0][i / 2] + q2[1][i % 2];
@@ -317,6 +333,7 @@ LANE_FN unsigned lanes_nearest(const struct grid *g, const struct grid_near *nea
 	const uint16_t *list = g->list + near->first;
 	const float four[4] = {level[0], level[1], level[2]};
 	vf value = v_set(scale) * v_load_fours(four), cost[IQ1_GROUP], least = v_set(FLT_MAX), place = v_set(0);
+	UNROLLED
 	for (int i = 0; i < IQ1_GROUP; i++) {
 		vf diff = value - v_set(x[i]);
 		cost[i] = v_set(w[i]) * diff * diff;
@@ -324,6 +341,7 @@ LANE_FN unsigned lanes_nearest(const struct grid *g, const struct grid_near *nea
 	for (int at = 0; at < near->n; at += LANES) {
 		words points = (words)i_load_words(list + at);
 		vf sum = v_of_four(cost[0], (vi)points);
+		UNROLLED
 		for (int i = 1; i < IQ1_GROUP; i++)
 			sum += v_of_four(cost[i], (vi)(points >> 2 * i));
 		vm better = v_lt(sum, least);
