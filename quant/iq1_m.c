@@ -10,7 +10,7 @@
  *                     are d (binary16)
  */
 #include "bits.h"
-#include "iq1.h"
+#include "iq1_refine.h"
 
 #include <float.h>
 
@@ -127,28 +127,44 @@ static float fit(const float *x, const float *w, const struct iq1_found *found, 
 	return sum_q2 > 0 ? sum_xq / sum_q2 : d;
 }
 
+void iq1_m_pack(const struct iq1_parts *p, void *block)
+{
+	struct block_iq1_m *b = block;
+	uint16_t scales[RUNS / 4];
+	for (int i = 0; i < RUNS / 4; i++)
+		scales[i] = (uint16_t)((p->d >> 4 * i & 15) << 12);
+	for (int j = 0; j < RUNS; j++) {
+		const struct iq1_found *f = &p->run[j];
+		b->qs[GROUPS * j] = (uint8_t)f->index[0];
+		b->qs[GROUPS * j + 1] = (uint8_t)f->index[1];
+		b->qh[j] = (uint8_t)(f->index[0] >> 8 | (f->minus & 1) << 3 | f->index[1] >> 8 << 4 | f->minus >> 1 << 7);
+		scales[j / 4] |= p->scale[j] << 3 * (j % 4);
+	}
+	memcpy(b->scales, scales, sizeof scales);
+}
+
+float iq1_m_d(const void *block)
+{
+	uint16_t scales[RUNS / 4];
+	memcpy(scales, ((const struct block_iq1_m *)block)->scales, sizeof scales);
+	return float_of_half(half_in(scales));
+}
+
 static void finish(const float *x, const float *w, const struct iq1_found *found, struct block_iq1_m *b)
 {
-	uint8_t scale[RUNS];
+	struct iq1_parts p = {.d = 0};
 	float max = 0;
-	memset(b, 0, sizeof *b);
-	for (int j = 0; j < RUNS; j++) {
+	for (int j = 0; j < RUNS; j++)
 		max = max > found[j].scale ? max : found[j].scale;
-		b->qs[GROUPS * j] = (uint8_t)found[j].index[0];
-		b->qs[GROUPS * j + 1] = (uint8_t)found[j].index[1];
-		b->qh[j] = (uint8_t)(found[j].index[0] >> 8 | found[j].index[1] >> 8 << 4);
-	}
-	if (max == 0)
-		return;
 	float d = max / 15, inverse = 1 / d;
 	for (int j = 0; j < RUNS; j++) {
-		scale[j] = (uint8_t)iq1_scale_code(found[j].scale, inverse);
-		b->scales[j / 4] |= scale[j] << 3 * (j % 4);
-		b->qh[j] |= (found[j].minus & 1) << 3 | (found[j].minus >> 1) << 7;
+		p.run[j] = found[j];
+		p.run[j].minus = max != 0 ? found[j].minus : 0;
+		p.scale[j] = max != 0 ? (uint8_t)iq1_scale_code(found[j].scale, inverse) : 0;
 	}
-	uint16_t half = half_of_float(fit(x, w, found, scale, d) * 1.1125f); /* as IQ1_S: a little above the fit */
-	for (int i = 0; i < 4; i++)
-		b->scales[i] |= (half >> 4 * i & 15) << 12;
+	if (max != 0) /* as IQ1_S: a little above the fit */
+		p.d = half_of_float(fit(x, w, found, p.scale, d) * 1.1125f);
+	iq1_m_pack(&p, b);
 }
 
 void iq1_m_encode(const struct iq1_ops *ops, const float *src, void *const *plane, size_t n, const float *weights)
@@ -181,4 +197,5 @@ const struct heft_encoding quant_iq1_m = {
 	.plane = {{"data", 1, QK_K, sizeof(struct block_iq1_m)}},
 	.decode = decode,
 	.encode = encode,
+	.refine = iq1_m_refine_scalar,
 };

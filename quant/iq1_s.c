@@ -10,7 +10,7 @@
  *                   s the shift is -1/8, ccc scale, hhh high parts of the indices, group 0's lowest
  */
 #include "bits.h"
-#include "iq1.h"
+#include "iq1_refine.h"
 
 #include <float.h>
 
@@ -85,23 +85,41 @@ static void search(const float *x, const float *w, size_t n, struct iq1_found *f
 	}
 }
 
+void iq1_s_pack(const struct iq1_parts *p, void *block)
+{
+	struct block_iq1_s *b = block;
+	b->d = p->d;
+	for (int j = 0; j < RUNS; j++) {
+		unsigned qh = (unsigned)p->scale[j] << 12 | (p->run[j].minus ? 0x8000 : 0);
+		for (int k = 0; k < GROUPS; k++) {
+			b->qs[GROUPS * j + k] = (uint8_t)p->run[j].index[k];
+			qh |= (unsigned)p->run[j].index[k] >> 8 << 3 * k;
+		}
+		b->qh[j] = (uint16_t)qh;
+	}
+}
+
+float iq1_s_d(const void *block)
+{
+	return float_of_half(((const struct block_iq1_s *)block)->d);
+}
+
 /* A super-block from what was found for its runs. Its scale is a little above the largest run's: the fit of single runs
  * is short on the average. */
 static void finish(const struct iq1_found *found, struct block_iq1_s *b)
 {
+	struct iq1_parts p = {.d = 0};
 	float max = 0;
-	for (int j = 0; j < RUNS; j++) {
+	for (int j = 0; j < RUNS; j++)
 		max = max > found[j].scale ? max : found[j].scale;
-		b->qh[j] = 0;
-		for (int k = 0; k < GROUPS; k++) {
-			b->qs[GROUPS * j + k] = (uint8_t)found[j].index[k];
-			b->qh[j] |= found[j].index[k] >> 8 << 3 * k;
-		}
-	}
 	float d = max / 15, inverse = 1 / d;
-	b->d = half_of_float(d * 1.125f);
-	for (int j = 0; j < RUNS && max != 0; j++)
-		b->qh[j] |= iq1_scale_code(found[j].scale, inverse) << 12 | (found[j].minus ? 0x8000 : 0);
+	p.d = half_of_float(d * 1.125f);
+	for (int j = 0; j < RUNS; j++) {
+		p.run[j] = found[j];
+		p.run[j].minus = max != 0 ? found[j].minus : 0;
+		p.scale[j] = max != 0 ? (uint8_t)iq1_scale_code(found[j].scale, inverse) : 0;
+	}
+	iq1_s_pack(&p, b);
 }
 
 /* Without importance, which the reference does not accept, it is 1 for each column. */
@@ -137,5 +155,6 @@ const struct heft_encoding quant_iq1_s = {
 	.plane = {{"data", 1, QK_K, sizeof(struct block_iq1_s)}},
 	.decode = decode,
 	.encode = encode,
+	.refine = iq1_s_refine_scalar,
 	.needs_weights = true,
 };
