@@ -8,11 +8,12 @@
 #ifndef QUANT_IQ1_LANES_H
 #define QUANT_IQ1_LANES_H
 
-#include "iq1.h"
+#include "iq1_refine.h"
 #include "lanes.h"
 
 #include <float.h>
 #include <limits.h>
+#include <math.h>
 
 #if defined(__clang__)
 #define UNROLLED _Pragma("clang loop unroll(full)")
@@ -314,21 +315,22 @@ LANE_FN void lanes_slots(int run, struct lanes_iq1 *l, const struct lanes_cut *c
 }
 
 /* The first place of the least cost; at[k] is where lane k found its own. */
-LANE_FN int lanes_first_least(vf cost, vf at)
+LANE_FN int lanes_first_least(vf cost, vf at, float *least)
 {
 	float ats[LANES];
 	int place = INT_MAX;
+	*least = v_least(cost);
 	v_store(ats, at);
-	for (unsigned who = m_bits(v_eq(cost, v_set(v_least(cost)))); who; who &= who - 1) {
+	for (unsigned who = m_bits(v_eq(cost, v_set(*least))); who; who &= who - 1) {
 		int k = __builtin_ctz(who), here = (int)ats[k] + k;
 		place = here < place ? here : place;
 	}
 	return place;
 }
 
-/* grid_nearest() in lanes. */
+/* grid_nearest() in lanes; the error is infinite where none is below FLT_MAX. */
 LANE_FN unsigned lanes_nearest(const struct grid *g, const struct grid_near *near, const float *x, const float *w,
-			       float scale, const float *level)
+			       float scale, const float *level, float *error)
 {
 	const uint16_t *list = g->list + near->first;
 	const float four[4] = {level[0], level[1], level[2]};
@@ -348,7 +350,9 @@ LANE_FN unsigned lanes_nearest(const struct grid *g, const struct grid_near *nea
 		least = v_pick(better, sum, least);
 		place = v_pick(better, v_set((float)at), place);
 	}
-	return list[lanes_first_least(least, place)];
+	unsigned packed = list[lanes_first_least(least, place, error)];
+	*error = *error < FLT_MAX ? *error : INFINITY;
+	return packed;
 }
 
 /* A group whose codes are no point. */
@@ -381,8 +385,9 @@ LANE_FN void lanes_place(int run, const float *x, const float *w, size_t n, stru
 	for (int i = 0; i < n_off; i++) {
 		int k = off[i].lane, g = off[i].group, at = k * run + g * IQ1_GROUP;
 		l->moved[k] = 1;
+		float error;
 		l->packed[g][k] = (int32_t)lanes_nearest(grid, grid->near + l->slot[g][k], x + at, w + at, l->scale[k],
-							 iq1_levels((unsigned)l->minus[k], g));
+							 iq1_levels((unsigned)l->minus[k], g), &error);
 	}
 }
 
@@ -450,16 +455,65 @@ static LANES_TARGET void lanes_iq1_m_search(const float *x, const float *w, size
 	lanes_iq1_search(16, IQ1_M_LIMIT, x, w, n, found);
 }
 
+/* ---- refining: iq1_refine_ops ---------------------------------------------------------------------------------- */
+
+LANE_FN void lanes_round_group(const float (*x)[LANES], const float (*w)[LANES], vf scale, int minus, float *error,
+			       int32_t *slot)
+{
+	vf low = scale * v_set(iq1_level[minus][0]), middle = scale * v_set(iq1_level[minus][1]);
+	vf high = scale * v_set(iq1_level[minus][2]), sum = v_set(0), slots = v_set(0);
+	vf first = scale * v_set(iq1_middle[minus][0]), second = scale * v_set(iq1_middle[minus][1]);
+	UNROLLED
+	for (int i = 0; i < IQ1_GROUP; i++) {
+		vf v = v_load(x[i]), one = v_set((float)iq1_digit[i]), two = v_set((float)(2 * iq1_digit[i]));
+		vm is_low = v_lt(v, first), is_middle = v_lt(v, second);
+		vf diff = v_pick(is_low, low, v_pick(is_middle, middle, high)) - v;
+		sum += v_load(w[i]) * diff * diff;
+		slots += v_pick(is_low, v_set(0), v_pick(is_middle, one, two));
+	}
+	v_store(error, sum);
+	words_store(slot, v_nearest_int(slots));
+}
+
+static LANES_TARGET void lanes_iq1_round(int run, const float *x, const float *w, size_t n, const float *d,
+					 struct iq1_tries *t)
+{
+	for (size_t at = 0; at < n; at += LANES) {
+		struct lanes_runs r;
+		lanes_load(x + at * (size_t)run, run, n - at, r.x);
+		lanes_load(w + at * (size_t)run, run, n - at, r.w);
+		for (int code = 0; code < IQ1_SCALES; code++)
+			for (int minus = 0; minus < 2; minus++)
+				for (int g = 0; g < run / IQ1_GROUP; g++)
+					lanes_round_group(r.x + g * IQ1_GROUP, r.w + g * IQ1_GROUP,
+							  v_load(d + at) * v_set((float)(2 * code + 1)), minus,
+							  &t->error[code][minus][g][at], &t->slot[code][minus][g][at]);
+	}
+}
+
+static LANES_TARGET unsigned lanes_iq1_nearest(const struct grid *g, const struct grid_near *near, const float *x,
+					       const float *w, float scale, const float *level, float *error)
+{
+	return lanes_nearest(g, near, x, w, scale, level, error);
+}
+
+static const struct iq1_refine_ops lanes_iq1_refine_ops = {lanes_iq1_round, lanes_iq1_nearest};
+
 #define IQ1_KERNEL(name_, isa_name, isa_value)                                                                         \
 	static const struct iq1_ops ops_##name_ = {lanes_iq1_weights, lanes_##name_##_search};                         \
 	static void encode_##name_(const float *src, void *const *plane, size_t n, const float *weights)               \
 	{                                                                                                              \
 		name_##_encode(&ops_##name_, src, plane, n, weights);                                                  \
 	}                                                                                                              \
+	static void refine_##name_(const float *src, void *const *plane, size_t n, const float *weights)               \
+	{                                                                                                              \
+		name_##_refine(&lanes_iq1_refine_ops, src, plane, n, weights);                                         \
+	}                                                                                                              \
 	const struct quant_kernel kernel_##name_##_##isa_name = {                                                      \
 		.encoding = #name_,                                                                                    \
 		.isa = isa_value,                                                                                      \
 		.encode = encode_##name_,                                                                              \
+		.refine = refine_##name_,                                                                              \
 	};
 
 #endif

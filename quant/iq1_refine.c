@@ -11,7 +11,6 @@
 
 static void round_group(const float *x, const float *w, float scale, int minus, float *error, int32_t *slot)
 {
-	static const int32_t digit[IQ1_GROUP] = {1, 3, 9, 27, 81, 243, 729, 2187};
 	const float *level = iq1_level[minus], *middle = iq1_middle[minus];
 	*error = 0;
 	*slot = 0;
@@ -19,7 +18,7 @@ static void round_group(const float *x, const float *w, float scale, int minus, 
 		int code = x[i] < scale * middle[0] ? 0 : x[i] < scale * middle[1] ? 1 : 2;
 		float diff = scale * level[code] - x[i];
 		*error += w[i] * diff * diff;
-		*slot += code * digit[i];
+		*slot += code * iq1_digit[i];
 	}
 }
 
@@ -44,6 +43,7 @@ static unsigned nearest(const struct grid *g, const struct grid_near *near, cons
 		float diff = scale * level[grid_level(g, packed, i)] - x[i];
 		*error += w[i] * diff * diff;
 	}
+	*error = *error < FLT_MAX ? *error : INFINITY;
 	return packed;
 }
 
@@ -180,7 +180,7 @@ static bool usable(float d)
 static void choose_all(const struct shape *s, const struct iq1_refine_ops *ops, size_t n, struct block *b)
 {
 	struct iq1_tries t;
-	float d[IQ1_TRY_RUNS];
+	float d[IQ1_TRY_RUNS] = {0};
 	size_t runs = QK_K / (size_t)s->run;
 	for (size_t k = 0; k < n * runs; k++)
 		d[k] = b[k / runs].d;

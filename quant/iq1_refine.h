@@ -22,13 +22,16 @@ struct iq1_tries {
 struct iq1_refine_ops {
 	/* n runs in x, at most IQ1_TRY_RUNS; d: of each run's super-block. */
 	void (*round)(int run, const float *x, const float *w, size_t n, const float *d, struct iq1_tries *t);
-	/* grid_nearest(), and its error. */
+	/* grid_nearest(), and its error, infinite where none is below FLT_MAX. */
 	unsigned (*nearest)(const struct grid *g, const struct grid_near *near, const float *x, const float *w,
 			    float scale, const float *level, float *error);
 };
 
 /* Between codes 0 and 1, and 1 and 2, shifted up and down. */
 static const float iq1_middle[2][2] = {{-0.375f, 0.625f}, {-0.625f, 0.375f}};
+
+/* What a code counts for in a slot. */
+static const int32_t iq1_digit[IQ1_GROUP] = {1, 3, 9, 27, 81, 243, 729, 2187};
 
 /* The parts of a super-block. */
 struct iq1_parts {
