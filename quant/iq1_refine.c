@@ -107,28 +107,29 @@ static float place_either(const struct place *p, int scale, int g, struct choice
 	return error;
 }
 
-/* Try `at` is a scale where groups have their own shifts, else 2 * scale + shift. */
-static float bound_of(const struct place *p, int at)
+/* The least error that a group can have in a try. Try `at` is a scale where groups have their own shifts, else
+ * 2 * scale + shift. */
+static float bound_of(const struct place *p, int at, int g)
 {
-	float sum = 0;
-	for (int g = 0; g < p->s->run / IQ1_GROUP; g++) {
-		int scale = p->s->own_shifts ? at : at / 2;
-		float up = p->t->error[scale][0][g][p->k], down = p->t->error[scale][1][g][p->k];
-		sum += p->s->own_shifts ? (down < up ? down : up) : at % 2 ? down : up;
-	}
-	return sum;
+	int scale = p->s->own_shifts ? at : at / 2;
+	float up = p->t->error[scale][0][g][p->k], down = p->t->error[scale][1][g][p->k];
+	return p->s->own_shifts ? (down < up ? down : up) : at % 2 ? down : up;
 }
 
-static void try_one(const struct place *p, int at, struct choice *best)
+/* `bound` is that of the whole run. The error grows as groups are placed; the try ends once it cannot be the best. */
+static void try_one(const struct place *p, int at, float bound, struct choice *best)
 {
-	struct choice c = {.scale = (uint8_t)(p->s->own_shifts ? at : at / 2)};
-	for (int g = 0; g < p->s->run / IQ1_GROUP && !(c.error >= best->error); g++)
-		c.error += p->s->own_shifts ? place_either(p, c.scale, g, &c)
-					    : place_group(p, c.scale, at % 2, g, &c.packed[g]);
+	struct choice c = {.error = bound, .scale = (uint8_t)(p->s->own_shifts ? at : at / 2)};
+	for (int g = 0; g < p->s->run / IQ1_GROUP; g++) {
+		float error = p->s->own_shifts ? place_either(p, c.scale, g, &c)
+					       : place_group(p, c.scale, at % 2, g, &c.packed[g]);
+		c.error += error - bound_of(p, at, g);
+		if (!(c.error < best->error))
+			return;
+	}
 	if (!p->s->own_shifts && at % 2)
 		c.minus = (1 << p->s->run / IQ1_GROUP) - 1;
-	if (c.error < best->error)
-		*best = c;
+	*best = c;
 }
 
 /* The try that promises most comes first: few others are then worth placing. */
@@ -138,14 +139,16 @@ static struct choice choose(const struct place *p)
 	float bound[2 * IQ1_SCALES];
 	int tries = p->s->own_shifts ? IQ1_SCALES : 2 * IQ1_SCALES, first = 0;
 	for (int at = 0; at < tries; at++) {
-		bound[at] = bound_of(p, at);
+		bound[at] = 0;
+		for (int g = 0; g < p->s->run / IQ1_GROUP; g++)
+			bound[at] += bound_of(p, at, g);
 		if (bound[at] < bound[first])
 			first = at;
 	}
-	try_one(p, first, &best);
+	try_one(p, first, bound[first], &best);
 	for (int at = 0; at < tries; at++)
 		if (at != first && bound[at] < best.error)
-			try_one(p, at, &best);
+			try_one(p, at, bound[at], &best);
 	return best;
 }
 
