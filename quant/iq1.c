@@ -5,11 +5,11 @@
 #include "bits.h"
 #include "search.h"
 
-void iq1_weights(const float *x, const float *importance, float *w)
+void iq1_weights(const float *x, const float *importance, size_t n, float *w)
 {
-	if (importance)
-		search_importance(x, importance, 2 * search_sum_squares(x, QK_K) / QK_K, QK_K, w);
-	for (int i = 0; i < QK_K && !importance; i++)
+	for (size_t i = 0; i < n && importance; i += QK_K)
+		search_importance(x + i, importance + i, 2 * search_sum_squares(x + i, QK_K) / QK_K, QK_K, w + i);
+	for (size_t i = 0; i < n && !importance; i++)
 		w[i] = x[i] * x[i];
 }
 

@@ -16,8 +16,7 @@ enum {
 	IQ1_GROUP = 8,	     /* numbers of a point of the grid */
 	IQ1_MAX_RUN = 32,
 	IQ1_MAX_GROUPS = IQ1_MAX_RUN / IQ1_GROUP,
-	IQ1_CHUNK = 2 * QK_K, /* numbers that are searched at once, so that wide kernels find enough runs */
-	IQ1_RUNS = IQ1_CHUNK / 16,
+	IQ1_CHUNK = 16 * QK_K, /* numbers that are searched at once, so that wide kernels find enough runs */
 	IQ1_SCALE_TOP = 7,
 };
 
@@ -28,12 +27,16 @@ struct iq1_found {
 	uint16_t index[IQ1_MAX_GROUPS]; /* of the points */
 };
 
-/* x: n runs one after another; w: their numbers' weights. */
-typedef void iq1_search_fn(const float *x, const float *w, size_t n, struct iq1_found *found);
-iq1_search_fn iq1_s_search, iq1_m_search;
+/* What takes an encoder's time. */
+struct iq1_ops {
+	/* Weights of n numbers, whole super-blocks; importance NULL: their squares. */
+	void (*weights)(const float *x, const float *importance, size_t n, float *w);
+	/* x: n runs one after another; w: their numbers' weights. */
+	void (*search)(const float *x, const float *w, size_t n, struct iq1_found *found);
+};
 
-void iq1_s_encode(iq1_search_fn *search, const float *src, void *const *plane, size_t n, const float *weights);
-void iq1_m_encode(iq1_search_fn *search, const float *src, void *const *plane, size_t n, const float *weights);
+void iq1_s_encode(const struct iq1_ops *ops, const float *src, void *const *plane, size_t n, const float *weights);
+void iq1_m_encode(const struct iq1_ops *ops, const float *src, void *const *plane, size_t n, const float *weights);
 
 #define IQ1_DELTA 0.125f
 /* Runs whose numbers are all below count as zeros. */
@@ -59,8 +62,7 @@ static inline unsigned iq1_slot(unsigned packed)
 /* Scales as odd multiples of d: 2 * code + 1. */
 int iq1_scale_code(float scale, float inverse);
 
-/* Weights of the numbers of a super-block; importance may be NULL. */
-void iq1_weights(const float *x, const float *importance, float *w);
+void iq1_weights(const float *x, const float *importance, size_t n, float *w);
 
 /* The order of a run's numbers from the least up; of equals the first comes first. */
 void iq1_sort(const float *x, int run, uint8_t *order);

@@ -8,11 +8,18 @@
 #ifndef QUANT_IQ1_LANES_H
 #define QUANT_IQ1_LANES_H
 
-#include "iq1.h"
+#include "iq1_refine.h"
 #include "lanes.h"
 
 #include <float.h>
 #include <limits.h>
+#include <math.h>
+
+#if defined(__clang__)
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define UNROLLED _Pragma("GCC unroll 8")
+#endif
 
 typedef int32_t words __attribute__((vector_size(4 * LANES)));
 
@@ -44,6 +51,33 @@ LANE_FN void words_store(int32_t *p, vi v)
 {
 	words w = (words)v;
 	memcpy(p, &w, sizeof w);
+}
+
+/* Sums of squares of LANES super-blocks, one in each lane. */
+LANE_FN void lanes_squares(const float *x, size_t blocks, float sum[LANES])
+{
+	float turned[32][LANES];
+	vf all = v_set(0);
+	for (int at = 0; at < QK_K; at += 32) {
+		lanes_load_strided(x + at, QK_K, 32, blocks, turned);
+		for (int i = 0; i < 32; i++)
+			all += v_load(turned[i]) * v_load(turned[i]);
+	}
+	v_store(sum, all);
+}
+
+static LANES_TARGET void lanes_iq1_weights(const float *x, const float *importance, size_t n, float *w)
+{
+	for (size_t block = 0; block < n / QK_K && importance; block += LANES) {
+		float sum[LANES];
+		lanes_squares(x + block * QK_K, n / QK_K - block, sum);
+		for (size_t i = block * QK_K; i < n && i < (block + LANES) * QK_K; i += LANES) {
+			vf v = v_load(x + i), variance = v_set(2 * sum[i / QK_K - block] / QK_K);
+			v_store(w + i, v_load(importance + i) * v_sqrt(variance + v * v));
+		}
+	}
+	for (size_t i = 0; i < n && !importance; i += LANES)
+		v_store(w + i, v_load(x + i) * v_load(x + i));
 }
 
 LANE_FN void lanes_rank(int run, const struct lanes_runs *r, float rank[][LANES])
@@ -123,6 +157,7 @@ struct lanes_upper {
 
 LANE_FN void lanes_iq1_s_upper(const struct lanes_iq1_sums *s, struct lanes_upper *u)
 {
+	UNROLLED
 	for (int m = 0; m < 2; m++) {
 		vf top = v_set(iq1_level[m][2]);
 		for (int i = 0; i <= 32; i++) {
@@ -137,6 +172,7 @@ LANE_FN void lanes_iq1_s_fit(const struct lanes_iq1_sums *s, const struct lanes_
 {
 	vf middle = v_set(IQ1_DELTA), wx = v_load(s->wx[0][first]), w = v_load(s->w[0][first]);
 	vf xq = (v_load(s->wx[0][second]) - wx) * middle, q2 = (v_load(s->w[0][second]) - w) * middle * middle;
+	UNROLLED
 	for (int m = 0; m < 2; m++) {
 		vf low = v_set(iq1_level[m][0]);
 		f->xq[m] = wx * low + (m ? -xq : xq) + v_load(u->xq[m][second]);
@@ -146,6 +182,7 @@ LANE_FN void lanes_iq1_s_fit(const struct lanes_iq1_sums *s, const struct lanes_
 
 LANE_FN vf lanes_reached(vf reached, const struct lanes_fit *f, int fits)
 {
+	UNROLLED
 	for (int m = 0; m < fits; m++)
 		reached = v_max(f->xq[m] * f->xq[m] / f->q2[m], reached);
 	return reached;
@@ -155,9 +192,13 @@ LANE_FN vf lanes_reached(vf reached, const struct lanes_fit *f, int fits)
 LANE_FN void lanes_take_any(struct lanes_cut *c, const struct lanes_fit *f, int fits, int first, int second)
 {
 	vm any = lanes_beats(c, f->xq[0], f->q2[0]);
+	UNROLLED
 	for (int m = 1; m < fits; m++)
 		any = m_or(any, lanes_beats(c, f->xq[m], f->q2[m]));
-	for (int m = 0; m < fits && m_bits(any); m++)
+	if (!m_bits(any))
+		return;
+	UNROLLED
+	for (int m = 0; m < fits; m++)
 		lanes_take(c, f->xq[m], f->q2[m], first, second, fits == 4 ? m / 2 | m % 2 << 1 : 15 * m);
 }
 
@@ -180,16 +221,41 @@ LANE_FN void lanes_iq1_s_cut(const struct lanes_iq1_sums *s, struct lanes_cut *c
 		}
 }
 
-LANE_FN void lanes_iq1_m_fit(const struct lanes_iq1_sums *s, int first, int second, struct lanes_fit *f)
+/* The terms of iq1_m.c's group_fit(), by group and shift: `top` is the highest level's, those of q2 depend on one cut. */
+struct lanes_terms {
+	vf top[2][2];
+	float lower[2][2][17][LANES], upper[2][2][17][LANES];
+};
+
+LANE_FN void lanes_iq1_m_terms(const struct lanes_iq1_sums *s, struct lanes_terms *t)
+{
+	UNROLLED
+	for (int g = 0; g < 2; g++)
+		UNROLLED
+		for (int m = 0; m < 2; m++) {
+			vf top = v_set(iq1_level[m][2]), all = v_load(s->w[g][16]) * top * top;
+			t->top[g][m] = v_load(s->wx[g][16]) * top;
+			for (int i = 0; i <= 16; i++) {
+				v_store(t->lower[g][m][i], v_load(s->w[g][i]) * v_set(m ? 1.25f : 0.75f) + all);
+				v_store(t->upper[g][m][i], v_load(s->w[g][i]) * v_set(m ? -0.75f : -1.25f));
+			}
+		}
+}
+
+LANE_FN void lanes_iq1_m_fit(const struct lanes_iq1_sums *s, const struct lanes_terms *t, int first, int second,
+			     struct lanes_fit *f)
 {
 	vf xq[2][2], q2[2][2];
-	for (int g = 0; g < 2; g++)
+	UNROLLED
+	for (int g = 0; g < 2; g++) {
+		vf cuts = v_load(s->wx[g][second]) + v_load(s->wx[g][first]);
+		UNROLLED
 		for (int m = 0; m < 2; m++) {
-			vf top = v_set(iq1_level[m][2]), all_wx = v_load(s->wx[g][16]), all_w = v_load(s->w[g][16]);
-			vf lower = v_load(s->w[g][first]) * v_set(m ? 1.25f : 0.75f) + all_w * top * top;
-			xq[g][m] = all_wx * top - (v_load(s->wx[g][second]) + v_load(s->wx[g][first]));
-			q2[g][m] = v_load(s->w[g][second]) * v_set(m ? -0.75f : -1.25f) + lower;
+			xq[g][m] = t->top[g][m] - cuts;
+			q2[g][m] = v_load(t->upper[g][m][second]) + v_load(t->lower[g][m][first]);
 		}
+	}
+	UNROLLED
 	for (int i = 0; i < 4; i++) {
 		f->xq[i] = xq[0][i / 2] + xq[1][i % 2];
 		f->q2[i] = q2[0][i / 2] + q2[1][i % 2];
@@ -198,17 +264,19 @@ LANE_FN void lanes_iq1_m_fit(const struct lanes_iq1_sums *s, int first, int seco
 
 LANE_FN void lanes_iq1_m_cut(const struct lanes_iq1_sums *s, struct lanes_cut *c)
 {
+	struct lanes_terms t;
 	struct lanes_fit f;
 	vf reached = v_set(0);
+	lanes_iq1_m_terms(s, &t);
 	for (int first = 4; first <= 6; first++)
 		for (int second = 10; second <= 12; second++) {
-			lanes_iq1_m_fit(s, first, second, &f);
+			lanes_iq1_m_fit(s, &t, first, second, &f);
 			reached = lanes_reached(reached, &f, 4);
 		}
 	c->score = lanes_start(reached, v_load(s->w[0][16]) + v_load(s->w[1][16]));
 	for (int first = 0; first <= 16; first++)
 		for (int second = first; second <= 16; second++) {
-			lanes_iq1_m_fit(s, first, second, &f);
+			lanes_iq1_m_fit(s, &t, first, second, &f);
 			lanes_take_any(c, &f, 4, first, second);
 		}
 }
@@ -247,25 +315,27 @@ LANE_FN void lanes_slots(int run, struct lanes_iq1 *l, const struct lanes_cut *c
 }
 
 /* The first place of the least cost; at[k] is where lane k found its own. */
-LANE_FN int lanes_first_least(vf cost, vf at)
+LANE_FN int lanes_first_least(vf cost, vf at, float *least)
 {
 	float ats[LANES];
 	int place = INT_MAX;
+	*least = v_least(cost);
 	v_store(ats, at);
-	for (unsigned who = m_bits(v_eq(cost, v_set(v_least(cost)))); who; who &= who - 1) {
+	for (unsigned who = m_bits(v_eq(cost, v_set(*least))); who; who &= who - 1) {
 		int k = __builtin_ctz(who), here = (int)ats[k] + k;
 		place = here < place ? here : place;
 	}
 	return place;
 }
 
-/* grid_nearest() in lanes. */
+/* grid_nearest() in lanes; the error is infinite where none is below FLT_MAX. */
 LANE_FN unsigned lanes_nearest(const struct grid *g, const struct grid_near *near, const float *x, const float *w,
-			       float scale, const float *level)
+			       float scale, const float *level, float *error)
 {
 	const uint16_t *list = g->list + near->first;
 	const float four[4] = {level[0], level[1], level[2]};
 	vf value = v_set(scale) * v_load_fours(four), cost[IQ1_GROUP], least = v_set(FLT_MAX), place = v_set(0);
+	UNROLLED
 	for (int i = 0; i < IQ1_GROUP; i++) {
 		vf diff = value - v_set(x[i]);
 		cost[i] = v_set(w[i]) * diff * diff;
@@ -273,13 +343,16 @@ LANE_FN unsigned lanes_nearest(const struct grid *g, const struct grid_near *nea
 	for (int at = 0; at < near->n; at += LANES) {
 		words points = (words)i_load_words(list + at);
 		vf sum = v_of_four(cost[0], (vi)points);
+		UNROLLED
 		for (int i = 1; i < IQ1_GROUP; i++)
 			sum += v_of_four(cost[i], (vi)(points >> 2 * i));
 		vm better = v_lt(sum, least);
 		least = v_pick(better, sum, least);
 		place = v_pick(better, v_set((float)at), place);
 	}
-	return list[lanes_first_least(least, place)];
+	unsigned packed = list[lanes_first_least(least, place, error)];
+	*error = *error < FLT_MAX ? *error : INFINITY;
+	return packed;
 }
 
 /* A group whose codes are no point. */
@@ -312,8 +385,9 @@ LANE_FN void lanes_place(int run, const float *x, const float *w, size_t n, stru
 	for (int i = 0; i < n_off; i++) {
 		int k = off[i].lane, g = off[i].group, at = k * run + g * IQ1_GROUP;
 		l->moved[k] = 1;
+		float error;
 		l->packed[g][k] = (int32_t)lanes_nearest(grid, grid->near + l->slot[g][k], x + at, w + at, l->scale[k],
-							 iq1_levels((unsigned)l->minus[k], g));
+							 iq1_levels((unsigned)l->minus[k], g), &error);
 	}
 }
 
@@ -381,15 +455,65 @@ static LANES_TARGET void lanes_iq1_m_search(const float *x, const float *w, size
 	lanes_iq1_search(16, IQ1_M_LIMIT, x, w, n, found);
 }
 
+/* ---- refining: iq1_refine_ops ---------------------------------------------------------------------------------- */
+
+LANE_FN void lanes_round_group(const float (*x)[LANES], const float (*w)[LANES], vf scale, int minus, float *error,
+			       int32_t *slot)
+{
+	vf low = scale * v_set(iq1_level[minus][0]), middle = scale * v_set(iq1_level[minus][1]);
+	vf high = scale * v_set(iq1_level[minus][2]), sum = v_set(0), slots = v_set(0);
+	vf first = scale * v_set(iq1_middle[minus][0]), second = scale * v_set(iq1_middle[minus][1]);
+	UNROLLED
+	for (int i = 0; i < IQ1_GROUP; i++) {
+		vf v = v_load(x[i]), one = v_set((float)iq1_digit[i]), two = v_set((float)(2 * iq1_digit[i]));
+		vm is_low = v_lt(v, first), is_middle = v_lt(v, second);
+		vf diff = v_pick(is_low, low, v_pick(is_middle, middle, high)) - v;
+		sum += v_load(w[i]) * diff * diff;
+		slots += v_pick(is_low, v_set(0), v_pick(is_middle, one, two));
+	}
+	v_store(error, sum);
+	words_store(slot, v_nearest_int(slots));
+}
+
+static LANES_TARGET void lanes_iq1_round(int run, const float *x, const float *w, size_t n, const float *d,
+					 struct iq1_tries *t)
+{
+	for (size_t at = 0; at < n; at += LANES) {
+		struct lanes_runs r;
+		lanes_load(x + at * (size_t)run, run, n - at, r.x);
+		lanes_load(w + at * (size_t)run, run, n - at, r.w);
+		for (int code = 0; code < IQ1_SCALES; code++)
+			for (int minus = 0; minus < 2; minus++)
+				for (int g = 0; g < run / IQ1_GROUP; g++)
+					lanes_round_group(r.x + g * IQ1_GROUP, r.w + g * IQ1_GROUP,
+							  v_load(d + at) * v_set((float)(2 * code + 1)), minus,
+							  &t->error[code][minus][g][at], &t->slot[code][minus][g][at]);
+	}
+}
+
+static LANES_TARGET unsigned lanes_iq1_nearest(const struct grid *g, const struct grid_near *near, const float *x,
+					       const float *w, float scale, const float *level, float *error)
+{
+	return lanes_nearest(g, near, x, w, scale, level, error);
+}
+
+static const struct iq1_refine_ops lanes_iq1_refine_ops = {lanes_iq1_round, lanes_iq1_nearest};
+
 #define IQ1_KERNEL(name_, isa_name, isa_value)                                                                         \
+	static const struct iq1_ops ops_##name_ = {lanes_iq1_weights, lanes_##name_##_search};                         \
 	static void encode_##name_(const float *src, void *const *plane, size_t n, const float *weights)               \
 	{                                                                                                              \
-		name_##_encode(lanes_##name_##_search, src, plane, n, weights);                                        \
+		name_##_encode(&ops_##name_, src, plane, n, weights);                                                  \
+	}                                                                                                              \
+	static void refine_##name_(const float *src, void *const *plane, size_t n, const float *weights)               \
+	{                                                                                                              \
+		name_##_refine(&lanes_iq1_refine_ops, src, plane, n, weights);                                         \
 	}                                                                                                              \
 	const struct quant_kernel kernel_##name_##_##isa_name = {                                                      \
 		.encoding = #name_,                                                                                    \
 		.isa = isa_value,                                                                                      \
 		.encode = encode_##name_,                                                                              \
+		.refine = refine_##name_,                                                                              \
 	};
 
 #endif

@@ -10,7 +10,7 @@
  *                     are d (binary16)
  */
 #include "bits.h"
-#include "iq1.h"
+#include "iq1_refine.h"
 
 #include <float.h>
 
@@ -90,7 +90,7 @@ static void try_cut(const struct sums *s, int first, int second, struct iq1_cut 
 	}
 }
 
-void iq1_m_search(const float *x, const float *w, size_t n, struct iq1_found *found)
+static void search(const float *x, const float *w, size_t n, struct iq1_found *found)
 {
 	for (; n; n--, x += RUN, w += RUN, found++) {
 		struct iq1_cut cut = {.score = -FLT_MAX, .first = -1};
@@ -127,48 +127,65 @@ static float fit(const float *x, const float *w, const struct iq1_found *found, 
 	return sum_q2 > 0 ? sum_xq / sum_q2 : d;
 }
 
-static void finish(const float *x, const float *w, const struct iq1_found *found, struct block_iq1_m *b)
+void iq1_m_pack(const struct iq1_parts *p, void *block)
 {
-	uint8_t scale[RUNS];
-	float max = 0;
-	memset(b, 0, sizeof *b);
+	struct block_iq1_m *b = block;
+	uint16_t scales[RUNS / 4];
+	for (int i = 0; i < RUNS / 4; i++)
+		scales[i] = (uint16_t)((p->d >> 4 * i & 15) << 12);
 	for (int j = 0; j < RUNS; j++) {
-		max = max > found[j].scale ? max : found[j].scale;
-		b->qs[GROUPS * j] = (uint8_t)found[j].index[0];
-		b->qs[GROUPS * j + 1] = (uint8_t)found[j].index[1];
-		b->qh[j] = (uint8_t)(found[j].index[0] >> 8 | found[j].index[1] >> 8 << 4);
+		const struct iq1_found *f = &p->run[j];
+		b->qs[GROUPS * j] = (uint8_t)f->index[0];
+		b->qs[GROUPS * j + 1] = (uint8_t)f->index[1];
+		b->qh[j] = (uint8_t)(f->index[0] >> 8 | (f->minus & 1) << 3 | f->index[1] >> 8 << 4 | f->minus >> 1 << 7);
+		scales[j / 4] |= p->scale[j] << 3 * (j % 4);
 	}
-	if (max == 0)
-		return;
-	float d = max / 15, inverse = 1 / d;
-	for (int j = 0; j < RUNS; j++) {
-		scale[j] = (uint8_t)iq1_scale_code(found[j].scale, inverse);
-		b->scales[j / 4] |= scale[j] << 3 * (j % 4);
-		b->qh[j] |= (found[j].minus & 1) << 3 | (found[j].minus >> 1) << 7;
-	}
-	uint16_t half = half_of_float(fit(x, w, found, scale, d) * 1.1125f); /* as IQ1_S: a little above the fit */
-	for (int i = 0; i < 4; i++)
-		b->scales[i] |= (half >> 4 * i & 15) << 12;
+	memcpy(b->scales, scales, sizeof scales);
 }
 
-void iq1_m_encode(iq1_search_fn *search, const float *src, void *const *plane, size_t n, const float *weights)
+float iq1_m_d(const void *block)
+{
+	uint16_t scales[RUNS / 4];
+	memcpy(scales, ((const struct block_iq1_m *)block)->scales, sizeof scales);
+	return float_of_half(half_in(scales));
+}
+
+static void finish(const float *x, const float *w, const struct iq1_found *found, struct block_iq1_m *b)
+{
+	struct iq1_parts p = {.d = 0};
+	float max = 0;
+	for (int j = 0; j < RUNS; j++)
+		max = max > found[j].scale ? max : found[j].scale;
+	float d = max / 15, inverse = 1 / d;
+	for (int j = 0; j < RUNS; j++) {
+		p.run[j] = found[j];
+		p.run[j].minus = max != 0 ? found[j].minus : 0;
+		p.scale[j] = max != 0 ? (uint8_t)iq1_scale_code(found[j].scale, inverse) : 0;
+	}
+	if (max != 0) /* as IQ1_S: a little above the fit */
+		p.d = half_of_float(fit(x, w, found, p.scale, d) * 1.1125f);
+	iq1_m_pack(&p, b);
+}
+
+void iq1_m_encode(const struct iq1_ops *ops, const float *src, void *const *plane, size_t n, const float *weights)
 {
 	struct block_iq1_m *b = plane[0];
 	for (size_t at = 0; at < n; at += IQ1_CHUNK) {
 		float w[IQ1_CHUNK];
 		struct iq1_found found[IQ1_CHUNK / RUN];
 		size_t chunk = n - at < IQ1_CHUNK ? n - at : IQ1_CHUNK;
-		for (size_t i = 0; i < chunk; i += QK_K)
-			iq1_weights(src + at + i, weights ? weights + at + i : NULL, w + i);
-		search(src + at, w, chunk / RUN, found);
+		ops->weights(src + at, weights ? weights + at : NULL, chunk, w);
+		ops->search(src + at, w, chunk / RUN, found);
 		for (size_t i = 0; i < chunk; i += QK_K)
 			finish(src + at + i, w + i, found + i / RUN, b++);
 	}
 }
 
+static const struct iq1_ops scalar = {iq1_weights, search};
+
 static void encode(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	iq1_m_encode(iq1_m_search, src, plane, n, weights);
+	iq1_m_encode(&scalar, src, plane, n, weights);
 }
 
 const struct heft_encoding quant_iq1_m = {
@@ -180,4 +197,5 @@ const struct heft_encoding quant_iq1_m = {
 	.plane = {{"data", 1, QK_K, sizeof(struct block_iq1_m)}},
 	.decode = decode,
 	.encode = encode,
+	.refine = iq1_m_refine_scalar,
 };

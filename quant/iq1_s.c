@@ -10,7 +10,7 @@
  *                   s the shift is -1/8, ccc scale, hhh high parts of the indices, group 0's lowest
  */
 #include "bits.h"
-#include "iq1.h"
+#include "iq1_refine.h"
 
 #include <float.h>
 
@@ -65,7 +65,7 @@ static void try_cut(const struct sums *s, int first, int second, int minus, stru
 	}
 }
 
-void iq1_s_search(const float *x, const float *w, size_t n, struct iq1_found *found)
+static void search(const float *x, const float *w, size_t n, struct iq1_found *found)
 {
 	for (; n; n--, x += RUN, w += RUN, found++) {
 		struct iq1_cut cut = {.score = -FLT_MAX, .first = -1};
@@ -85,46 +85,65 @@ void iq1_s_search(const float *x, const float *w, size_t n, struct iq1_found *fo
 	}
 }
 
+void iq1_s_pack(const struct iq1_parts *p, void *block)
+{
+	struct block_iq1_s *b = block;
+	b->d = p->d;
+	for (int j = 0; j < RUNS; j++) {
+		unsigned qh = (unsigned)p->scale[j] << 12 | (p->run[j].minus ? 0x8000 : 0);
+		for (int k = 0; k < GROUPS; k++) {
+			b->qs[GROUPS * j + k] = (uint8_t)p->run[j].index[k];
+			qh |= (unsigned)p->run[j].index[k] >> 8 << 3 * k;
+		}
+		b->qh[j] = (uint16_t)qh;
+	}
+}
+
+float iq1_s_d(const void *block)
+{
+	return float_of_half(((const struct block_iq1_s *)block)->d);
+}
+
 /* A super-block from what was found for its runs. Its scale is a little above the largest run's: the fit of single runs
  * is short on the average. */
 static void finish(const struct iq1_found *found, struct block_iq1_s *b)
 {
+	struct iq1_parts p = {.d = 0};
 	float max = 0;
-	for (int j = 0; j < RUNS; j++) {
+	for (int j = 0; j < RUNS; j++)
 		max = max > found[j].scale ? max : found[j].scale;
-		b->qh[j] = 0;
-		for (int k = 0; k < GROUPS; k++) {
-			b->qs[GROUPS * j + k] = (uint8_t)found[j].index[k];
-			b->qh[j] |= found[j].index[k] >> 8 << 3 * k;
-		}
-	}
 	float d = max / 15, inverse = 1 / d;
-	b->d = half_of_float(d * 1.125f);
-	for (int j = 0; j < RUNS && max != 0; j++)
-		b->qh[j] |= iq1_scale_code(found[j].scale, inverse) << 12 | (found[j].minus ? 0x8000 : 0);
+	p.d = half_of_float(d * 1.125f);
+	for (int j = 0; j < RUNS; j++) {
+		p.run[j] = found[j];
+		p.run[j].minus = max != 0 ? found[j].minus : 0;
+		p.scale[j] = max != 0 ? (uint8_t)iq1_scale_code(found[j].scale, inverse) : 0;
+	}
+	iq1_s_pack(&p, b);
 }
 
 /* Without importance, which the reference does not accept, it is 1 for each column. */
-static const float ones[QK_K] = {[0 ... QK_K - 1] = 1};
+static const float ones[IQ1_CHUNK] = {[0 ... IQ1_CHUNK - 1] = 1};
 
-void iq1_s_encode(iq1_search_fn *search, const float *src, void *const *plane, size_t n, const float *weights)
+void iq1_s_encode(const struct iq1_ops *ops, const float *src, void *const *plane, size_t n, const float *weights)
 {
 	struct block_iq1_s *b = plane[0];
 	for (size_t at = 0; at < n; at += IQ1_CHUNK) {
 		float w[IQ1_CHUNK];
 		struct iq1_found found[IQ1_CHUNK / RUN];
 		size_t chunk = n - at < IQ1_CHUNK ? n - at : IQ1_CHUNK;
-		for (size_t i = 0; i < chunk; i += QK_K)
-			iq1_weights(src + at + i, weights ? weights + at + i : ones, w + i);
-		search(src + at, w, chunk / RUN, found);
+		ops->weights(src + at, weights ? weights + at : ones, chunk, w);
+		ops->search(src + at, w, chunk / RUN, found);
 		for (size_t i = 0; i < chunk; i += QK_K)
 			finish(found + i / RUN, b++);
 	}
 }
 
+static const struct iq1_ops scalar = {iq1_weights, search};
+
 static void encode(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	iq1_s_encode(iq1_s_search, src, plane, n, weights);
+	iq1_s_encode(&scalar, src, plane, n, weights);
 }
 
 const struct heft_encoding quant_iq1_s = {
@@ -136,5 +155,6 @@ const struct heft_encoding quant_iq1_s = {
 	.plane = {{"data", 1, QK_K, sizeof(struct block_iq1_s)}},
 	.decode = decode,
 	.encode = encode,
+	.refine = iq1_s_refine_scalar,
 	.needs_weights = true,
 };

@@ -1,5 +1,5 @@
 /*
- * iq1_neon.c - IQ1_S and IQ1_M, encoded in 4 lanes.
+ * iq1_neon.c - IQ1_S and IQ1_M, encoded and refined in 4 lanes.
  */
 #if defined(__aarch64__)
 #include "lanes_neon.h"

@@ -1,5 +1,5 @@
 /*
- * iq1_avx2.c - IQ1_S and IQ1_M, encoded in 8 lanes.
+ * iq1_avx2.c - IQ1_S and IQ1_M, encoded and refined in 8 lanes.
  */
 #if defined(__x86_64__)
 #include "lanes_avx2.h"

@@ -1,5 +1,5 @@
 /*
- * iq1_avx512.c - IQ1_S and IQ1_M, encoded in 16 lanes.
+ * iq1_avx512.c - IQ1_S and IQ1_M, encoded and refined in 16 lanes.
  */
 #if defined(__x86_64__)
 #include "lanes_avx512.h"
