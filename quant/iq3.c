@@ -7,7 +7,7 @@
 
 const float iq3_value[IQ3_LEVELS] = {1, 3, 5, 7, 9, 11, 13, 15};
 
-void iq3_sums(const struct iq3_run *r, const uint16_t point[IQ3_GROUPS], float *sum_xq, float *sum_q2)
+static void sums(const struct iq3_run *r, const uint16_t point[IQ3_GROUPS], float *sum_xq, float *sum_q2)
 {
 	*sum_xq = *sum_q2 = 0;
 	for (int i = 0; i < IQ3_RUN; i++) {
@@ -41,6 +41,13 @@ static unsigned round_groups(const struct iq3 *k, const struct iq3_run *r, float
 	return off;
 }
 
+float iq3_fit(const struct iq3_run *r, const uint16_t point[IQ3_GROUPS], float scale)
+{
+	float sum_xq, sum_q2;
+	sums(r, point, &sum_xq, &sum_q2);
+	return sum_q2 > 0 ? sum_xq / sum_q2 : scale;
+}
+
 float iq3_search(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ3_GROUPS])
 {
 	uint16_t tried[IQ3_GROUPS];
@@ -50,7 +57,7 @@ float iq3_search(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ
 	for (int t = -k->tries; t <= k->tries; t++) {
 		float inverse = (IQ3_TOP + t * IQ3_TRY_STEP) / r->max;
 		unsigned now_off = round_groups(k, r, inverse, 1 / inverse, 0xff, tried);
-		iq3_sums(r, tried, &sum_xq, &sum_q2);
+		sums(r, tried, &sum_xq, &sum_q2);
 		if (sum_q2 > 0 && sum_xq * sum_xq > best * sum_q2) {
 			scale = sum_xq / sum_q2;
 			best = scale * sum_xq;
@@ -61,8 +68,7 @@ float iq3_search(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ
 	if (!off || !(scale > 0))
 		return scale;
 	round_groups(k, r, 1 / scale, scale, k->settle_all ? 0xff : off, point);
-	iq3_sums(r, point, &sum_xq, &sum_q2);
-	return sum_q2 > 0 ? sum_xq / sum_q2 : scale;
+	return iq3_fit(r, point, scale);
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------------------------- */
@@ -86,7 +92,7 @@ static uint8_t take_signs(const struct iq3 *k, const float *src, const float *w,
 	return signs ^ 1 << least;
 }
 
-static void prepare(const struct iq3 *k, const float *src, const float *importance, float variance, struct iq3_run *r,
+void iq3_prepare(const struct iq3 *k, const float *src, const float *importance, float variance, struct iq3_run *r,
 		    uint8_t signs[4])
 {
 	if (importance)
@@ -102,14 +108,16 @@ static void prepare(const struct iq3 *k, const float *src, const float *importan
 		r->max = r->max > r->x[i] ? r->max : r->x[i];
 }
 
-static void find_run(const struct iq3 *k, iq3_search_fn *search, const struct iq3_run *r, int run, struct iq3_found *f)
+const struct iq3_ops iq3_scalar = {iq3_prepare, iq3_search};
+
+static void find_run(const struct iq3 *k, const struct iq3_ops *ops, const struct iq3_run *r, int run, struct iq3_found *f)
 {
 	if (r->max < k->least) {
 		f->empty |= 1 << run;
 		memset(f->signs[run], 0, sizeof f->signs[run]);
 		return;
 	}
-	float scale = search(k, r, f->point[run]);
+	float scale = ops->search(k, r, f->point[run]);
 	for (int i = 0; i < 4 && scale < 0; i++)
 		f->signs[run][i] = ~f->signs[run][i];
 	f->scale[run] = scale < 0 ? -scale : scale;
@@ -124,7 +132,7 @@ float iq3_scale_codes(const struct iq3_found *f, uint8_t code[IQ3_RUNS])
 	return d;
 }
 
-void iq3_encode(const struct iq3 *k, iq3_search_fn *search, const float *src, void *dst, size_t n, const float *weights)
+void iq3_encode(const struct iq3 *k, const struct iq3_ops *ops, const float *src, void *dst, size_t n, const float *weights)
 {
 	uint8_t *block = dst;
 	for (size_t at = 0; at < n; at += QK_K, block += k->block) {
@@ -133,8 +141,8 @@ void iq3_encode(const struct iq3 *k, iq3_search_fn *search, const float *src, vo
 		float variance = 2 * search_sum_squares(src + at, QK_K) / QK_K;
 		for (int run = 0; run < IQ3_RUNS; run++) {
 			size_t from = at + (size_t)run * IQ3_RUN;
-			prepare(k, src + from, weights ? weights + from : NULL, variance, &r, f.signs[run]);
-			find_run(k, search, &r, run, &f);
+			ops->prepare(k, src + from, weights ? weights + from : NULL, variance, &r, f.signs[run]);
+			find_run(k, ops, &r, run, &f);
 		}
 		k->pack(&f, block);
 	}

@@ -24,7 +24,6 @@ enum {
 	IQ3_GROUPS = IQ3_RUN / IQ3_GROUP,
 	IQ3_LEVELS = 8,
 	IQ3_TOP = 15, /* value of the highest level */
-	IQ3_MAX_TRIES = 32,
 };
 #define IQ3_TRY_STEP 0.2f /* of the value that the largest number gets, from try to try */
 
@@ -37,6 +36,7 @@ struct iq3_run {
 	float w[IQ3_RUN];    /* weights */
 	float root[IQ3_RUN]; /* their square roots: weights of the numbers in a group, among the points near it */
 	float max;	     /* the largest x */
+	bool tame;	     /* for kernels: all are finite, and so will be their sums */
 };
 
 /* What was found for 256 numbers. */
@@ -59,17 +59,28 @@ struct iq3 {
 };
 extern const struct iq3 iq3_xxs, iq3_s;
 
-/* The scale of a run, 0 or negative too, and its points. */
-typedef float iq3_search_fn(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ3_GROUPS]);
-iq3_search_fn iq3_search;
+/* What kernels do in lanes. */
+struct iq3_ops {
+	/* Makes a run and its signs of 32 numbers. */
+	void (*prepare)(const struct iq3 *k, const float *src, const float *importance, float variance,
+			struct iq3_run *r, uint8_t signs[4]);
+	/* The scale of a run, 0 or negative too, and its points. */
+	float (*search)(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ3_GROUPS]);
+};
+extern const struct iq3_ops iq3_scalar;
 
-void iq3_encode(const struct iq3 *k, iq3_search_fn *search, const float *src, void *dst, size_t n, const float *weights);
+void iq3_prepare(const struct iq3 *k, const float *src, const float *importance, float variance, struct iq3_run *r,
+		 uint8_t signs[4]);
+float iq3_search(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ3_GROUPS]);
+
+void iq3_encode(const struct iq3 *k, const struct iq3_ops *ops, const float *src, void *dst, size_t n,
+		const float *weights);
 
 /* Each number of a group to its nearest level: what the grid calls a slot, in 4 dimensions one with the packed point. */
 unsigned iq3_slot(const float *x, float inverse);
 
-/* Sums over a run of w*x*q and w*q*q, q being the values of its points. */
-void iq3_sums(const struct iq3_run *r, const uint16_t point[IQ3_GROUPS], float *sum_xq, float *sum_q2);
+/* The scale that fits a run's points best; `scale` where any does. */
+float iq3_fit(const struct iq3_run *r, const uint16_t point[IQ3_GROUPS], float scale);
 
 /* Codes of the scales of 256 numbers, 0 to 15; returns what is a 31st of the largest. */
 float iq3_scale_codes(const struct iq3_found *f, uint8_t code[IQ3_RUNS]);

@@ -62,7 +62,7 @@ const struct iq3 iq3_xxs = {
 
 static void encode(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	iq3_encode(&iq3_xxs, iq3_search, src, plane[0], n, weights);
+	iq3_encode(&iq3_xxs, &iq3_scalar, src, plane[0], n, weights);
 }
 
 const struct heft_encoding quant_iq3_xxs = {
