@@ -110,40 +110,54 @@ void iq3_prepare(const struct iq3 *k, const float *src, const float *importance,
 
 const struct iq3_ops iq3_scalar = {iq3_prepare, iq3_search};
 
-static void find_run(const struct iq3 *k, const struct iq3_ops *ops, const struct iq3_run *r, int run, struct iq3_found *f)
+/* What is found for 256 numbers before their scales are codes. */
+struct found {
+	struct iq3_code code;
+	float scale[IQ3_RUNS], max_scale;
+	unsigned empty; /* bit r: run r has no numbers worth keeping */
+};
+
+static void find_run(const struct iq3 *k, const struct iq3_ops *ops, const struct iq3_run *r, int run, struct found *f)
 {
+	uint8_t *signs = f->code.signs[run];
 	if (r->max < k->least) {
-		f->empty |= 1 << run;
-		memset(f->signs[run], 0, sizeof f->signs[run]);
+		f->empty |= 1u << run;
+		memset(signs, 0, sizeof f->code.signs[run]);
 		return;
 	}
-	float scale = ops->search(k, r, f->point[run]);
+	float scale = ops->search(k, r, f->code.point[run]);
 	for (int i = 0; i < 4 && scale < 0; i++)
-		f->signs[run][i] = ~f->signs[run][i];
+		signs[i] = ~signs[i];
 	f->scale[run] = scale < 0 ? -scale : scale;
 	f->max_scale = f->max_scale > f->scale[run] ? f->max_scale : f->scale[run];
 }
 
-float iq3_scale_codes(const struct iq3_found *f, uint8_t code[IQ3_RUNS])
+static void code_scales(const struct iq3 *k, struct found *f)
 {
 	float d = f->max_scale / 31, inverse = 1 / d;
+	if (f->max_scale == 0)
+		return;
+	f->code.d = half_of_float(d * k->larger);
 	for (int run = 0; run < IQ3_RUNS; run++)
-		code[run] = clamp_int(nearest_int(0.5f * (inverse * f->scale[run] - 1)), 0, 15);
-	return d;
+		f->code.scale[run] = clamp_int(nearest_int(0.5f * (inverse * f->scale[run] - 1)), 0, 15);
 }
 
-void iq3_encode(const struct iq3 *k, const struct iq3_ops *ops, const float *src, void *dst, size_t n, const float *weights)
+void iq3_encode(const struct iq3 *k, const struct iq3_ops *ops, const float *src, void *dst, size_t n,
+		const float *weights)
 {
 	uint8_t *block = dst;
 	for (size_t at = 0; at < n; at += QK_K, block += k->block) {
-		struct iq3_found f = {0};
+		struct found f = {0};
 		struct iq3_run r;
 		float variance = 2 * search_sum_squares(src + at, QK_K) / QK_K;
 		for (int run = 0; run < IQ3_RUNS; run++) {
 			size_t from = at + (size_t)run * IQ3_RUN;
-			ops->prepare(k, src + from, weights ? weights + from : NULL, variance, &r, f.signs[run]);
+			ops->prepare(k, src + from, weights ? weights + from : NULL, variance, &r, f.code.signs[run]);
 			find_run(k, ops, &r, run, &f);
 		}
-		k->pack(&f, block);
+		code_scales(k, &f);
+		k->pack(&f.code, block);
+		if (f.empty && k->forget)
+			k->forget(f.empty, block);
 	}
 }

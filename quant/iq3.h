@@ -39,12 +39,12 @@ struct iq3_run {
 	bool tame;	     /* for kernels: all are finite, and so will be their sums */
 };
 
-/* What was found for 256 numbers. */
-struct iq3_found {
-	float scale[IQ3_RUNS], max_scale;
+/* What a block of 256 numbers says. */
+struct iq3_code {
+	uint16_t d;
+	uint8_t scale[IQ3_RUNS];
 	uint16_t point[IQ3_RUNS][IQ3_GROUPS]; /* of the grid, packed */
 	uint8_t signs[IQ3_RUNS][4];	      /* bit i: number i of 8 is negative */
-	uint8_t empty;			      /* bit r: run r has no numbers worth keeping */
 };
 
 /* One of the two encodings. */
@@ -54,8 +54,10 @@ struct iq3 {
 	float least;	 /* runs whose numbers are all below are empty */
 	bool even_signs; /* of 8 numbers an even number is negative */
 	bool settle_all; /* once a scale is found, all groups are rounded again, not only those that were off the grid */
+	float larger;	 /* than what the search found is the scale of a block: the search leans to small ones */
 	size_t block;	 /* bytes */
-	void (*pack)(const struct iq3_found *f, void *block);
+	void (*pack)(const struct iq3_code *c, void *block);
+	void (*forget)(unsigned runs, void *block); /* what happens to blocks with empty runs; NULL: nothing */
 };
 extern const struct iq3 iq3_xxs, iq3_s;
 
@@ -81,8 +83,5 @@ unsigned iq3_slot(const float *x, float inverse);
 
 /* The scale that fits a run's points best; `scale` where any does. */
 float iq3_fit(const struct iq3_run *r, const uint16_t point[IQ3_GROUPS], float scale);
-
-/* Codes of the scales of 256 numbers, 0 to 15; returns what is a 31st of the largest. */
-float iq3_scale_codes(const struct iq3_found *f, uint8_t code[IQ3_RUNS]);
 
 #endif

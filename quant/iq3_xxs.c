@@ -14,8 +14,6 @@
 #include "iq3.h"
 #include "quant.h"
 
-#define LARGER 1.0125f /* than the search's scale: it leans to small ones */
-
 static const uint8_t value[IQ3_LEVELS] = {4, 12, 20, 28, 36, 44, 52, 62};
 
 static void decode(const void *const *plane, float *dst, size_t n)
@@ -33,21 +31,17 @@ static void decode(const void *const *plane, float *dst, size_t n)
 		}
 }
 
-static void pack(const struct iq3_found *f, void *block)
+static void pack(const struct iq3_code *c, void *block)
 {
 	const struct grid *g = grid_get(GRID_IQ3_XXS);
 	struct block_iq3_xxs *b = block;
-	uint8_t scale[IQ3_RUNS];
-	memset(b, 0, sizeof *b);
-	if (f->max_scale == 0)
-		return;
-	b->d = half_of_float(iq3_scale_codes(f, scale) * LARGER);
+	b->d = c->d;
 	for (int run = 0; run < IQ3_RUNS; run++) {
-		b->signs[run] = (uint32_t)scale[run] << 28;
+		b->signs[run] = (uint32_t)c->scale[run] << 28;
 		for (int i = 0; i < 4; i++)
-			b->signs[run] |= (f->signs[run][i] & 127u) << 7 * i;
+			b->signs[run] |= (c->signs[run][i] & 127u) << 7 * i;
 		for (int j = 0; j < IQ3_GROUPS; j++)
-			b->qs[run * IQ3_GROUPS + j] = g->near[f->point[run][j]].index;
+			b->qs[run * IQ3_GROUPS + j] = g->near[c->point[run][j]].index;
 	}
 }
 
@@ -56,6 +50,7 @@ const struct iq3 iq3_xxs = {
 	.tries = 15,
 	.least = 1e-8f,
 	.even_signs = true,
+	.larger = 1.0125f,
 	.block = sizeof(struct block_iq3_xxs),
 	.pack = pack,
 };
