@@ -73,23 +73,27 @@ float iq3_search(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ
 
 /* ---- blocks ---------------------------------------------------------------------------------------------------- */
 
-/* Signs of 8 numbers. Where their number must be even and is not, the number that matters least gets the wrong one. */
-static uint8_t take_signs(const struct iq3 *k, const float *src, const float *w, float *x)
+uint8_t iq3_signs(const float *src)
 {
 	uint8_t signs = 0;
-	int least = 0;
-	for (int i = 0; i < 8; i++) {
-		bool negative = !(src[i] >= 0);
-		x[i] = negative ? -src[i] : src[i];
-		signs |= negative << i;
+	for (int i = 0; i < 8; i++)
+		signs |= !(src[i] >= 0) << i;
+	return signs;
+}
+
+void iq3_make_even(struct iq3_run *r, uint8_t signs[4])
+{
+	for (int i = 0; i < 4; i++) {
+		float *x = r->x + 8 * i, *w = r->w + 8 * i;
+		int least = 0;
+		if (!__builtin_parity(signs[i]))
+			continue;
+		for (int j = 1; j < 8; j++)
+			if (w[j] * x[j] * x[j] < w[least] * x[least] * x[least])
+				least = j;
+		x[least] = -x[least];
+		signs[i] ^= 1 << least;
 	}
-	if (!k->even_signs || !__builtin_parity(signs))
-		return signs;
-	for (int i = 1; i < 8; i++)
-		if (w[i] * src[i] * src[i] < w[least] * src[least] * src[least])
-			least = i;
-	x[least] = -x[least];
-	return signs ^ 1 << least;
 }
 
 void iq3_prepare(const struct iq3 *k, const float *src, const float *importance, float variance, struct iq3_run *r,
@@ -101,8 +105,12 @@ void iq3_prepare(const struct iq3 *k, const float *src, const float *importance,
 		r->w[i] = src[i] * src[i];
 	for (int i = 0; i < IQ3_RUN; i++)
 		r->root[i] = sqrtf(r->w[i]);
-	for (int i = 0; i < IQ3_RUN; i += 8)
-		signs[i / 8] = take_signs(k, src + i, r->w + i, r->x + i);
+	for (int i = 0; i < IQ3_RUN; i++)
+		r->x[i] = src[i] >= 0 ? src[i] : -src[i];
+	for (int i = 0; i < 4; i++)
+		signs[i] = iq3_signs(src + 8 * i);
+	if (k->even_signs)
+		iq3_make_even(r, signs);
 	r->max = r->x[0];
 	for (int i = 1; i < IQ3_RUN; i++)
 		r->max = r->max > r->x[i] ? r->max : r->x[i];

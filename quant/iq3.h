@@ -50,6 +50,7 @@ struct iq3_code {
 /* One of the two encodings. */
 struct iq3 {
 	enum grid_id grid;
+	const float *level; /* what a level is worth in a file, in odd multiples of half a scale */
 	int tries;	 /* scales tried on either side of the one that makes the largest number the highest level */
 	float least;	 /* runs whose numbers are all below are empty */
 	bool even_signs; /* of 8 numbers an even number is negative */
@@ -77,6 +78,12 @@ float iq3_search(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ
 
 void iq3_encode(const struct iq3 *k, const struct iq3_ops *ops, const float *src, void *dst, size_t n,
 		const float *weights);
+
+/* Bit i: number i of 8 is negative. */
+uint8_t iq3_signs(const float *src);
+
+/* Where an odd number of 8 signs say negative, the number that matters least changes its own. */
+void iq3_make_even(struct iq3_run *r, uint8_t signs[4]);
 
 /* Each number of a group to its nearest level: what the grid calls a slot, in 4 dimensions one with the packed point. */
 unsigned iq3_slot(const float *x, float inverse);

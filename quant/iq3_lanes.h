@@ -9,10 +9,8 @@
 #ifndef QUANT_IQ3_LANES_H
 #define QUANT_IQ3_LANES_H
 
-#include "iq3.h"
+#include "iq3_refine.h"
 #include "lanes.h"
-#include "quant.h"
-
 #include <math.h>
 
 enum { TRIES = 32 }; /* room for them, a multiple of LANES and of OCTETS */
@@ -76,7 +74,7 @@ LANE_FN void octets_nearest(const uint16_t *const list[OCTETS], const float *x, 
 }
 
 /* The nearest of all points of one list. */
-LANE_FN unsigned octets_list(const uint16_t *all, int n, const float *x, const float *root, vo value)
+LANE_FN float octets_list(const uint16_t *all, int n, const float *x, const float *root, vo value, unsigned *point)
 {
 	float least = INFINITY, low[2];
 	int place = 0, found[2];
@@ -88,7 +86,8 @@ LANE_FN unsigned octets_list(const uint16_t *all, int n, const float *x, const f
 			least = low[i] < least ? low[i] : least;
 		}
 	}
-	return all[place];
+	*point = all[place];
+	return least;
 }
 
 /* The nearest points of one group for all scales: of the first 8 points of all lists, then of the next 8 of those that
@@ -186,10 +185,12 @@ LANE_FN float lanes_settle(const struct iq3 *k, const struct iq3_run *r, float s
 	vo value = o_set(scale) * o_load(iq3_value, iq3_value);
 	for (int j = 0; j < IQ3_GROUPS; j++) {
 		const float *x = r->x + 4 * j, *root = r->root + 4 * j;
+		unsigned found;
 		if (!(off >> j & 1))
 			continue;
 		const struct grid_near *near = &g->near[iq3_slot(x, 1 / scale)];
-		point[j] = octets_list(g->list + near->first, near->n, x, root, value);
+		octets_list(g->list + near->first, near->n, x, root, value, &found);
+		point[j] = found;
 	}
 	return iq3_fit(r, point, scale);
 }
@@ -276,15 +277,26 @@ static LANES_TARGET void lanes_prepare(const struct iq3 *k, const float *src, co
 
 static const struct iq3_ops lanes_ops = {lanes_prepare, lanes_iq3_search};
 
+static LANES_TARGET float lanes_nearest(const uint16_t *list, int n, const float *x, const float *w, const float *value,
+					unsigned *point)
+{
+	return octets_list(list, n, x, w, o_load(value, value), point);
+}
+
 #define IQ3_KERNEL(name, isa_name, isa_value)                                                                          \
 	static void encode_##name(const float *src, void *const *plane, size_t n, const float *weights)                \
 	{                                                                                                              \
 		iq3_encode(&name, &lanes_ops, src, plane[0], n, weights);                                        \
 	}                                                                                                              \
+	static void refine_##name(const float *src, void *const *plane, size_t n, const float *weights)                \
+	{                                                                                                              \
+		iq3_refine(&name, &quant_##name, lanes_nearest, src, plane[0], n, weights);                            \
+	}                                                                                                              \
 	const struct quant_kernel kernel_##name##_##isa_name = {                                                       \
 		.encoding = #name,                                                                                     \
 		.isa = isa_value,                                                                                      \
 		.encode = encode_##name,                                                                               \
+		.refine = refine_##name,                                                                               \
 	};
 
 #endif

@@ -11,7 +11,7 @@
  *        106  scales  4 bytes: runs 2j (low nibble) and 2j + 1
  */
 #include "bits.h"
-#include "iq3.h"
+#include "iq3_refine.h"
 #include "quant.h"
 
 static void decode(const void *const *plane, float *dst, size_t n)
@@ -64,6 +64,7 @@ static void forget(unsigned runs, void *block)
 
 const struct iq3 iq3_s = {
 	.grid = GRID_IQ3_S,
+	.level = iq3_value,
 	.tries = 9,
 	.least = 0x1p-149f, /* only zeros are empty */
 	.settle_all = true,
@@ -78,6 +79,11 @@ static void encode(const float *src, void *const *plane, size_t n, const float *
 	iq3_encode(&iq3_s, &iq3_scalar, src, plane[0], n, weights);
 }
 
+static void refine(const float *src, void *const *plane, size_t n, const float *weights)
+{
+	iq3_refine(&iq3_s, &quant_iq3_s, iq3_nearest, src, plane[0], n, weights);
+}
+
 const struct heft_encoding quant_iq3_s = {
 	.name = "iq3_s",
 	.about = "4 magnitudes in 9 bits by a grid, 4-bit scale per 32, super-blocks of 256",
@@ -87,4 +93,5 @@ const struct heft_encoding quant_iq3_s = {
 	.plane = {{"data", 1, QK_K, sizeof(struct block_iq3_s)}},
 	.decode = decode,
 	.encode = encode,
+	.refine = refine,
 };

@@ -11,7 +11,7 @@
  *                    eight is the one that makes the number of negative ones even
  */
 #include "bits.h"
-#include "iq3.h"
+#include "iq3_refine.h"
 #include "quant.h"
 
 static const uint8_t value[IQ3_LEVELS] = {4, 12, 20, 28, 36, 44, 52, 62};
@@ -45,8 +45,11 @@ static void pack(const struct iq3_code *c, void *block)
 	}
 }
 
+static const float level[IQ3_LEVELS] = {1, 3, 5, 7, 9, 11, 13, 15.5f};
+
 const struct iq3 iq3_xxs = {
 	.grid = GRID_IQ3_XXS,
+	.level = level,
 	.tries = 15,
 	.least = 1e-8f,
 	.even_signs = true,
@@ -60,6 +63,11 @@ static void encode(const float *src, void *const *plane, size_t n, const float *
 	iq3_encode(&iq3_xxs, &iq3_scalar, src, plane[0], n, weights);
 }
 
+static void refine(const float *src, void *const *plane, size_t n, const float *weights)
+{
+	iq3_refine(&iq3_xxs, &quant_iq3_xxs, iq3_nearest, src, plane[0], n, weights);
+}
+
 const struct heft_encoding quant_iq3_xxs = {
 	.name = "iq3_xxs",
 	.about = "4 magnitudes in 8 bits by a grid, 4-bit scale per 32, super-blocks of 256",
@@ -69,4 +77,5 @@ const struct heft_encoding quant_iq3_xxs = {
 	.plane = {{"data", 1, QK_K, sizeof(struct block_iq3_xxs)}},
 	.decode = decode,
 	.encode = encode,
+	.refine = refine,
 };
