@@ -7,7 +7,7 @@
 
 const float iq3_value[IQ3_LEVELS] = {1, 3, 5, 7, 9, 11, 13, 15};
 
-void iq3_sums(const struct iq3_run *r, const uint16_t point[IQ3_GROUPS], float *sum_xq, float *sum_q2)
+static void sums(const struct iq3_run *r, const uint16_t point[IQ3_GROUPS], float *sum_xq, float *sum_q2)
 {
 	*sum_xq = *sum_q2 = 0;
 	for (int i = 0; i < IQ3_RUN; i++) {
@@ -41,6 +41,13 @@ static unsigned round_groups(const struct iq3 *k, const struct iq3_run *r, float
 	return off;
 }
 
+float iq3_fit(const struct iq3_run *r, const uint16_t point[IQ3_GROUPS], float scale)
+{
+	float sum_xq, sum_q2;
+	sums(r, point, &sum_xq, &sum_q2);
+	return sum_q2 > 0 ? sum_xq / sum_q2 : scale;
+}
+
 float iq3_search(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ3_GROUPS])
 {
 	uint16_t tried[IQ3_GROUPS];
@@ -50,7 +57,7 @@ float iq3_search(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ
 	for (int t = -k->tries; t <= k->tries; t++) {
 		float inverse = (IQ3_TOP + t * IQ3_TRY_STEP) / r->max;
 		unsigned now_off = round_groups(k, r, inverse, 1 / inverse, 0xff, tried);
-		iq3_sums(r, tried, &sum_xq, &sum_q2);
+		sums(r, tried, &sum_xq, &sum_q2);
 		if (sum_q2 > 0 && sum_xq * sum_xq > best * sum_q2) {
 			scale = sum_xq / sum_q2;
 			best = scale * sum_xq;
@@ -61,32 +68,35 @@ float iq3_search(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ
 	if (!off || !(scale > 0))
 		return scale;
 	round_groups(k, r, 1 / scale, scale, k->settle_all ? 0xff : off, point);
-	iq3_sums(r, point, &sum_xq, &sum_q2);
-	return sum_q2 > 0 ? sum_xq / sum_q2 : scale;
+	return iq3_fit(r, point, scale);
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------------------------- */
 
-/* Signs of 8 numbers. Where their number must be even and is not, the number that matters least gets the wrong one. */
-static uint8_t take_signs(const struct iq3 *k, const float *src, const float *w, float *x)
+uint8_t iq3_signs(const float *src)
 {
 	uint8_t signs = 0;
-	int least = 0;
-	for (int i = 0; i < 8; i++) {
-		bool negative = !(src[i] >= 0);
-		x[i] = negative ? -src[i] : src[i];
-		signs |= negative << i;
-	}
-	if (!k->even_signs || !__builtin_parity(signs))
-		return signs;
-	for (int i = 1; i < 8; i++)
-		if (w[i] * src[i] * src[i] < w[least] * src[least] * src[least])
-			least = i;
-	x[least] = -x[least];
-	return signs ^ 1 << least;
+	for (int i = 0; i < 8; i++)
+		signs |= !(src[i] >= 0) << i;
+	return signs;
 }
 
-static void prepare(const struct iq3 *k, const float *src, const float *importance, float variance, struct iq3_run *r,
+void iq3_make_even(struct iq3_run *r, uint8_t signs[4])
+{
+	for (int i = 0; i < 4; i++) {
+		float *x = r->x + 8 * i, *w = r->w + 8 * i;
+		int least = 0;
+		if (!__builtin_parity(signs[i]))
+			continue;
+		for (int j = 1; j < 8; j++)
+			if (w[j] * x[j] * x[j] < w[least] * x[least] * x[least])
+				least = j;
+		x[least] = -x[least];
+		signs[i] ^= 1 << least;
+	}
+}
+
+void iq3_prepare(const struct iq3 *k, const float *src, const float *importance, float variance, struct iq3_run *r,
 		    uint8_t signs[4])
 {
 	if (importance)
@@ -95,47 +105,67 @@ static void prepare(const struct iq3 *k, const float *src, const float *importan
 		r->w[i] = src[i] * src[i];
 	for (int i = 0; i < IQ3_RUN; i++)
 		r->root[i] = sqrtf(r->w[i]);
-	for (int i = 0; i < IQ3_RUN; i += 8)
-		signs[i / 8] = take_signs(k, src + i, r->w + i, r->x + i);
+	for (int i = 0; i < IQ3_RUN; i++)
+		r->x[i] = src[i] >= 0 ? src[i] : -src[i];
+	for (int i = 0; i < 4; i++)
+		signs[i] = iq3_signs(src + 8 * i);
+	if (k->even_signs)
+		iq3_make_even(r, signs);
 	r->max = r->x[0];
 	for (int i = 1; i < IQ3_RUN; i++)
 		r->max = r->max > r->x[i] ? r->max : r->x[i];
 }
 
-static void find_run(const struct iq3 *k, iq3_search_fn *search, const struct iq3_run *r, int run, struct iq3_found *f)
+const struct iq3_ops iq3_scalar = {iq3_prepare, iq3_search};
+
+/* What is found for 256 numbers before their scales are codes. */
+struct found {
+	struct iq3_code code;
+	float scale[IQ3_RUNS], max_scale;
+	unsigned empty; /* bit r: run r has no numbers worth keeping */
+};
+
+static void find_run(const struct iq3 *k, const struct iq3_ops *ops, const struct iq3_run *r, int run, struct found *f)
 {
+	uint8_t *signs = f->code.signs[run];
 	if (r->max < k->least) {
-		f->empty |= 1 << run;
-		memset(f->signs[run], 0, sizeof f->signs[run]);
+		f->empty |= 1u << run;
+		memset(signs, 0, sizeof f->code.signs[run]);
 		return;
 	}
-	float scale = search(k, r, f->point[run]);
+	float scale = ops->search(k, r, f->code.point[run]);
 	for (int i = 0; i < 4 && scale < 0; i++)
-		f->signs[run][i] = ~f->signs[run][i];
+		signs[i] = ~signs[i];
 	f->scale[run] = scale < 0 ? -scale : scale;
 	f->max_scale = f->max_scale > f->scale[run] ? f->max_scale : f->scale[run];
 }
 
-float iq3_scale_codes(const struct iq3_found *f, uint8_t code[IQ3_RUNS])
+static void code_scales(const struct iq3 *k, struct found *f)
 {
 	float d = f->max_scale / 31, inverse = 1 / d;
+	if (f->max_scale == 0)
+		return;
+	f->code.d = half_of_float(d * k->larger);
 	for (int run = 0; run < IQ3_RUNS; run++)
-		code[run] = clamp_int(nearest_int(0.5f * (inverse * f->scale[run] - 1)), 0, 15);
-	return d;
+		f->code.scale[run] = clamp_int(nearest_int(0.5f * (inverse * f->scale[run] - 1)), 0, 15);
 }
 
-void iq3_encode(const struct iq3 *k, iq3_search_fn *search, const float *src, void *dst, size_t n, const float *weights)
+void iq3_encode(const struct iq3 *k, const struct iq3_ops *ops, const float *src, void *dst, size_t n,
+		const float *weights)
 {
 	uint8_t *block = dst;
 	for (size_t at = 0; at < n; at += QK_K, block += k->block) {
-		struct iq3_found f = {0};
+		struct found f = {0};
 		struct iq3_run r;
 		float variance = 2 * search_sum_squares(src + at, QK_K) / QK_K;
 		for (int run = 0; run < IQ3_RUNS; run++) {
 			size_t from = at + (size_t)run * IQ3_RUN;
-			prepare(k, src + from, weights ? weights + from : NULL, variance, &r, f.signs[run]);
-			find_run(k, search, &r, run, &f);
+			ops->prepare(k, src + from, weights ? weights + from : NULL, variance, &r, f.code.signs[run]);
+			find_run(k, ops, &r, run, &f);
 		}
-		k->pack(&f, block);
+		code_scales(k, &f);
+		k->pack(&f.code, block);
+		if (f.empty && k->forget)
+			k->forget(f.empty, block);
 	}
 }

@@ -24,7 +24,6 @@ enum {
 	IQ3_GROUPS = IQ3_RUN / IQ3_GROUP,
 	IQ3_LEVELS = 8,
 	IQ3_TOP = 15, /* value of the highest level */
-	IQ3_MAX_TRIES = 32,
 };
 #define IQ3_TRY_STEP 0.2f /* of the value that the largest number gets, from try to try */
 
@@ -37,41 +36,59 @@ struct iq3_run {
 	float w[IQ3_RUN];    /* weights */
 	float root[IQ3_RUN]; /* their square roots: weights of the numbers in a group, among the points near it */
 	float max;	     /* the largest x */
+	bool tame;	     /* for kernels: all are finite, and so will be their sums */
 };
 
-/* What was found for 256 numbers. */
-struct iq3_found {
-	float scale[IQ3_RUNS], max_scale;
+/* What a block of 256 numbers says. */
+struct iq3_code {
+	uint16_t d;
+	uint8_t scale[IQ3_RUNS];
 	uint16_t point[IQ3_RUNS][IQ3_GROUPS]; /* of the grid, packed */
 	uint8_t signs[IQ3_RUNS][4];	      /* bit i: number i of 8 is negative */
-	uint8_t empty;			      /* bit r: run r has no numbers worth keeping */
 };
 
 /* One of the two encodings. */
 struct iq3 {
 	enum grid_id grid;
+	const float *level; /* what a level is worth in a file, in odd multiples of half a scale */
 	int tries;	 /* scales tried on either side of the one that makes the largest number the highest level */
 	float least;	 /* runs whose numbers are all below are empty */
 	bool even_signs; /* of 8 numbers an even number is negative */
 	bool settle_all; /* once a scale is found, all groups are rounded again, not only those that were off the grid */
+	float larger;	 /* than what the search found is the scale of a block: the search leans to small ones */
 	size_t block;	 /* bytes */
-	void (*pack)(const struct iq3_found *f, void *block);
+	void (*pack)(const struct iq3_code *c, void *block);
+	void (*forget)(unsigned runs, void *block); /* what happens to blocks with empty runs; NULL: nothing */
 };
 extern const struct iq3 iq3_xxs, iq3_s;
 
-/* The scale of a run, 0 or negative too, and its points. */
-typedef float iq3_search_fn(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ3_GROUPS]);
-iq3_search_fn iq3_search;
+/* What kernels do in lanes. */
+struct iq3_ops {
+	/* Makes a run and its signs of 32 numbers. */
+	void (*prepare)(const struct iq3 *k, const float *src, const float *importance, float variance,
+			struct iq3_run *r, uint8_t signs[4]);
+	/* The scale of a run, 0 or negative too, and its points. */
+	float (*search)(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ3_GROUPS]);
+};
+extern const struct iq3_ops iq3_scalar;
 
-void iq3_encode(const struct iq3 *k, iq3_search_fn *search, const float *src, void *dst, size_t n, const float *weights);
+void iq3_prepare(const struct iq3 *k, const float *src, const float *importance, float variance, struct iq3_run *r,
+		 uint8_t signs[4]);
+float iq3_search(const struct iq3 *k, const struct iq3_run *r, uint16_t point[IQ3_GROUPS]);
+
+void iq3_encode(const struct iq3 *k, const struct iq3_ops *ops, const float *src, void *dst, size_t n,
+		const float *weights);
+
+/* Bit i: number i of 8 is negative. */
+uint8_t iq3_signs(const float *src);
+
+/* Where an odd number of 8 signs say negative, the number that matters least changes its own. */
+void iq3_make_even(struct iq3_run *r, uint8_t signs[4]);
 
 /* Each number of a group to its nearest level: what the grid calls a slot, in 4 dimensions one with the packed point. */
 unsigned iq3_slot(const float *x, float inverse);
 
-/* Sums over a run of w*x*q and w*q*q, q being the values of its points. */
-void iq3_sums(const struct iq3_run *r, const uint16_t point[IQ3_GROUPS], float *sum_xq, float *sum_q2);
-
-/* Codes of the scales of 256 numbers, 0 to 15; returns what is a 31st of the largest. */
-float iq3_scale_codes(const struct iq3_found *f, uint8_t code[IQ3_RUNS]);
+/* The scale that fits a run's points best; `scale` where any does. */
+float iq3_fit(const struct iq3_run *r, const uint16_t point[IQ3_GROUPS], float scale);
 
 #endif

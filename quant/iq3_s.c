@@ -11,10 +11,8 @@
  *        106  scales  4 bytes: runs 2j (low nibble) and 2j + 1
  */
 #include "bits.h"
-#include "iq3.h"
+#include "iq3_refine.h"
 #include "quant.h"
-
-#define LARGER 1.033f /* than the search's scale: it leans to small ones */
 
 static void decode(const void *const *plane, float *dst, size_t n)
 {
@@ -29,44 +27,61 @@ static void decode(const void *const *plane, float *dst, size_t n)
 		}
 }
 
-/* The reference leaves out the low bits and the signs of an empty run, and those of later runs take its place. The high
- * bits stay where they belong. A file has the same numbers only with the same mistake. */
-static void pack(const struct iq3_found *f, void *block)
+static void pack(const struct iq3_code *c, void *block)
 {
 	const struct grid *g = grid_get(GRID_IQ3_S);
 	struct block_iq3_s *b = block;
-	uint8_t scale[IQ3_RUNS], *qs = b->qs, *signs = b->signs;
 	memset(b, 0, sizeof *b);
+	b->d = c->d;
 	for (int run = 0; run < IQ3_RUNS; run++) {
-		if (f->empty >> run & 1)
-			continue;
 		for (int j = 0; j < IQ3_GROUPS; j++) {
-			int index = g->near[f->point[run][j]].index;
-			*qs++ = index & 255;
+			int index = g->near[c->point[run][j]].index;
+			b->qs[run * IQ3_GROUPS + j] = index & 255;
 			b->qh[run] |= index >> 8 << j;
 		}
-		memcpy(signs, f->signs[run], 4);
-		signs += 4;
+		memcpy(b->signs + 4 * run, c->signs[run], 4);
+		b->scales[run / 2] |= c->scale[run] << run % 2 * 4;
 	}
-	if (f->max_scale == 0)
-		return;
-	b->d = half_of_float(iq3_scale_codes(f, scale) * LARGER);
-	for (int j = 0; j < 4; j++)
-		b->scales[j] = scale[2 * j] | scale[2 * j + 1] << 4;
+}
+
+static void drop(uint8_t *bytes, size_t n, size_t at, size_t size)
+{
+	memmove(bytes + at, bytes + at + size, n - at - size);
+	memset(bytes + n - size, 0, size);
+}
+
+/* The reference leaves out the low bits and the signs of empty runs, so that those of later runs take their place; the
+ * high bits stay where they belong. Its bytes are had only with its mistake. */
+static void forget(unsigned runs, void *block)
+{
+	struct block_iq3_s *b = block;
+	for (int run = IQ3_RUNS - 1; run >= 0; run--)
+		if (runs >> run & 1) {
+			drop(b->qs, sizeof b->qs, (size_t)run * IQ3_GROUPS, IQ3_GROUPS);
+			drop(b->signs, sizeof b->signs, (size_t)run * 4, 4);
+		}
 }
 
 const struct iq3 iq3_s = {
 	.grid = GRID_IQ3_S,
+	.level = iq3_value,
 	.tries = 9,
 	.least = 0x1p-149f, /* only zeros are empty */
 	.settle_all = true,
+	.larger = 1.033f,
 	.block = sizeof(struct block_iq3_s),
 	.pack = pack,
+	.forget = forget,
 };
 
 static void encode(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	iq3_encode(&iq3_s, iq3_search, src, plane[0], n, weights);
+	iq3_encode(&iq3_s, &iq3_scalar, src, plane[0], n, weights);
+}
+
+static void refine(const float *src, void *const *plane, size_t n, const float *weights)
+{
+	iq3_refine(&iq3_s, &quant_iq3_s, iq3_nearest, src, plane[0], n, weights);
 }
 
 const struct heft_encoding quant_iq3_s = {
@@ -78,4 +93,5 @@ const struct heft_encoding quant_iq3_s = {
 	.plane = {{"data", 1, QK_K, sizeof(struct block_iq3_s)}},
 	.decode = decode,
 	.encode = encode,
+	.refine = refine,
 };

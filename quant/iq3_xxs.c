@@ -11,10 +11,8 @@
  *                    eight is the one that makes the number of negative ones even
  */
 #include "bits.h"
-#include "iq3.h"
+#include "iq3_refine.h"
 #include "quant.h"
-
-#define LARGER 1.0125f /* than the search's scale: it leans to small ones */
 
 static const uint8_t value[IQ3_LEVELS] = {4, 12, 20, 28, 36, 44, 52, 62};
 
@@ -33,36 +31,41 @@ static void decode(const void *const *plane, float *dst, size_t n)
 		}
 }
 
-static void pack(const struct iq3_found *f, void *block)
+static void pack(const struct iq3_code *c, void *block)
 {
 	const struct grid *g = grid_get(GRID_IQ3_XXS);
 	struct block_iq3_xxs *b = block;
-	uint8_t scale[IQ3_RUNS];
-	memset(b, 0, sizeof *b);
-	if (f->max_scale == 0)
-		return;
-	b->d = half_of_float(iq3_scale_codes(f, scale) * LARGER);
+	b->d = c->d;
 	for (int run = 0; run < IQ3_RUNS; run++) {
-		b->signs[run] = (uint32_t)scale[run] << 28;
+		b->signs[run] = (uint32_t)c->scale[run] << 28;
 		for (int i = 0; i < 4; i++)
-			b->signs[run] |= (f->signs[run][i] & 127u) << 7 * i;
+			b->signs[run] |= (c->signs[run][i] & 127u) << 7 * i;
 		for (int j = 0; j < IQ3_GROUPS; j++)
-			b->qs[run * IQ3_GROUPS + j] = g->near[f->point[run][j]].index;
+			b->qs[run * IQ3_GROUPS + j] = g->near[c->point[run][j]].index;
 	}
 }
 
+static const float level[IQ3_LEVELS] = {1, 3, 5, 7, 9, 11, 13, 15.5f};
+
 const struct iq3 iq3_xxs = {
 	.grid = GRID_IQ3_XXS,
+	.level = level,
 	.tries = 15,
 	.least = 1e-8f,
 	.even_signs = true,
+	.larger = 1.0125f,
 	.block = sizeof(struct block_iq3_xxs),
 	.pack = pack,
 };
 
 static void encode(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	iq3_encode(&iq3_xxs, iq3_search, src, plane[0], n, weights);
+	iq3_encode(&iq3_xxs, &iq3_scalar, src, plane[0], n, weights);
+}
+
+static void refine(const float *src, void *const *plane, size_t n, const float *weights)
+{
+	iq3_refine(&iq3_xxs, &quant_iq3_xxs, iq3_nearest, src, plane[0], n, weights);
 }
 
 const struct heft_encoding quant_iq3_xxs = {
@@ -74,4 +77,5 @@ const struct heft_encoding quant_iq3_xxs = {
 	.plane = {{"data", 1, QK_K, sizeof(struct block_iq3_xxs)}},
 	.decode = decode,
 	.encode = encode,
+	.refine = refine,
 };

@@ -2,7 +2,7 @@
 #if defined(__x86_64__)
 #include "lanes_avx2.h"
 
-#include "octets.h"
+#include "octets_avx2.h"
 
 #include "../iq3_lanes.h"
 

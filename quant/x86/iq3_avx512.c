@@ -2,7 +2,7 @@
 #if defined(__x86_64__)
 #include "lanes_avx512.h"
 
-#include "octets.h"
+#include "octets_avx512.h"
 
 #include "../iq3_lanes.h"
 
