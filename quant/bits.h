@@ -42,6 +42,13 @@ static inline uint32_t load32(const void *p)
 	return v;
 }
 
+static inline uint64_t load64(const void *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
 static inline void store16(void *p, uint16_t v)
 {
 	memcpy(p, &v, sizeof v);
@@ -50,6 +57,17 @@ static inline void store16(void *p, uint16_t v)
 static inline void store32(void *p, uint32_t v)
 {
 	memcpy(p, &v, sizeof v);
+}
+
+static inline void store64(void *p, uint64_t v)
+{
+	memcpy(p, &v, sizeof v);
+}
+
+/* Eight bytes, each `byte`. */
+static inline uint64_t bytes_of(uint8_t byte)
+{
+	return byte * 0x0101010101010101u;
 }
 
 /* binary16 to binary32: exact; a NaN keeps its payload and becomes quiet. */

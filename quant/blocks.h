@@ -9,8 +9,7 @@
 #define QUANT_BLOCKS_H
 
 #include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "bits.h"
 
 /* A struct quant_codes: the members from `first` to `last` hold the codes, from all `low` to all `high`. */
 #define CODES(type, first, last, low, high, levels)                                                                    \
@@ -180,55 +179,52 @@ _Static_assert(sizeof(struct block_q6_k) == 210, "q6_k");
 _Static_assert(sizeof(struct block_iq1_s) == 50, "iq1_s");
 _Static_assert(sizeof(struct block_iq1_m) == 56, "iq1_m");
 
-/* 32 codes of 4 or 5 bits: the low nibbles of byte j are numbers j and j + 16. Returns the fifth bits. Eight bytes at a
- * time: the product adds bit 0 of byte k, moved to bit 56 + k, and nothing else reaches the upper byte. */
+/* Codes become bits eight bytes at a time. */
+
+/* 32 codes of 4 or 5 bits: the low nibbles of byte j are numbers j and j + 16. Returns the fifth bits: the product adds
+ * bit 0 of byte k, moved to bit 56 + k, and nothing else reaches the upper byte. */
 static inline uint32_t pack_halves(uint8_t qs[QK / 2], const uint8_t codes[QK])
 {
-	const uint64_t nibbles = 0x0f0f0f0f0f0f0f0f, ones = 0x0101010101010101, gather = 0x0102040810204080;
-	uint64_t c[QK / 8];
+	const uint64_t low = bytes_of(15), gather = 0x0102040810204080;
 	uint32_t high = 0;
-	memcpy(c, codes, sizeof c);
-	for (int j = 0; j < 2; j++) {
-		uint64_t pair = (c[j] & nibbles) | (c[j + 2] & nibbles) << 4;
-		memcpy(qs + 8 * j, &pair, sizeof pair);
-	}
-	for (int j = 0; j < QK / 8; j++)
-		high |= (uint32_t)((c[j] >> 4 & ones) * gather >> 56) << 8 * j;
+	for (int j = 0; j < QK / 2; j += 8)
+		store64(qs + j, (load64(codes + j) & low) | (load64(codes + j + QK / 2) & low) << 4);
+	for (int j = 0; j < QK; j += 8)
+		high |= (uint32_t)((load64(codes + j) >> 4 & bytes_of(1)) * gather >> 56) << j;
 	return high;
 }
 
 /* 256 codes of 2 bits: byte l of each 32 holds numbers l, l + 32, l + 64 and l + 96 of each 128, lowest bits first. */
 static inline void pack_quarters(uint8_t qs[QK_K / 4], const uint8_t codes[QK_K])
 {
+	const uint64_t low = bytes_of(3);
 	for (int j = 0; j < QK_K; j += 128)
-		for (int l = 0; l < 32; l++)
-			qs[j / 4 + l] = (codes[j + l] & 3) | (codes[j + l + 32] & 3) << 2 |
-					(codes[j + l + 64] & 3) << 4 | codes[j + l + 96] << 6;
-}
-
-/* 64 codes of 2 bits: byte j holds numbers 4j to 4j + 3, lowest bits first. */
-static inline void pack_fours(uint8_t qs[QK2 / 4], const uint8_t codes[QK2])
-{
-	for (int j = 0; j < QK2 / 4; j++)
-		qs[j] = codes[4 * j] | codes[4 * j + 1] << 2 | codes[4 * j + 2] << 4 | codes[4 * j + 3] << 6;
+		for (int l = 0; l < 32; l += 8) {
+			const uint8_t *c = codes + j + l;
+			store64(qs + j / 4 + l, (load64(c) & low) | (load64(c + 32) & low) << 2 |
+							(load64(c + 64) & low) << 4 | (load64(c + 96) & low) << 6);
+		}
 }
 
 /* 256 codes of 4 bits: byte l of each 32 holds numbers l and l + 32 of each 64. */
 static inline void pack_nibbles(uint8_t qs[QK_K / 2], const uint8_t codes[QK_K])
 {
+	const uint64_t low = bytes_of(15);
 	for (int j = 0; j < QK_K; j += 64)
-		for (int l = 0; l < 32; l++)
-			qs[j / 2 + l] = (codes[j + l] & 15) | codes[j + l + 32] << 4;
+		for (int l = 0; l < 32; l += 8) {
+			const uint8_t *c = codes + j + l;
+			store64(qs + j / 2 + l, (load64(c) & low) | (load64(c + 32) & low) << 4);
+		}
 }
 
 /* Bit `bit` of 256 codes: byte l holds numbers l, l + 32, l + 64 ..., lowest first. */
 static inline void pack_bit(uint8_t qh[QK_K / 8], const uint8_t codes[QK_K], int bit)
 {
-	for (int l = 0; l < 32; l++) {
-		int byte = 0;
+	for (int l = 0; l < 32; l += 8) {
+		uint64_t all = 0;
 		for (int j = 0; j < 8; j++)
-			byte |= (codes[32 * j + l] >> bit & 1) << j;
-		qh[l] = byte;
+			all |= (load64(codes + 32 * j + l) >> bit & bytes_of(1)) << j;
+		store64(qh + l, all);
 	}
 }
 

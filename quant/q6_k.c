@@ -45,13 +45,15 @@ static void searched(const struct kquant_chunk *c, size_t at, uint8_t *code)
 
 static void pack(struct block_q6_k *b, const uint8_t code[QK_K])
 {
+	const uint64_t low = bytes_of(15), high = bytes_of(3);
 	for (int half = 0; half < 2; half++) {
 		const uint8_t *q = code + half * 128;
-		for (int l = 0; l < 64; l++)
-			b->ql[half * 64 + l] = (q[l] & 15) | q[l + 64] << 4;
-		for (int l = 0; l < 32; l++)
-			b->qh[half * 32 + l] =
-				q[l] >> 4 | q[l + 32] >> 4 << 2 | q[l + 64] >> 4 << 4 | q[l + 96] >> 4 << 6;
+		for (int l = 0; l < 64; l += 8)
+			store64(b->ql + half * 64 + l, (load64(q + l) & low) | (load64(q + l + 64) & low) << 4);
+		for (int l = 0; l < 32; l += 8)
+			store64(b->qh + half * 32 + l,
+				(load64(q + l) >> 4 & high) | (load64(q + l + 32) >> 4 & high) << 2 |
+					(load64(q + l + 64) >> 4 & high) << 4 | (load64(q + l + 96) >> 4 & high) << 6);
 	}
 }
 
