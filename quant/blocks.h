@@ -232,6 +232,18 @@ static inline void pack_bit(uint8_t qh[QK_K / 8], const uint8_t codes[QK_K], int
 	}
 }
 
+/* 256 codes of 6 bits: see quant/q6_k.c. */
+static inline void pack_sixes(uint8_t ql[QK_K / 2], uint8_t qh[QK_K / 4], const uint8_t codes[QK_K])
+{
+	for (int half = 0; half < 2; half++) {
+		const uint8_t *q = codes + half * 128;
+		for (int l = 0; l < 64; l++)
+			ql[half * 64 + l] = (q[l] & 15) | q[l + 64] << 4;
+		for (int l = 0; l < 32; l++)
+			qh[half * 32 + l] = q[l] >> 4 | q[l + 32] >> 4 << 2 | q[l + 64] >> 4 << 4 | q[l + 96] >> 4 << 6;
+	}
+}
+
 /* The 12 bytes of q4_k and q5_k that hold eight 6-bit scales and minimums: see quant/q4_k.c. */
 static inline void unpack_scale_min(const uint8_t s[12], int j, uint8_t *scale, uint8_t *min)
 {
