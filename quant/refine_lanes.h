@@ -92,12 +92,13 @@ LANE_FN void lanes_try_scale(const struct refine_shape *s, int run, const struct
 	lanes_better(best, v_lt(zero, a.qq), scale + more, zero, a.rr - more * a.rq);
 }
 
-LANE_FN void lanes_fit_scale(const struct refine_shape *s, int run, const struct lanes_runs *r, struct lanes_fit *best)
+LANE_FN void lanes_fit_scale(const struct refine_shape *s, int run, const struct lanes_runs *r,
+			     const struct refine_tries *tries, struct lanes_fit *best)
 {
 	vf amax, max;
 	lanes_extreme(run, r, &amax, &max);
-	for (int i = 0; i < s->fit.n; i++) {
-		vf scale = amax / v_set(s->fit.first + s->fit.step * i);
+	for (int i = 0; i < tries->n; i++) {
+		vf scale = amax / v_set(tries->first + tries->step * i);
 		lanes_try_scale(s, run, r, scale, best);
 		lanes_try_scale(s, run, r, -scale, best);
 	}
@@ -125,7 +126,8 @@ LANE_FN void lanes_try_affine(const struct refine_shape *s, int run, const struc
 	lanes_better(best, v_lt(zero, det), scale + more, to, error);
 }
 
-LANE_FN void lanes_fit_affine(const struct refine_shape *s, int run, const struct lanes_runs *r, struct lanes_fit *best)
+LANE_FN void lanes_fit_affine(const struct refine_shape *s, int run, const struct lanes_runs *r,
+			      const struct refine_tries *tries, struct lanes_fit *best)
 {
 	vf lo = v_load(r->x[0]), hi = lo;
 	for (int i = 1; i < run; i++) {
@@ -135,10 +137,10 @@ LANE_FN void lanes_fit_affine(const struct refine_shape *s, int run, const struc
 	if (s->min_hi > 1)
 		lo = v_min(v_set(0), lo);
 	vf part = (hi - lo) / v_set(s->hi);
-	for (int i = 0; i < s->fit.n; i++)
-		for (int j = 0; j < s->fit.n; j++) {
-			vf from = lo + part * v_set(s->fit.first + s->fit.step * i);
-			vf to = hi - part * v_set(s->fit.first + s->fit.step * j);
+	for (int i = 0; i < tries->n; i++)
+		for (int j = 0; j < tries->n; j++) {
+			vf from = lo + part * v_set(tries->first + tries->step * i);
+			vf to = hi - part * v_set(tries->first + tries->step * j);
 			lanes_try_affine(s, run, r, (to - from) / v_set(s->hi), -from, best);
 		}
 	for (int i = 0; i < 2; i++)
@@ -153,9 +155,9 @@ LANE_FN void lanes_fit_runs(const struct refine_shape *s, int run, const float *
 		struct lanes_fit best = {v_set(0), v_set(0), v_set(INFINITY)};
 		lanes_load_runs(x + at * run, w ? w + at * run : NULL, run, n - at, &r);
 		if (s->min_hi)
-			lanes_fit_affine(s, run, &r, &best);
+			lanes_fit_affine(s, run, &r, w ? &s->fit_weighted : &s->fit, &best);
 		else
-			lanes_fit_scale(s, run, &r, &best);
+			lanes_fit_scale(s, run, &r, w ? &s->fit_weighted : &s->fit, &best);
 		lanes_put(best.scale, n - at, scale + at);
 		lanes_put(best.min, n - at, min + at);
 	}

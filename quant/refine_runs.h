@@ -45,8 +45,8 @@ struct refine_shape {
 	int scale_lo, scale_hi; /* both 1: d is the scale */
 	int min_hi;		/* 0: no minimum; 1: dmin is the minimum, of either sign */
 	/* A run alone: its largest number is this many scales; with a minimum: this much is cut off either end of its
-	 * range, in parts of hi to the range. */
-	struct refine_tries fit;
+	 * range, in parts of hi to the range. With weights the ends may matter little: farther. */
+	struct refine_tries fit, fit_weighted;
 	/* The largest scale (minimum) of a block gets this code. */
 	struct refine_tries d, dmin;
 	struct refine_reach around, around_best; /* at these tries; at least squares' */

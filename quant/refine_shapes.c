@@ -71,6 +71,8 @@ static void pack_q4_k(void *block, const struct refine_parts *p)
 	pack_nibbles(b->qs, p->code);
 }
 
+#define unpack_q5_k unpack_q4_k
+
 static void pack_q5_k(void *block, const struct refine_parts *p)
 {
 	struct block_q5_k *b = block;
@@ -99,17 +101,21 @@ static void pack_q6_k(void *block, const struct refine_parts *p)
 }
 
 /* Simple blocks begin with their halves. */
-static void unpack_d(const void *block, struct refine_parts *p)
+static void unpack_q4_0(const void *block, struct refine_parts *p)
 {
 	const struct block_q4_0 *b = block;
 	*p = (struct refine_parts){.d = b->d, .scale = {1}};
 }
 
-static void unpack_dm(const void *block, struct refine_parts *p)
+static void unpack_q4_1(const void *block, struct refine_parts *p)
 {
 	const struct block_q4_1 *b = block;
 	*p = (struct refine_parts){.d = b->d, .dmin = b->m ^ 0x8000, .scale = {1}, .min = {1}};
 }
+
+#define unpack_q5_0 unpack_q4_0
+#define unpack_q8_0 unpack_q4_0
+#define unpack_q5_1 unpack_q4_1
 
 static void pack_q4_0(void *block, const struct refine_parts *p)
 {
@@ -152,33 +158,43 @@ static void pack_q8_0(void *block, const struct refine_parts *p)
 #define SIGNED(half) .lo = -(half), .hi = (half) - 1
 #define BETWEEN(a, b, tries) {(a), ((b) - (a)) / (float)((tries) - 1), (tries)}
 #define ONE(a) {(a), 0, 1}
-/* scale and minimum are 1 */
-#define SIMPLE(name) .encoding = &quant_##name, .run = QK, .runs = 1, .scale_lo = 1, .scale_hi = 1, .d = ONE(1), .dmin = ONE(1)
-#define SUPER(name, numbers) .encoding = &quant_##name, .run = numbers, .runs = QK_K / (numbers)
+#define SUPER(numbers) .run = (numbers), .runs = QK_K / (numbers)
+#define SIMPLE .run = QK, .runs = 1, .scale_lo = 1, .scale_hi = 1, .d = ONE(1), .dmin = ONE(1)
+#define BITS(name) .unpack = unpack_##name, .pack = pack_##name
 
+/* How far to search is chosen by what a wider search still finds: less than a fiftieth of what this one does. */
 #define SHAPE(name, ...)                                                                                               \
 	extern const struct heft_encoding quant_##name;                                                                \
-	const struct refine_shape refine_shape_##name = {__VA_ARGS__};                                                 \
+	const struct refine_shape refine_shape_##name = {.encoding = &quant_##name, __VA_ARGS__};                      \
 	void refine_##name(const float *src, void *const *plane, size_t n, const float *weights)                       \
 	{                                                                                                              \
 		refine_runs(&refine_shape_##name, &refine_scalar, src, plane[0], n, weights);                          \
 	}
 
-SHAPE(q4_0, SIMPLE(q4_0), SIGNED(8), .fit = BETWEEN(5.5f, 11.0f, 24), .unpack = unpack_d, .pack = pack_q4_0)
-SHAPE(q5_0, SIMPLE(q5_0), SIGNED(16), .fit = BETWEEN(12.5f, 19.0f, 24), .unpack = unpack_d, .pack = pack_q5_0)
-SHAPE(q8_0, SIMPLE(q8_0), SIGNED(128), .fit = BETWEEN(119.0f, 129.5f, 56), .unpack = unpack_d, .pack = pack_q8_0)
-SHAPE(q4_1, SIMPLE(q4_1), .hi = 15, .min_hi = 1, .fit = BETWEEN(-0.4f, 1.2f, 7), .unpack = unpack_dm, .pack = pack_q4_1)
-SHAPE(q5_1, SIMPLE(q5_1), .hi = 31, .min_hi = 1, .fit = BETWEEN(-0.4f, 1.2f, 7), .unpack = unpack_dm, .pack = pack_q5_1)
-
-SHAPE(q2_k, SUPER(q2_k, 16), .hi = 3, .scale_hi = 15, .min_hi = 15, .fit = BETWEEN(-0.4f, 0.8f, 4),
-      .d = BETWEEN(12.0f, 17.0f, 5), .dmin = ONE(14.5f), .around = {1, 1}, .around_best = {2, 1},
-      .unpack = unpack_q2_k, .pack = pack_q2_k)
-SHAPE(q3_k, SUPER(q3_k, 16), SIGNED(4), .scale_lo = -32, .scale_hi = 31, .fit = BETWEEN(2.3f, 5.5f, 16),
-      .d = BETWEEN(-36.0f, -28.0f, 5), .dmin = ONE(1), .around = {1, 0}, .around_best = {4, 0},
-      .unpack = unpack_q3_k, .pack = pack_q3_k)
-SHAPE(q4_k, SUPER(q4_k, 32), .hi = 15, .scale_hi = 63, .min_hi = 63, .fit = BETWEEN(-0.3f, 1.0f, 4), .d = ONE(62),
-      .dmin = ONE(62), .around = {1, 1}, .around_best = {5, 2}, .unpack = unpack_q4_k, .pack = pack_q4_k)
-SHAPE(q5_k, SUPER(q5_k, 32), .hi = 31, .scale_hi = 63, .min_hi = 63, .fit = BETWEEN(-0.3f, 1.0f, 4), .d = ONE(62),
-      .dmin = ONE(62), .around = {1, 1}, .around_best = {5, 2}, .unpack = unpack_q4_k, .pack = pack_q5_k)
-SHAPE(q6_k, SUPER(q6_k, 16), SIGNED(32), .scale_lo = -128, .scale_hi = 127, .fit = BETWEEN(27.0f, 36.0f, 24),
-      .d = ONE(-128), .dmin = ONE(1), .around = {1, 0}, .around_best = {14, 0}, .unpack = unpack_q6_k, .pack = pack_q6_k)
+/* clang-format off */
+SHAPE(q4_0, SIMPLE, SIGNED(8), BITS(q4_0),
+      .fit = BETWEEN(5.5f, 11.0f, 24), .fit_weighted = BETWEEN(3.0f, 13.0f, 28))
+SHAPE(q5_0, SIMPLE, SIGNED(16), BITS(q5_0),
+      .fit = BETWEEN(12.5f, 19.0f, 24), .fit_weighted = BETWEEN(7.0f, 23.0f, 36))
+SHAPE(q8_0, SIMPLE, SIGNED(128), BITS(q8_0),
+      .fit = BETWEEN(119.0f, 129.5f, 56), .fit_weighted = BETWEEN(100.0f, 136.0f, 80))
+SHAPE(q4_1, SIMPLE, .hi = 15, .min_hi = 1, BITS(q4_1),
+      .fit = BETWEEN(-0.4f, 1.2f, 7), .fit_weighted = BETWEEN(-1.0f, 4.0f, 9))
+SHAPE(q5_1, SIMPLE, .hi = 31, .min_hi = 1, BITS(q5_1),
+      .fit = BETWEEN(-0.4f, 1.2f, 7), .fit_weighted = BETWEEN(-1.0f, 4.0f, 9))
+SHAPE(q2_k, SUPER(16), .hi = 3, .scale_hi = 15, .min_hi = 15, BITS(q2_k),
+      .fit = BETWEEN(-0.4f, 0.8f, 4), .fit_weighted = BETWEEN(-0.8f, 1.2f, 5),
+      .d = BETWEEN(12.0f, 17.0f, 5), .dmin = ONE(14.5f), .around = {1, 1}, .around_best = {2, 1})
+SHAPE(q3_k, SUPER(16), SIGNED(4), .scale_lo = -32, .scale_hi = 31, BITS(q3_k),
+      .fit = BETWEEN(2.3f, 5.5f, 16), .fit_weighted = BETWEEN(1.5f, 7.0f, 24),
+      .d = BETWEEN(-36.0f, -28.0f, 5), .dmin = ONE(1), .around = {1, 0}, .around_best = {4, 0})
+SHAPE(q4_k, SUPER(32), .hi = 15, .scale_hi = 63, .min_hi = 63, BITS(q4_k),
+      .fit = BETWEEN(-0.3f, 1.0f, 4), .fit_weighted = BETWEEN(-1.0f, 4.0f, 7),
+      .d = ONE(62), .dmin = ONE(62), .around = {1, 1}, .around_best = {5, 2})
+SHAPE(q5_k, SUPER(32), .hi = 31, .scale_hi = 63, .min_hi = 63, BITS(q5_k),
+      .fit = BETWEEN(-0.3f, 1.0f, 4), .fit_weighted = BETWEEN(-1.0f, 5.0f, 7),
+      .d = ONE(62), .dmin = ONE(62), .around = {1, 1}, .around_best = {5, 2})
+SHAPE(q6_k, SUPER(16), SIGNED(32), .scale_lo = -128, .scale_hi = 127, BITS(q6_k),
+      .fit = BETWEEN(27.0f, 36.0f, 24), .fit_weighted = BETWEEN(14.0f, 40.0f, 32),
+      .d = ONE(-128), .dmin = ONE(1), .around = {1, 0}, .around_best = {14, 0})
+/* clang-format on */
