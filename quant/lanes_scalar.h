@@ -43,9 +43,16 @@ LANE_FN vi i_and(vi a, vi b) { return a & b; }
 LANE_FN vi i_sub(vi a, vi b) { return a - b; }
 LANE_FN vi i_clamp(vi a, int lo, int hi) { return a < lo ? lo : a > hi ? hi : a; }
 LANE_FN vi i_add_unless(vi a, vm m) { return a + !m; }
-LANE_FN float v_top(vf a) { return a; }
+LANE_FN float v_largest(vf a) { return a; }
 LANE_FN void i_store_bytes(uint8_t *p, vi a) { *p = (uint8_t)a; }
 LANE_FN void turn(const float *const in[1], int at, float *out) { *out = in[0][at]; }
 /* clang-format on */
+
+/* From 2^23 on there are no fractions. */
+LANE_FN vf v_round(vf a)
+{
+	float big = copysignf(0x1p23f, a);
+	return fabsf(a) < 0x1p23f ? copysignf(a + big - big, a) : a;
+}
 
 #endif
