@@ -11,6 +11,7 @@
  */
 #include "block32.h"
 #include "quant.h"
+#include "refine_runs.h"
 
 #include <float.h>
 
@@ -98,6 +99,7 @@ const struct heft_encoding quant_q4_1 = {
 	.codes = CODES(struct block_q4_1, qs, qs, 0, 0xff, 16),
 	.decode = decode_q4_1,
 	.encode = encode_q4_1,
+	.refine = refine_q4_1,
 };
 
 const struct heft_encoding quant_q5_1 = {
@@ -110,4 +112,5 @@ const struct heft_encoding quant_q5_1 = {
 	.codes = CODES(struct block_q5_1, qh, qs, 0, 0xff, 32),
 	.decode = decode_q5_1,
 	.encode = encode_q5_1,
+	.refine = refine_q5_1,
 };

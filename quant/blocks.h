@@ -206,6 +206,13 @@ static inline void pack_quarters(uint8_t qs[QK_K / 4], const uint8_t codes[QK_K]
 		}
 }
 
+/* 64 codes of 2 bits: byte j holds numbers 4j to 4j + 3, lowest bits first. */
+static inline void pack_fours(uint8_t qs[QK2 / 4], const uint8_t codes[QK2])
+{
+	for (int j = 0; j < QK2 / 4; j++)
+		qs[j] = codes[4 * j] | codes[4 * j + 1] << 2 | codes[4 * j + 2] << 4 | codes[4 * j + 3] << 6;
+}
+
 /* 256 codes of 4 bits: byte l of each 32 holds numbers l and l + 32 of each 64. */
 static inline void pack_nibbles(uint8_t qs[QK_K / 2], const uint8_t codes[QK_K])
 {
@@ -225,6 +232,21 @@ static inline void pack_bit(uint8_t qh[QK_K / 8], const uint8_t codes[QK_K], int
 		for (int j = 0; j < 8; j++)
 			all |= (load64(codes + 32 * j + l) >> bit & bytes_of(1)) << j;
 		store64(qh + l, all);
+	}
+}
+
+/* 256 codes of 6 bits: see quant/q6_k.c. */
+static inline void pack_sixes(uint8_t ql[QK_K / 2], uint8_t qh[QK_K / 4], const uint8_t codes[QK_K])
+{
+	const uint64_t low = bytes_of(15), high = bytes_of(3);
+	for (int half = 0; half < 2; half++) {
+		const uint8_t *q = codes + half * 128;
+		for (int l = 0; l < 64; l += 8)
+			store64(ql + half * 64 + l, (load64(q + l) & low) | (load64(q + l + 64) & low) << 4);
+		for (int l = 0; l < 32; l += 8)
+			store64(qh + half * 32 + l, (load64(q + l) >> 4 & high) | (load64(q + l + 32) >> 4 & high) << 2 |
+							    (load64(q + l + 64) >> 4 & high) << 4 |
+							    (load64(q + l + 96) >> 4 & high) << 6);
 	}
 }
 

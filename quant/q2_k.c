@@ -10,6 +10,7 @@
  */
 #include "bits.h"
 #include "kquant.h"
+#include "refine_runs.h"
 
 enum { RUN = 16, RUNS = QK_K / RUN, TOP = 3, SCALE_TOP = 15 };
 
@@ -76,4 +77,5 @@ const struct heft_encoding quant_q2_k = {
 	.codes = CODES(struct block_q2_k, qs, qs, 0, 0xff, 4),
 	.decode = decode,
 	.encode = encode,
+	.refine = refine_q2_k,
 };

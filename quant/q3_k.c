@@ -13,6 +13,7 @@
  */
 #include "bits.h"
 #include "kquant.h"
+#include "refine_runs.h"
 
 enum { RUN = KQUANT_SIGNED_RUN, RUNS = QK_K / RUN, HALF = 4, SCALE_HALF = 32 };
 
@@ -111,4 +112,5 @@ const struct heft_encoding quant_q3_k = {
 	.codes = CODES(struct block_q3_k, hmask, qs, 0, 0xff, 8),
 	.decode = decode,
 	.encode = encode,
+	.refine = refine_q3_k,
 };

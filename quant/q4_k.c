@@ -13,6 +13,7 @@
  */
 #include "bits.h"
 #include "kquant.h"
+#include "refine_runs.h"
 
 enum { RUN = 32, RUNS = QK_K / RUN, TOP = 15, SCALE_TOP = 63 };
 
@@ -84,4 +85,5 @@ const struct heft_encoding quant_q4_k = {
 	.codes = CODES(struct block_q4_k, qs, qs, 0, 0xff, 16),
 	.decode = decode,
 	.encode = encode,
+	.refine = refine_q4_k,
 };

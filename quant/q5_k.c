@@ -11,6 +11,7 @@
  */
 #include "bits.h"
 #include "kquant.h"
+#include "refine_runs.h"
 
 enum { RUN = 32, RUNS = QK_K / RUN, TOP = 31, SCALE_TOP = 63 };
 
@@ -83,4 +84,5 @@ const struct heft_encoding quant_q5_k = {
 	.codes = CODES(struct block_q5_k, qh, qs, 0, 0xff, 32),
 	.decode = decode,
 	.encode = encode,
+	.refine = refine_q5_k,
 };

@@ -11,6 +11,7 @@
  */
 #include "bits.h"
 #include "kquant.h"
+#include "refine_runs.h"
 
 #define TOO_SMALL 1e-15f /* scales below this: all zeros */
 
@@ -43,20 +44,6 @@ static void searched(const struct kquant_chunk *c, size_t at, uint8_t *code)
 	search_signed(RUN, HALF, c->x + at, c->w ? c->w + at : NULL, code);
 }
 
-static void pack(struct block_q6_k *b, const uint8_t code[QK_K])
-{
-	const uint64_t low = bytes_of(15), high = bytes_of(3);
-	for (int half = 0; half < 2; half++) {
-		const uint8_t *q = code + half * 128;
-		for (int l = 0; l < 64; l += 8)
-			store64(b->ql + half * 64 + l, (load64(q + l) & low) | (load64(q + l + 64) & low) << 4);
-		for (int l = 0; l < 32; l += 8)
-			store64(b->qh + half * 32 + l,
-				(load64(q + l) >> 4 & high) | (load64(q + l + 32) >> 4 & high) << 2 |
-					(load64(q + l + 64) >> 4 & high) << 4 | (load64(q + l + 96) >> 4 & high) << 6);
-	}
-}
-
 static void finish(const struct kquant_chunk *c, size_t at, void *block)
 {
 	struct block_q6_k *b = block;
@@ -79,7 +66,7 @@ static void finish(const struct kquant_chunk *c, size_t at, void *block)
 		b->scales[j] = s < 127 ? s : 127;
 		kquant_codes(c, at + j * RUN, 0, float_of_half(b->d) * b->scales[j], code + j * RUN);
 	}
-	pack(b, code);
+	pack_sixes(b->ql, b->qh, code);
 }
 
 const struct kquant kquant_q6 = {
@@ -107,4 +94,5 @@ const struct heft_encoding quant_q6_k = {
 	.codes = CODES(struct block_q6_k, ql, qh, 0, 0xff, 64),
 	.decode = decode,
 	.encode = encode,
+	.refine = refine_q6_k,
 };

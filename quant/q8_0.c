@@ -12,6 +12,7 @@
 #include "bits.h"
 #include "blocks.h"
 #include "quant.h"
+#include "refine_runs.h"
 
 static void decode_run(const int8_t *qs, float d, float *dst)
 {
@@ -75,6 +76,7 @@ const struct heft_encoding quant_q8_0 = {
 	.codes = CODES(struct block_q8_0, qs, qs, 0x80, 0x7f, 256),
 	.decode = decode_q8_0,
 	.encode = encode_q8_0,
+	.refine = refine_q8_0,
 };
 
 const struct heft_encoding quant_q8_1 = {

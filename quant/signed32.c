@@ -10,6 +10,7 @@
  */
 #include "block32.h"
 #include "quant.h"
+#include "refine_runs.h"
 
 /* Without importance the number of the largest magnitude gets the code 0, so that it is met exactly. */
 static float plain_codes(const float *x, int half, uint8_t code[QK])
@@ -91,6 +92,7 @@ const struct heft_encoding quant_q4_0 = {
 	.codes = CODES(struct block_q4_0, qs, qs, 0, 0xff, 16),
 	.decode = decode_q4_0,
 	.encode = encode_q4_0,
+	.refine = refine_q4_0,
 };
 
 const struct heft_encoding quant_q5_0 = {
@@ -103,4 +105,5 @@ const struct heft_encoding quant_q5_0 = {
 	.codes = CODES(struct block_q5_0, qh, qs, 0, 0xff, 32),
 	.decode = decode_q5_0,
 	.encode = encode_q5_0,
+	.refine = refine_q5_0,
 };

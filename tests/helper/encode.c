@@ -5,6 +5,7 @@
  *   encode noise OUT                  writes NOISE_ROWS rows of random numbers as F32, each run with its own spread
  *   encode importance OUT             writes the importance of their columns as F32
  *   encode TYPE IN OUT [IMPORTANCE]   F32 -> TYPE, rows of ROWS_COLS numbers
+ *   encode -r TYPE IN OUT [IMPORTANCE]  the same, refined as --effort high does
  *   encode -d TYPE IN OUT             TYPE -> F32
  *   encode kinds                      lists the kinds
  */
@@ -76,7 +77,7 @@ static int write_importance(const char *path)
 	return 0;
 }
 
-static int encode(const struct heft_encoding *e, const char *in, const char *out, const char *importance)
+static int encode(const struct heft_encoding *e, const char *in, const char *out, const char *importance, bool refine)
 {
 	struct bytes src = slurp(in), w = {NULL, 0};
 	uint64_t size;
@@ -89,6 +90,8 @@ static int encode(const struct heft_encoding *e, const char *in, const char *out
 	for (size_t r = 0; r < rows; r++) {
 		void *plane[1] = {dst + size / rows * r};
 		quant_encoder(e)((const float *)src.p + r * ROWS_COLS, plane, ROWS_COLS, (const float *)w.p);
+		if (refine && quant_refiner(e))
+			quant_refiner(e)((const float *)src.p + r * ROWS_COLS, plane, ROWS_COLS, (const float *)w.p);
 	}
 	spill(out, dst, size);
 	free(src.p);
@@ -123,11 +126,12 @@ int main(int argc, char **argv)
 			printf("%s\n", rows_kind[i]);
 		return 0;
 	}
-	bool back = argc > 1 && !strcmp(argv[1], "-d");
-	const struct heft_encoding *e = argc > back + 3 ? quant_find(argv[back + 1]) : NULL;
+	bool back = argc > 1 && !strcmp(argv[1], "-d"), refine = argc > 1 && !strcmp(argv[1], "-r");
+	char **arg = argv + back + refine;
+	const struct heft_encoding *e = arg + 3 < argv + argc ? quant_find(arg[1]) : NULL;
 	if (!e) {
-		fprintf(stderr, "usage: encode [-d] TYPE IN OUT [IMPORTANCE]\n");
+		fprintf(stderr, "usage: encode [-d|-r] TYPE IN OUT [IMPORTANCE]\n");
 		return 2;
 	}
-	return back ? decode(e, argv[3], argv[4]) : encode(e, argv[2], argv[3], argv[4]);
+	return back ? decode(e, arg[2], arg[3]) : encode(e, arg[2], arg[3], arg[4], refine);
 }

@@ -43,6 +43,24 @@ def dequantize(name, data):
     return out
 
 
+def refined(name, want):
+    """Rows of --effort high that the reference reads otherwise than we do, or with more error than its own."""
+    bad = 0
+    for what, ours, w in ("plain", "refined", 1.0), ("weighted", "refined-weighted", importance.astype(np.float64)):
+        data = np.fromfile("%s/%s.%s" % (folder, name, ours), np.uint8).reshape(want[what].shape)
+        numbers = dequantize(name, data)
+        if what == "plain":
+            back = np.fromfile("%s/%s.refined-back" % (folder, name), np.float32).reshape(numbers.shape)
+            bad += int((numbers != back).any(axis=1).sum())
+        with np.errstate(all="ignore"):
+            errors = [(w * (rows.astype(np.float64) - y) ** 2).sum(axis=1) for y in (dequantize(name, want[what]), numbers)]
+        worse = np.nonzero(errors[1] > errors[0] * (1 + 1e-12))[0]
+        for r in worse[:4]:
+            print("%s %s: %s row %d is worse: %g, was %g" % (name, ours, kinds[r // PER_KIND], r % PER_KIND, errors[1][r], errors[0][r]))
+        bad += len(worse)
+    return bad
+
+
 def fnv(data):
     h = 0xcbf29ce484222325
     for b in data.tobytes():
@@ -75,6 +93,7 @@ with open(folder + "/digests", "w") as digests:
                 print("%s %s: %s row %d differs at %d bytes, first %d: got %d, want %d" %
                       (name, what, "noise" if "noise" in what else kinds[r // PER_KIND], r % PER_KIND, len(at), at[0], got[r][at[0]], ref[r][at[0]]))
             failures += len(bad)
+        failures += refined(name, want)
         for k, kind in enumerate(kinds):
             part = slice(k * PER_KIND, (k + 1) * PER_KIND)
             digests.write("%s %s %016x %016x %016x\n" % (name, kind, *(fnv(want[w][part]) for w in ("plain", "weighted", "back"))))
