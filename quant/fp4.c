@@ -117,7 +117,7 @@ static void put_values(const struct scales *t, const float *x, uint8_t scale, ui
 }
 
 /* code: the scales of n runs, replaced by those with the least errors; `error` is what they are to beat. */
-static void refine_scales(const struct scales *t, const struct refine_ops *ops, const float *x, const float *w, size_t n,
+static void refine_scales(const struct scales *t, const struct value_ops *ops, const float *x, const float *w, size_t n,
 			  uint8_t *code, float *error)
 {
 	struct refine_sums s;
@@ -154,7 +154,7 @@ static struct place nvfp4_place(void *blocks, size_t i)
 	return (struct place){b->d + i % RUNS, b->qs + i % RUNS * RUN / 2};
 }
 
-static void refine_chunk(const struct scales *t, struct place (*place)(void *, size_t), const struct refine_ops *ops,
+static void refine_chunk(const struct scales *t, struct place (*place)(void *, size_t), const struct value_ops *ops,
 			 const float *x, const float *now, void *blocks, size_t n, const float *w)
 {
 	float error[REFINE_RUNS], was[REFINE_RUNS];
@@ -174,7 +174,7 @@ static void refine_chunk(const struct scales *t, struct place (*place)(void *, s
 static const struct scales mxfp4_scales = {{REFINE_FP4, QK, 0, NULL}, 1, 1, 2, 253, fp4_scale_of_e8m0};
 static const struct scales nvfp4_scales = {{REFINE_FP4, RUN, 0, NULL}, 3, 6, 1, FP4_UE4M3_MAX, fp4_scale_of_ue4m3};
 
-void refine_mxfp4(const struct refine_ops *ops, const float *src, void *dst, size_t n, const float *weights)
+void refine_mxfp4(const struct value_ops *ops, const float *src, void *dst, size_t n, const float *weights)
 {
 	struct block_mxfp4 *b = dst;
 	for (size_t at = 0, size; at < n; at += size, b += size / QK) {
@@ -186,7 +186,7 @@ void refine_mxfp4(const struct refine_ops *ops, const float *src, void *dst, siz
 	}
 }
 
-void refine_nvfp4(const struct refine_ops *ops, const float *src, void *dst, size_t n, const float *weights)
+void refine_nvfp4(const struct value_ops *ops, const float *src, void *dst, size_t n, const float *weights)
 {
 	struct block_nvfp4 *b = dst;
 	for (size_t at = 0, size; at < n; at += size, b += size / QK_NVFP4) {
@@ -200,12 +200,12 @@ void refine_nvfp4(const struct refine_ops *ops, const float *src, void *dst, siz
 
 static void scalar_refine_mxfp4(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	refine_mxfp4(&refine_scalar, src, plane[0], n, weights);
+	refine_mxfp4(&value_scalar, src, plane[0], n, weights);
 }
 
 static void scalar_refine_nvfp4(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	refine_nvfp4(&refine_scalar, src, plane[0], n, weights);
+	refine_nvfp4(&value_scalar, src, plane[0], n, weights);
 }
 
 const struct heft_encoding quant_mxfp4 = {

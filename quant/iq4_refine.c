@@ -21,7 +21,7 @@ static void put_nl(void *block, uint16_t d, const float *x)
 	iq4_scalar.codes(x, float_of_half(d) != 0 ? 1 / float_of_half(d) : 0, b->qs);
 }
 
-void refine_iq4_nl(const struct refine_ops *ops, const float *src, void *dst, size_t n, const float *weights)
+void refine_iq4_nl(const struct value_ops *ops, const float *src, void *dst, size_t n, const float *weights)
 {
 	static const struct refine_halves t = {FIT, sizeof(struct block_iq4_nl), iq4_decode_nl, put_nl};
 	refine_halves(&t, ops, src, dst, n, weights);
@@ -33,7 +33,7 @@ enum { BLOCKS = REFINE_CHUNK / QK_K, RUNS = BLOCKS * IQ4_RUNS };
 
 /* A chunk of super-blocks at work. */
 struct chunk {
-	const struct refine_ops *ops;
+	const struct value_ops *ops;
 	const float *x, *w;
 	size_t blocks;
 	float d[BLOCKS];
@@ -169,7 +169,7 @@ static void refine_xs_chunk(struct chunk *c, struct block_iq4_xs *b)
 			put_xs(c, i, b + i);
 }
 
-void refine_iq4_xs(const struct refine_ops *ops, const float *src, void *dst, size_t n, const float *weights)
+void refine_iq4_xs(const struct value_ops *ops, const float *src, void *dst, size_t n, const float *weights)
 {
 	struct block_iq4_xs *b = dst;
 	for (size_t at = 0; at < n; at += REFINE_CHUNK, b += BLOCKS) {
@@ -184,10 +184,10 @@ void refine_iq4_xs(const struct refine_ops *ops, const float *src, void *dst, si
 
 void iq4_scalar_refine_nl(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	refine_iq4_nl(&refine_scalar, src, plane[0], n, weights);
+	refine_iq4_nl(&value_scalar, src, plane[0], n, weights);
 }
 
 void iq4_scalar_refine_xs(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	refine_iq4_xs(&refine_scalar, src, plane[0], n, weights);
+	refine_iq4_xs(&value_scalar, src, plane[0], n, weights);
 }

@@ -4,7 +4,7 @@
 #include "refine_values.h"
 #include "bits.h"
 #include "iq4.h"
-#include "lanes_plain.h"
+#include "lanes_scalar.h"
 
 LANE_FN vf lanes_value(vf scaled)
 {
@@ -16,7 +16,7 @@ LANE_FN vf lanes_value(vf scaled)
 
 #include "refine_values_lanes.h"
 
-const struct refine_ops refine_scalar = {lanes_refine_fit, lanes_refine_sums, lanes_refine_errors};
+const struct value_ops value_scalar = {lanes_refine_fit, lanes_refine_sums, lanes_refine_errors};
 
 void refine_values(const struct refine_run *r, const float *x, float scale, float *value)
 {
@@ -26,7 +26,7 @@ void refine_values(const struct refine_run *r, const float *x, float scale, floa
 }
 
 /* A chunk of n blocks. */
-static void refine_blocks(const struct refine_halves *t, const struct refine_ops *ops, const float *x, uint8_t *block,
+static void refine_blocks(const struct refine_halves *t, const struct value_ops *ops, const float *x, uint8_t *block,
 			  size_t n, const float *w)
 {
 	struct refine_sums s;
@@ -43,7 +43,7 @@ static void refine_blocks(const struct refine_halves *t, const struct refine_ops
 			t->put(block + i * t->bytes, half_of_float(scale[i]), x + i * (size_t)t->run.size);
 }
 
-void refine_halves(const struct refine_halves *t, const struct refine_ops *ops, const float *src, void *dst, size_t n,
+void refine_halves(const struct refine_halves *t, const struct value_ops *ops, const float *src, void *dst, size_t n,
 		   const float *weights)
 {
 	uint8_t *block = dst;

@@ -35,7 +35,7 @@ struct refine_sums {
 	float xq[REFINE_RUNS], q2[REFINE_RUNS]; /* of w x q, of w q q: the best scale for these values is xq / q2 */
 	float error[REFINE_RUNS];		/* of w (x - scale q)^2 */
 };
-struct refine_ops {
+struct value_ops {
 	/* The best scales that were found. */
 	void (*fit)(const struct refine_run *r, const float *x, const float *w, size_t n, float *scale,
 		    struct refine_sums *s);
@@ -45,7 +45,7 @@ struct refine_ops {
 	/* Sums of w (x - y)^2. */
 	void (*errors)(int size, const float *x, const float *y, const float *w, size_t n, float *error);
 };
-extern const struct refine_ops refine_scalar;
+extern const struct value_ops value_scalar;
 
 /* The values, in units of the scale, that sums() takes for a run. */
 void refine_values(const struct refine_run *r, const float *x, float scale, float *value);
@@ -57,7 +57,7 @@ static inline bool refine_better(float error, float than)
 }
 
 /* A refine function of an encoding, over the primitives that take its time. */
-typedef void refine_with_fn(const struct refine_ops *ops, const float *src, void *dst, size_t n, const float *weights);
+typedef void refine_with_fn(const struct value_ops *ops, const float *src, void *dst, size_t n, const float *weights);
 refine_with_fn refine_iq4_nl, refine_iq4_xs, refine_mxfp4, refine_nvfp4, refine_q1_0, refine_q2_0, refine_tq1_0,
 	refine_tq2_0;
 
@@ -68,14 +68,14 @@ struct refine_halves {
 	quant_decode_fn *decode;
 	void (*put)(void *block, uint16_t d, const float *x);
 };
-void refine_halves(const struct refine_halves *t, const struct refine_ops *ops, const float *src, void *dst, size_t n,
+void refine_halves(const struct refine_halves *t, const struct value_ops *ops, const float *src, void *dst, size_t n,
 		   const float *weights);
 
 /* Names of all of them and their rows, for kernels. */
 #define REFINE_KERNEL(name, isa_name, isa_value)                                                                       \
 	static void lanes_refine_##name(const float *src, void *const *plane, size_t n, const float *weights)          \
 	{                                                                                                              \
-		refine_##name(&lanes_refine_ops, src, plane[0], n, weights);                                           \
+		refine_##name(&lanes_value_ops, src, plane[0], n, weights);                                           \
 	}                                                                                                              \
 	const struct quant_kernel kernel_##name##_refine_##isa_name = {                                                \
 		.encoding = #name,                                                                                     \

@@ -1,6 +1,6 @@
 /*
  * refine_values_lanes.h - the primitives of refine_values.h with LANES runs at a time, one in each lane. To be included after a
- * lanes_ISA.h (for the scalar ones: lanes_plain.h) and, for IQ4,
+ * lanes_ISA.h (for the scalar ones: lanes_scalar.h) and, for IQ4,
  *
  *   vf lanes_value(vf scaled)    the value nearest to a number within +-150
  */

@@ -119,13 +119,13 @@ static void put_tq2_0(void *block, uint16_t d, const float *x)
 	((struct block_tq2_0 *)block)->d = d;
 }
 
-void refine_tq1_0(const struct refine_ops *ops, const float *src, void *dst, size_t n, const float *weights)
+void refine_tq1_0(const struct value_ops *ops, const float *src, void *dst, size_t n, const float *weights)
 {
 	static const struct refine_halves t = {RUN, sizeof(struct block_tq1_0), decode_tq1_0, put_tq1_0};
 	refine_halves(&t, ops, src, dst, n, weights);
 }
 
-void refine_tq2_0(const struct refine_ops *ops, const float *src, void *dst, size_t n, const float *weights)
+void refine_tq2_0(const struct value_ops *ops, const float *src, void *dst, size_t n, const float *weights)
 {
 	static const struct refine_halves t = {RUN, sizeof(struct block_tq2_0), decode_tq2_0, put_tq2_0};
 	refine_halves(&t, ops, src, dst, n, weights);
@@ -133,12 +133,12 @@ void refine_tq2_0(const struct refine_ops *ops, const float *src, void *dst, siz
 
 static void scalar_refine_tq1_0(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	refine_tq1_0(&refine_scalar, src, plane[0], n, weights);
+	refine_tq1_0(&value_scalar, src, plane[0], n, weights);
 }
 
 static void scalar_refine_tq2_0(const float *src, void *const *plane, size_t n, const float *weights)
 {
-	refine_tq2_0(&refine_scalar, src, plane[0], n, weights);
+	refine_tq2_0(&value_scalar, src, plane[0], n, weights);
 }
 
 const struct heft_encoding quant_tq1_0 = {
