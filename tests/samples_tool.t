@@ -29,7 +29,9 @@ for f in testdata/samples/*; do
 	# of a model whose shards are not there yet, info says what is known
 	case $name in *-E210-*) known=;; *) known=$code;; esac
 	tool "info $name" "$known" info "$PWD/$f"
-	tool "convert $name" "$code" convert "$PWD/$f" --arch none --to safetensors -t keep -o x
+	# safetensors has no blocks: those become numbers
+	case $name in *iq2_xxs*) type=f32;; *) type=keep;; esac
+	tool "convert $name" "$code" convert "$PWD/$f" --arch none --to safetensors -t $type -o x
 done
 [ $tap_n -gt 100 ]
 ok $? "samples are there"
