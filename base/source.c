@@ -25,10 +25,22 @@ void source_close(struct source *s)
 {
 	if (!s)
 		return;
+	while (s->made) {
+		struct source *first = s->made;
+
+		s->made = first->next;
+		source_close(first);
+	}
 	if (s->class->close)
 		s->class->close(s);
 	free(s->name);
 	free(s);
+}
+
+void source_adopt(struct source *owner, struct source *made)
+{
+	made->next = owner->made;
+	owner->made = made;
 }
 
 int64_t source_read_some(struct source *s, uint64_t offset, void *buf, size_t n, struct heft_err *err)

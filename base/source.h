@@ -17,6 +17,8 @@ struct source *source_open(const char *path, struct heft_err *err);  /* a regula
 struct source *source_stream(int fd, const char *name, uint64_t spool, struct heft_err *err);
 struct source *source_memory(const void *p, size_t n, const char *name); /* borrows p */
 void source_close(struct source *s); /* NULL is allowed */
+/* Makes `owner` close `made`, a source that reads from it. */
+void source_adopt(struct source *owner, struct source *made);
 
 /* Reads exactly n bytes; fewer there are is HEFT_E_TRUNCATED, told with the offset. */
 int source_read(struct source *s, uint64_t offset, void *buf, size_t n, struct heft_err *err);

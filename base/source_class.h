@@ -18,6 +18,7 @@ struct source {
 	const struct source_class *class;
 	char *name;
 	uint64_t size; /* UINT64_MAX: not known */
+	struct source *made, *next; /* the list of those that close with it; the next in its owner's */
 };
 
 /* A zeroed struct of `bytes` that begins with a struct source. */

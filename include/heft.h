@@ -158,6 +158,7 @@ bool heft_encoding_needs_imatrix(const struct heft_encoding *e);  /* nothing sen
 struct heft_extent { /* a run of bytes of one of the model's files */
 	uint32_t file;
 	uint64_t offset, size;
+	struct source *made; /* size bytes that are made of the file's from offset on (unpacked, strided, turned): base/source.h; NULL: they stand there */
 };
 
 struct heft_tensor {

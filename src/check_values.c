@@ -15,6 +15,7 @@
 #include "../base/arena.h"
 #include "../base/source.h"
 #include "../quant/quant.h"
+#include "model.h"
 
 enum { PIECE = 64 * 1024, MAX_THREADS = 64 };
 
@@ -49,7 +50,7 @@ static bool worth_reading(const struct heft_model *m, const struct heft_tensor *
 	uint64_t size = m->file[x->file].size;
 
 	return t->enc->class != QUANT_INTEGER && t->enc->decode && t->enc->n_planes == 1 &&
-	       t->enc->plane[0].rows == 1 && x->size && (size == UINT64_MAX || x->offset + x->size <= size);
+	       t->enc->plane[0].rows == 1 && x->size && (x->made || size == UINT64_MAX || x->offset + x->size <= size);
 }
 
 static void count_values(struct counts *c, const float *v, size_t n)
@@ -88,7 +89,8 @@ static int scan_tensor(struct worker *w, const struct heft_tensor *t, struct cou
 	struct scan *s = w->scan;
 	const struct quant_plane *g = &t->enc->plane[0];
 	const struct heft_extent *x = &t->plane[0];
-	struct source *src = s->check->model->file[x->file].source;
+	uint64_t begin;
+	struct source *src = model_extent(s->check->model, x, &begin);
 	quant_decode_fn *decode = quant_decoder(t->enc);
 	uint64_t units = x->size / g->bytes, per_piece = PIECE / g->cols;
 	const volatile int *stop = s->check->options->stop;
@@ -99,7 +101,7 @@ static int scan_tensor(struct worker *w, const struct heft_tensor *t, struct cou
 		n = units - at < per_piece ? units - at : per_piece;
 		if (stop && *stop)
 			return heft_fail(&w->err, HEFT_E_KILLED, "stopped by a signal");
-		if (source_read(src, x->offset + at * g->bytes, w->bytes, n * g->bytes, &w->err))
+		if (source_read(src, begin + at * g->bytes, w->bytes, n * g->bytes, &w->err))
 			return -1;
 		decode(plane, w->values, n * g->cols);
 		count_values(c, w->values, n * g->cols);
@@ -107,7 +109,7 @@ static int scan_tensor(struct worker *w, const struct heft_tensor *t, struct cou
 		if (w->reports)
 			report_progress(s, t->name);
 	}
-	source_release(src, x->offset + x->size);
+	source_release(src, begin + x->size);
 	return 0;
 }
 

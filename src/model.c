@@ -45,6 +45,12 @@ const struct heft_value *heft_model_find(const struct heft_model *m, const char 
 	return NULL;
 }
 
+struct source *model_extent(const struct heft_model *m, const struct heft_extent *x, uint64_t *begin)
+{
+	*begin = x->made ? 0 : x->offset;
+	return x->made ? x->made : m->file[x->file].source;
+}
+
 void heft_close(struct heft_model *m)
 {
 	struct arena *a;

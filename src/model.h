@@ -77,6 +77,9 @@ bool model_tokenizer_is_impostor(const char *dir, struct heft_err *err); /* for 
 /* Tells an error as a finding about the file that its text begins with, else about `file`. */
 int model_tell_error(struct sink *sink, const struct heft_err *e, const char *file);
 
+/* Where the bytes of an extent are read, and from which offset on. */
+struct source *model_extent(const struct heft_model *m, const struct heft_extent *x, uint64_t *begin);
+
 /* ---- names for people ---- */
 
 const char *path_base(const char *path); /* behind the last slash */

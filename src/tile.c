@@ -8,6 +8,7 @@
 
 #include "../base/source.h"
 #include "../quant/quant.h"
+#include "model.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -94,10 +95,11 @@ size_t tile_bytes(const struct heft_encoding *e, uint64_t elements)
 static int read_elements(const struct heft_model *m, const struct heft_tensor *t, uint64_t element, size_t n, void *dst,
 			 struct heft_err *err)
 {
-	const struct heft_extent *x = &t->plane[0];
 	struct heft_err why;
+	uint64_t begin;
+	struct source *src = model_extent(m, &t->plane[0], &begin);
 
-	if (source_read(m->file[x->file].source, x->offset + tile_bytes(t->enc, element), dst, tile_bytes(t->enc, n), &why))
+	if (source_read(src, begin + tile_bytes(t->enc, element), dst, tile_bytes(t->enc, n), &why))
 		return heft_fail(err, why.code, "tensor '%s': %s", t->name, why.text);
 	return 0;
 }
