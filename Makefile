@@ -17,7 +17,7 @@ PROVE_FLAGS ?= -j2
 FUZZ_SECONDS ?= 30
 VERSION := $(shell sed -n 's/^\#define HEFT_VERSION "\(.*\)"/\1/p' include/heft.h)
 
-PACKAGES := libcjson oniguruma libutf8proc yaml-0.1 libcrypto
+PACKAGES := libcjson oniguruma libutf8proc yaml-0.1 libcrypto libzstd
 UNAME := $(shell uname -s)
 
 # flags: the product is bytes, so nothing that lets a compiler reorder arithmetic

@@ -450,6 +450,27 @@ struct heft_check_options {
 int heft_check(const char *path, const struct heft_check_options *o, heft_problem_fn *problem, size_t *n_errors,
 	       struct heft_err *err);
 
+/* ---- packing --------------------------------------------------------------------------------------------------- */
+
+/* A file packed without loss: base/pack.h. All of heft reads it as the file that it was made of. */
+struct heft_pack_options {
+	const char *output;      /* "-": standard output; NULL: the input's name with .zst added, or taken away */
+	bool force;              /* replace an output that exists */
+	int threads;             /* 0: the processors that this process may use */
+	void (*progress)(void *ctx, const struct heft_progress *p); /* bytes of the unpacked file */
+	void *ctx;
+	const volatile int *stop;
+};
+struct heft_pack_summary {
+	char *output;            /* free() it */
+	uint64_t bytes, packed_bytes; /* of the file, and of its packed form */
+	double seconds;
+};
+/* Packs a safetensors or GGUF file: floats in planes, the rest as it is. Its bytes do not depend on the number of threads. */
+int heft_pack(const char *path, const struct heft_pack_options *o, struct heft_pack_summary *out, struct heft_err *err);
+/* Gives the file back, to the bit: its SHA-256 is compared before anything stands under the output's name. */
+int heft_unpack(const char *path, const struct heft_pack_options *o, struct heft_pack_summary *out, struct heft_err *err);
+
 /* ---- tables ---------------------------------------------------------------------------------------------------- */
 
 struct heft_recipe_info {

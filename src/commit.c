@@ -304,10 +304,10 @@ int commit_close(struct commit *c, struct heft_err *err)
 	return rc;
 }
 
-/* ---- one file from memory ---- */
+/* ---- one file ---- */
 
 /* To the checks, a plan without tensors whose model is the inputs. */
-int commit_bytes(const char *path, const void *buf, size_t n, const struct commit_rules *rules, struct heft_err *err)
+int commit_begin(struct commit **out, const char *path, uint64_t size, const struct commit_rules *rules, struct heft_err *err)
 {
 	struct heft_file *input = xmalloc((rules->n_inputs + 1) * sizeof *input);
 	struct heft_model model = { .file = input, .n_files = rules->n_inputs };
@@ -318,11 +318,37 @@ int commit_bytes(const char *path, const void *buf, size_t n, const struct commi
 	for (size_t i = 0; i < rules->n_inputs; i++)
 		input[i] = (struct heft_file){ .path = rules->input[i] };
 	*c = (struct commit){ .plan = &plan };
-	rc = add_file(c, path, buf, n, n, err) || check_space(c, err) ? -1 : 0;
-	if (rc)
-		commit_abort(c);
-	else
-		rc = commit_close(c, err);
+	rc = add_file(c, path, "", 0, size, err) || check_space(c, err) ? -1 : 0;
+	c->plan = NULL;
 	free(input);
-	return rc;
+	if (rc) {
+		commit_abort(c);
+		return -1;
+	}
+	c->file[0].size = 0;
+	*out = c;
+	return 0;
+}
+
+int commit_append(struct commit *c, const void *buf, size_t n, struct heft_err *err)
+{
+	struct out_file *f = &c->file[0];
+
+	if (put(f, f->size, buf, n, err))
+		return -1;
+	f->size += n;
+	return 0;
+}
+
+int commit_bytes(const char *path, const void *buf, size_t n, const struct commit_rules *rules, struct heft_err *err)
+{
+	struct commit *c;
+
+	if (commit_begin(&c, path, n, rules, err))
+		return -1;
+	if (commit_append(c, buf, n, err)) {
+		commit_abort(c);
+		return -1;
+	}
+	return commit_close(c, err);
 }

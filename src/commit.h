@@ -17,12 +17,16 @@ int commit_close(struct commit *c, struct heft_err *err);
 /* Removes the temporaries and frees c. NULL is allowed. */
 void commit_abort(struct commit *c);
 
-/* A small file that is in memory already, by the same rules. */
+/* One file without a plan, by the same rules. */
 struct commit_rules {
 	bool force;               /* replace what exists */
 	const char *const *input; /* but none of these */
 	size_t n_inputs;
 };
+/* A file that grows as it is written; `size` bytes of disk must be free for it (0: not known). path lives until it is closed. */
+int commit_begin(struct commit **out, const char *path, uint64_t size, const struct commit_rules *rules, struct heft_err *err);
+int commit_append(struct commit *c, const void *buf, size_t n, struct heft_err *err);
+/* A small file that is in memory already. */
 int commit_bytes(const char *path, const void *buf, size_t n, const struct commit_rules *rules, struct heft_err *err);
 
 #endif

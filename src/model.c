@@ -196,7 +196,7 @@ static void forget_split_keys(struct heft_model *m)
 
 static int open_path(struct opening *o, const char *path)
 {
-	struct source *src = source_open(path, o->err);
+	struct source *src = source_unpacked(source_open(path, o->err), o->err);
 	struct format_listing l;
 	struct heft_model *m = o->model;
 
