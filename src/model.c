@@ -216,7 +216,7 @@ static int open_path(struct opening *o, const char *path)
 static void note_listed(struct opening *o, const char *path)
 {
 	for (size_t i = 0; i < o->set.index.n_shards; i++)
-		if (!strcmp(o->set.index.shard[i], path_base(path)))
+		if (path_is_of(path, o->set.index.shard[i]))
 			o->shard_listed[i] = true;
 }
 

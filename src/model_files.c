@@ -8,6 +8,8 @@
  *   X.safetensors.index.json             the index itself
  *   X-00002-of-00005.safetensors, .gguf  one part: all parts
  *   any other file                       itself
+ *
+ * X.zst, where no X is, stands for X: what heft pack made of it.
  */
 #include "model.h"
 
@@ -58,9 +60,35 @@ static bool exists(const char *path)
 	return !access(path, F_OK);
 }
 
+/* The file itself, or what heft pack made of it; NULL: neither is there. */
+static const char *present(struct arena *a, const char *path)
+{
+	const char *packed = arena_printf(a, "%s" PACKED_SUFFIX, path);
+
+	return exists(path) ? path : exists(packed) ? packed : NULL;
+}
+
 static int by_string(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Packed files get the names of what was packed; where both are there, that one is enough. */
+static void name_unpacked(struct names *names, struct arena *a)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < names->n; i++) {
+		const char *name = names->v[i];
+
+		if (has_suffix(name, PACKED_SUFFIX)) {
+			name = arena_memdup(a, name, strlen(name) - strlen(PACKED_SUFFIX));
+			if (n && !strcmp(names->v[n - 1], name))
+				continue;
+		}
+		names->v[n++] = name;
+	}
+	names->n = n;
 }
 
 static int read_names(const char *dir, struct names *out, struct arena *a, struct heft_err *err)
@@ -81,6 +109,7 @@ static int read_names(const char *dir, struct names *out, struct arena *a, struc
 	closedir(d);
 	if (out->n)
 		qsort(out->v, out->n, sizeof *out->v, by_string);
+	name_unpacked(out, a);
 	return 0;
 }
 
@@ -106,11 +135,11 @@ static void add_path(struct finder *f, const char *path)
 /* Adds a file that must be there, or tells that it is missing. `why` says who wants it. */
 static int add_part(struct finder *f, const char *dir, const char *name, const char *why)
 {
-	const char *path = path_join(f->arena, dir, name);
+	const char *path = path_join(f->arena, dir, name), *there = present(f->arena, path);
 	struct stat st;
 
-	if (exists(path)) {
-		add_path(f, path);
+	if (there) {
+		add_path(f, there);
 		return 0;
 	}
 	++*f->missing;
@@ -232,7 +261,7 @@ static int use_gguf(struct finder *f, const char *dir, const struct names *names
 		return use_parts(f, dir, names->v[0], &first);
 	}
 	if (names->n == 1) {
-		add_path(f, path_join(f->arena, dir, names->v[0]));
+		add_path(f, present(f->arena, path_join(f->arena, dir, names->v[0])));
 		return 0;
 	}
 several:

@@ -208,7 +208,7 @@ int index_see(struct model_index *x, const char *tensor, const char *file, bool 
 	if (*again)
 		return sink_tellf(sink, HEFT_E_DUPLICATE, file, tensor, NULL, "stands in another file too");
 	e->seen = true;
-	if (strcmp(x->shard[e->shard], path_base(file)))
+	if (!path_is_of(file, x->shard[e->shard]))
 		return sink_tellf(sink, HEFT_E_INDEX_MISMATCH, file, tensor,
 				  "download index and shards again, from one revision",
 				  "is in this file, but %s says %s", path_base(x->path), x->shard[e->shard]);

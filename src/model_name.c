@@ -15,6 +15,22 @@ const char *path_base(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+bool path_is_of(const char *path, const char *name)
+{
+	const char *base = path_base(path);
+	size_t n = strlen(name);
+
+	return !strncmp(base, name, n) && (!base[n] || !strcmp(base + n, PACKED_SUFFIX));
+}
+
+/* A name's length without the ending of a packed file. */
+static size_t unpacked_length(const char *name)
+{
+	size_t n = strlen(name), x = strlen(PACKED_SUFFIX);
+
+	return n > x && !strcmp(name + n - x, PACKED_SUFFIX) ? n - x : n;
+}
+
 char *path_join(struct arena *a, const char *dir, const char *name)
 {
 	size_t n = strlen(dir);
@@ -46,14 +62,14 @@ bool part_name_parse(const char *name, struct part_name *out)
 {
 	static const char *const extensions[] = { ".safetensors", ".gguf" };
 	enum { TAIL = sizeof "-00001-of-00002" - 1 };
-	size_t n = strlen(name);
+	size_t n = unpacked_length(name);
 
 	for (size_t i = 0; i < 2; i++) {
 		size_t x = strlen(extensions[i]);
 		struct part_name p = { .extension = extensions[i] };
 		const char *tail;
 
-		if (n <= x + TAIL || strcmp(name + n - x, extensions[i]))
+		if (n <= x + TAIL || strncmp(name + n - x, extensions[i], x))
 			continue;
 		tail = name + n - x - TAIL;
 		p.prefix = (int)(tail - name);
@@ -87,7 +103,7 @@ static const char *hub_name(const char *path, struct arena *a)
 static const char *stem_of(const char *path, struct arena *a)
 {
 	static const char *const empty[] = { "model", "consolidated", "pytorch_model", "diffusion_pytorch_model", "-" };
-	const char *base = path_base(path), *dot = strrchr(base, '.');
+	const char *base = arena_memdup(a, path_base(path), unpacked_length(path_base(path))), *dot = strrchr(base, '.');
 	struct part_name part;
 	char *stem;
 

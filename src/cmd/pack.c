@@ -10,7 +10,7 @@
 #define FIELD(name) offsetof(struct pack_options, name)
 
 const struct opt pack_rows[] = {
-	{ OPT_STRING, 'o', "output", "FILE", "file", "where to write, - is standard output (default: SRC with .zst added, or taken away)",
+	{ OPT_STRING, 'o', "output", "OUT", "file", "where to write, - is standard output (default: SRC with .zst added, or taken away)",
 	  FIELD(output) },
 	{ OPT_FLAG, 'f', "force", NULL, NULL, "replace outputs that exist (default: refuse)", FIELD(force) },
 	{ OPT_COUNT, 'j', "threads", "N", NULL, "threads (default: the processors that this process may use)", FIELD(threads) },
@@ -100,7 +100,7 @@ static int run(void *options, const struct list *args)
 const struct tool tool_pack = {
 	.name = "pack",
 	.about = "pack model files without loss, for caches and artifacts",
-	.usage = "FILE... [-o FILE] [OPTION]...",
+	.usage = "FILE... [-o OUT] [OPTION]...",
 	.details = "FILE is a safetensors or GGUF file. All tools of heft read what this writes as the file itself; 'heft unpack' gives it "
 		   "back, bit by bit.",
 	.operand = "file",

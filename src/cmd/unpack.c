@@ -11,7 +11,7 @@ static int run(void *options, const struct list *args)
 const struct tool tool_unpack = {
 	.name = "unpack",
 	.about = "give packed model files back, and check that they are the same",
-	.usage = "FILE... [-o FILE] [OPTION]...",
+	.usage = "FILE... [-o OUT] [OPTION]...",
 	.details = "FILE is what 'heft pack' wrote. The SHA-256 of the file that was packed is compared before anything stands under the "
 		   "output's name.",
 	.operand = "file",
