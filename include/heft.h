@@ -438,7 +438,7 @@ int heft_diff(struct heft_diff **out, struct heft_model *a, struct heft_model *b
 void heft_diff_free(struct heft_diff *d);
 
 struct heft_check_options {
-	bool deep;         /* read every weight: NaN, infinity, all zero; and sha256 of Hub cache files */
+	bool deep;         /* read every weight: NaN, infinity, all zero; and the sha256 that is noted for its files */
 	const char *arch;  /* as in heft_job */
 	const char *config_dir;
 	int threads;

@@ -10,8 +10,9 @@ struct check {
 	struct sink sink;
 };
 
-/* check_files.c: config.json and the tokenizer's files; blobs of the Hub cache whose name is their sha256 (deep). */
+/* check_files.c: config.json and the tokenizer's files. */
 void check_companions(struct check *c, const char *dir);
+/* check_digests.c: SHA-256 as the Hub cache, sum files and Git LFS pointers give it. */
 int check_digests(struct check *c, struct heft_err *err);
 /* check_family.c: tensors without a row in the family, tokenizers that heft cannot name. */
 void check_family(struct check *c);

@@ -16,7 +16,7 @@ struct options {
 
 static const struct opt rows[] = {
 	{ OPT_FLAG, 0, "deep", NULL, NULL,
-	  "read every weight: NaN, infinity, tensors that are all zeros, and the sha256 that Hub cache file names give "
+	  "read every weight: NaN, infinity, tensors that are all zeros, and the sha256 that the Hub cache, SHA256SUMS and LFS pointers give "
 	  "(default: headers only)",
 	  FIELD(deep) },
 	{ OPT_STRING, 0, "arch", "FILE", "none|file",
