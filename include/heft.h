@@ -299,6 +299,7 @@ struct heft_job {
 	uint64_t spool;                  /* bytes that may wait in memory for their turn on a pipe; 0: the default */
 	int threads;                     /* 0: the processors that this process may use */
 	bool force, strict, allow_requantize, vocab_only;
+	bool consume;                    /* heft_run() removes the source's weight files when every output is complete and on disk */
 
 	/* what llama-quantize can be told besides; GGUF outputs only */
 	const char *imatrix;             /* importance matrix, legacy .dat or GGUF; NULL: none */

@@ -455,6 +455,11 @@ static int check_together(const struct build *b)
 				 "--imatrix, types of single tensors, --pure, --override-kv, --prune-layers, --keep-split and --vocab-only go with --to gguf");
 	if (j->leave_output_tensor && j->output_tensor_type)
 		return heft_fail(b->err, HEFT_E_OPTION, "--leave-output-tensor and --output-tensor-type do not go together");
+	if (j->consume && j->vocab_only)
+		return heft_fail(b->err, HEFT_E_OPTION, "--consume and --vocab-only do not go together");
+	for (size_t i = 0; j->consume && i < j->n_outputs; i++)
+		if (j->output[i].path && !strcmp(j->output[i].path, "-"))
+			return heft_fail(b->err, HEFT_E_OPTION, "--consume needs an output that is safe on disk: name a file with -o");
 	if (j->keep_split && (j->split_size || j->split_tensors))
 		return heft_fail(b->err, HEFT_E_OPTION, "--keep-split goes with neither --split-size nor --split-tensors");
 	return 0;
@@ -527,6 +532,7 @@ int heft_plan_new(struct heft_plan **out, struct heft_model *m, const struct hef
 	p->model = m;
 	p->threads = job->threads > 0 ? job->threads : heft_default_threads();
 	p->force = job->force;
+	p->consume = job->consume;
 	p->effort = job->effort;
 	*out = NULL;
 	if (build_plan(&b)) {

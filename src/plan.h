@@ -63,6 +63,7 @@ struct heft_plan {
 	struct heft_imatrix *imatrix; /* or NULL */
 	enum heft_effort effort;
 	int threads;
+	bool consume; /* the job's */
 	bool force;
 	struct heft_error **error;   /* filled by a run */
 };
@@ -81,6 +82,8 @@ struct plan_limits {
 };
 int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct arena *a, struct heft_err *err);
 
+/* consume.c: removes the weight files of the model. */
+int plan_consume(const struct heft_plan *p, struct heft_err *err);
 /* plan_importance.c: opens the job's importance matrix into plan->imatrix, before types are decided; then, when they are, finds each
  * item's entry, and refuses what llama-quantize refuses. */
 int plan_open_importance(struct heft_plan *p, const struct heft_job *job, struct heft_err *err);

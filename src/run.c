@@ -411,6 +411,8 @@ int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_
 		if (!rc && r.stream && source_drain(r.stream, err) < 0)
 			rc = -1;
 	}
+	if (!rc && p->consume)
+		rc = plan_consume(p, err);
 	if (!rc && out)
 		summarize(&r, out);
 	tally_free(r.tally);

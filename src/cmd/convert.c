@@ -12,7 +12,7 @@ struct options {
 	struct list output, type;
 	const char *to;
 	uint64_t split_size, split_tensors;
-	bool force, vocab_only;
+	bool force, consume, vocab_only;
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -35,6 +35,8 @@ static const struct opt rows[] = {
 	{ OPT_COUNT, 0, "split-tensors", "N", NULL, "begin a new file after N tensors (default: one file)",
 	  FIELD(split_tensors) },
 	{ OPT_FLAG, 'f', "force", NULL, NULL, "replace OUT where it exists (default: refuse)", FIELD(force) },
+	{ OPT_FLAG, 0, "consume", NULL, NULL,
+	  "remove the source's weight files when every output is complete and on disk (default: an input is never touched)", FIELD(consume) },
 	{ OPT_FLAG, 0, "vocab-only", NULL, NULL, "write the metadata and the tokenizer, no tensors",
 	  FIELD(vocab_only) },
 	WRITER_MODEL_ROWS(FIELD(w)),
@@ -119,6 +121,7 @@ static int run(void *options, const struct list *args)
 		.split_size = o->split_size,
 		.split_tensors = o->split_tensors,
 		.force = o->force,
+		.consume = o->consume,
 		.vocab_only = o->vocab_only,
 	};
 	int status = check_options(o);
