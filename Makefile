@@ -15,6 +15,7 @@ PKG_CONFIG ?= pkg-config
 PROVE ?= prove
 PROVE_FLAGS ?= -j2
 FUZZ_SECONDS ?= 30
+BENCH_PARTS ?= types threads steps kernels
 VERSION := $(shell sed -n 's/^\#define HEFT_VERSION "\(.*\)"/\1/p' include/heft.h)
 
 PACKAGES := libcjson oniguruma libutf8proc yaml-0.1 libcrypto
@@ -93,6 +94,10 @@ $(BUILD)/tests/helper/%: tests/helper/%.c $(BUILD)/libheft.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -I. $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libheft.a $(LIBS)
 
+$(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/libheft.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -I. $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libheft.a $(LIBS)
+
 # Make reads the compiler's flags from pkg-config while it runs, so what is missing is installed before the second make begins.
 check: deps-test
 	$(MAKE) all
@@ -114,8 +119,8 @@ deps-test:
 
 # the reference tools take part where ../shared/oracle stands
 bench: deps-test
-	$(MAKE) all helpers
-	BUILD=$(BUILD) HEFT=$(CURDIR)/heft scripts/bench
+	$(MAKE) all helpers $(BUILD)/tests/bench/kernels
+	BUILD=$(BUILD) HEFT=$(CURDIR)/heft scripts/bench $(BENCH_PARTS)
 
 # a library of its own, with coverage for the fuzzer; targets and corpora stay in $(BUILD)/fuzz
 fuzz:

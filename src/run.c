@@ -35,7 +35,7 @@ struct run {
 	struct heft_err err;
 	uint64_t failed;        /* ticket of the first failure; UINT64_MAX: none */
 	uint64_t bytes_done, elements;
-	double started, told;
+	double started, told, synced;
 };
 
 struct worker { /* buffers of one thread */
@@ -379,7 +379,8 @@ static void run_threads(struct run *r)
 
 static void summarize(const struct run *r, struct heft_summary *out)
 {
-	*out = (struct heft_summary){ .bytes_in = r->plan->bytes_in, .elements = r->elements, .seconds = now() - r->started };
+	*out = (struct heft_summary){ .bytes_in = r->plan->bytes_in, .elements = r->elements, .seconds = now() - r->started,
+				       .sync_seconds = r->synced };
 	for (size_t i = 0; i < r->plan->n_outputs; i++)
 		out->bytes_out += r->plan->output[i].pub.size;
 	out->error = r->tally ? (const struct heft_error *const *)r->plan->error : NULL;
@@ -407,7 +408,7 @@ int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_
 		commit_abort(r.commit);
 		rc = -1;
 	} else {
-		rc = commit_close(r.commit, err);
+		rc = commit_close(r.commit, &r.synced, err);
 		if (!rc && r.stream && source_drain(r.stream, err) < 0)
 			rc = -1;
 	}
