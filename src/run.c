@@ -74,23 +74,20 @@ static const float *tile_weights(const struct plan_output *o, const struct tile 
 	return o->importance[i] + t->first / columns(it) / rows % matrices * columns(it);
 }
 
-static void encode(const struct heft_encoding *e, const float *src, void *dst, size_t n, const float *weights, enum heft_effort effort)
-{
-	quant_refine_fn *refine = effort == HEFT_EFFORT_HIGH ? quant_refiner(e) : NULL;
-	void *plane[1] = { dst };
-
-	quant_encoder(e)(src, plane, n, weights);
-	if (refine)
-		refine(src, plane, n, weights);
-}
-
 /* Where columns have weights, a call takes one row and them: some encodings look at the whole row then. */
 static void encode_tile(const struct run *r, const struct heft_item *it, const float *src, uint8_t *dst, size_t n, const float *weights)
 {
+	quant_encode_fn *encode = quant_encoder(it->to);
+	quant_refine_fn *refine = r->plan->effort == HEFT_EFFORT_HIGH ? quant_refiner(it->to) : NULL;
 	size_t step = weights ? (size_t)columns(it) : n;
 
-	for (size_t done = 0; done < n; done += step)
-		encode(it->to, src + done, dst + tile_bytes(it->to, done), step, weights, r->plan->effort);
+	for (size_t done = 0; done < n; done += step) {
+		void *plane[1] = { dst + tile_bytes(it->to, done) };
+
+		encode(src + done, plane, step, weights);
+		if (refine)
+			refine(src + done, plane, step, weights);
+	}
 }
 
 static uint8_t *buffer(uint8_t **p, size_t *cap, size_t n)
@@ -110,7 +107,7 @@ static const float *through(const struct heft_encoding *via, struct worker *w, s
 	if (!via)
 		return w->values;
 	buf = buffer(&w->bytes, &w->n_bytes, tile_bytes(via, n));
-	encode(via, w->values, buf, n, NULL, HEFT_EFFORT_REFERENCE);
+	quant_encoder(via)(w->values, (void *[]){ buf }, n, NULL);
 	tile_decode(via, buf, w->rounded, n);
 	return w->rounded;
 }

@@ -5,7 +5,7 @@
  *
  * usage: kernels [TYPE ...]
  *        kernels --isas                        the instruction sets that this processor has kernels for
- *        kernels --encode TYPE weights|"" ISA  only how many times the scalar speed one kernel encodes
+ *        kernels --encode TYPE weights|"" ISA  only how fast one kernel encodes, and how many times the scalar speed that is
  */
 #include "quant/quant.h"
 #include "tests/rows.h"
@@ -162,7 +162,7 @@ static void list_isas(void)
 }
 
 /* Nothing where the instruction set has no kernel for it. */
-static int encode_ratio(const char *type, bool weighted, const char *isa_name)
+static int encode_speed(const char *type, bool weighted, const char *isa_name)
 {
 	const struct heft_encoding *e = quant_find(type);
 	enum job job = weighted || (e && e->needs_weights) ? ENCODE_WEIGHTED : ENCODE;
@@ -173,8 +173,10 @@ static int encode_ratio(const char *type, bool weighted, const char *isa_name)
 	if (!e)
 		return 1;
 	scalar = (struct way){.encode = e->encode};
-	if (gather(e, isa, &w) && w.encode)
-		printf("%.1f\n", speed(e, &w, job) / speed(e, &scalar, job));
+	if (gather(e, isa, &w) && w.encode) {
+		double mb = speed(e, &w, job);
+		printf("%.0f %.1f\n", mb, mb / speed(e, &scalar, job));
+	}
 	return 0;
 }
 
@@ -187,7 +189,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < ROW; i += ROWS_COLS)
 		rows_importance(weights + i);
 	if (argc == 5 && !strcmp(argv[1], "--encode"))
-		return encode_ratio(argv[2], argv[3][0], argv[4]);
+		return encode_speed(argv[2], argv[3][0], argv[4]);
 	printf("| type | by | encode, MB/s | x | with weights | x | decode | x | refine | x |\n"
 	       "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n");
 	for (size_t i = 0; quant_at(i); i++) {

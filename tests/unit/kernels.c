@@ -174,15 +174,21 @@ static void check_compare(enum quant_isa isa)
 {
 	for (int kind = 0; kind <= ANY_BITS; kind++) {
 		struct compare_lanes want = {0}, got = {0};
+		struct compare_weighted_lanes want_weighted = {0}, got_weighted = {0};
+		const struct compare_ops *k = compare_kernel(isa);
 		fill(kind, MAX, source);
 		fill((kind + 1) % ANY_BITS, MAX, got_floats);
 		for (size_t n = 0; n < MAX - 3; n += 1 + n / 3 * COMPARE_LANES) {
 			size_t whole = n - n % COMPARE_LANES;
-			compare_scalar(source + n % 4, got_floats, whole, &want);
-			compare_kernel(isa)(source + n % 4, got_floats, whole, &got);
+			compare_scalar.plain(source + n % 4, got_floats, whole, &want);
+			k->plain(source + n % 4, got_floats, whole, &got);
+			compare_scalar.weighted(source + n % 4, got_floats, weights[n % WEIGHTS], whole, &want_weighted);
+			k->weighted(source + n % 4, got_floats, weights[n % WEIGHTS], whole, &got_weighted);
 		}
 		ok(!memcmp(&want, &got, sizeof want), "error sums by %s of %s", quant_isa_name(isa),
 		   kind < ROWS_N_KINDS ? rows_kind[kind] : "wild numbers");
+		ok(!memcmp(&want_weighted, &got_weighted, sizeof want_weighted), "weighted error sums by %s of %s",
+		   quant_isa_name(isa), kind < ROWS_N_KINDS ? rows_kind[kind] : "wild numbers");
 	}
 }
 
