@@ -53,6 +53,7 @@ UNIT_SRC := $(wildcard tests/unit/*.c)
 UNIT := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 HELPER_SRC := $(wildcard tests/helper/*.c)
 HELPER := $(HELPER_SRC:tests/helper/%.c=$(BUILD)/tests/helper/%)
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 TEXTS := $(sort $(wildcard src/arch/*.arch src/recipe/*.recipe))
 
@@ -83,7 +84,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/texts.o: $(BUILD)/texts.c
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -I. -c -o $@ $<
 
-units: $(UNIT) $(HELPER)
+units: $(UNIT) $(HELPER) $(BENCH)
 helpers: $(HELPER)
 
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libheft.a tests/tap.h
@@ -119,7 +120,7 @@ deps-test:
 
 # the reference tools take part where ../shared/oracle stands
 bench: deps-test
-	$(MAKE) all helpers $(BUILD)/tests/bench/kernels
+	$(MAKE) all units
 	BUILD=$(BUILD) HEFT=$(CURDIR)/heft scripts/bench $(BENCH_PARTS)
 
 # a library of its own, with coverage for the fuzzer; targets and corpora stay in $(BUILD)/fuzz
