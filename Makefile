@@ -15,6 +15,7 @@ PKG_CONFIG ?= pkg-config
 PROVE ?= prove
 PROVE_FLAGS ?= -j2
 FUZZ_SECONDS ?= 30
+BENCH_PARTS ?= types threads steps kernels
 VERSION := $(shell sed -n 's/^\#define HEFT_VERSION "\(.*\)"/\1/p' include/heft.h)
 
 PACKAGES := libcjson oniguruma libutf8proc yaml-0.1 libcrypto libzstd
@@ -52,6 +53,7 @@ UNIT_SRC := $(wildcard tests/unit/*.c)
 UNIT := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 HELPER_SRC := $(wildcard tests/helper/*.c)
 HELPER := $(HELPER_SRC:tests/helper/%.c=$(BUILD)/tests/helper/%)
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 TEXTS := $(sort $(wildcard src/arch/*.arch src/recipe/*.recipe))
 
@@ -82,7 +84,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/texts.o: $(BUILD)/texts.c
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -I. -c -o $@ $<
 
-units: $(UNIT) $(HELPER)
+units: $(UNIT) $(HELPER) $(BENCH)
 helpers: $(HELPER)
 
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libheft.a tests/tap.h
@@ -90,6 +92,10 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libheft.a tests/tap.h
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -I. $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libheft.a $(LIBS)
 
 $(BUILD)/tests/helper/%: tests/helper/%.c $(BUILD)/libheft.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -I. $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libheft.a $(LIBS)
+
+$(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/libheft.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -I. $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libheft.a $(LIBS)
 
@@ -114,8 +120,8 @@ deps-test:
 
 # the reference tools take part where ../shared/oracle stands
 bench: deps-test
-	$(MAKE) all helpers
-	BUILD=$(BUILD) HEFT=$(CURDIR)/heft scripts/bench
+	$(MAKE) all units
+	BUILD=$(BUILD) HEFT=$(CURDIR)/heft scripts/bench $(BENCH_PARTS)
 
 # a library of its own, with coverage for the fuzzer; targets and corpora stay in $(BUILD)/fuzz
 fuzz:

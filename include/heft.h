@@ -405,7 +405,7 @@ struct heft_run_options {
 
 struct heft_summary {
 	uint64_t bytes_in, bytes_out, elements;
-	double seconds;
+	double seconds, sync_seconds; /* of the seconds, those that the disk took at the end */
 	/* error[o][i] belongs to item i of output o; NULL with no_errors. Owned by the plan. */
 	const struct heft_error *const *error;
 };

@@ -26,7 +26,7 @@ static void compare_fold(struct compare_lanes *l, struct quant_sums *s)
 	s->nonfinite += l->nonfinite;
 }
 
-void compare_scalar(const float *x, const float *y, size_t n, struct compare_lanes *l)
+static void compare_plain(const float *x, const float *y, size_t n, struct compare_lanes *l)
 {
 	for (size_t i = 0; i < n; i++) {
 		double a = x[i], b = y[i], err = a - b;
@@ -43,26 +43,39 @@ void compare_scalar(const float *x, const float *y, size_t n, struct compare_lan
 	}
 }
 
-compare_fn *compare_kernel(enum quant_isa isa)
+static void compare_weighted(const float *x, const float *y, const float *w, size_t n, struct compare_weighted_lanes *l)
+{
+	for (size_t i = 0; i < n; i++) {
+		double a = x[i], e = a - (double)y[i];
+		if (!isfinite(x[i]) || !isfinite(y[i]))
+			continue;
+		l->sq[i % COMPARE_LANES] += w[i] * (a * a);
+		l->err[i % COMPARE_LANES] += w[i] * (e * e);
+	}
+}
+
+const struct compare_ops compare_scalar = {compare_plain, compare_weighted};
+
+const struct compare_ops *compare_kernel(enum quant_isa isa)
 {
 	switch (isa) {
 	case QUANT_SCALAR:
-		return compare_scalar;
+		return &compare_scalar;
 #if defined(__x86_64__)
 	case QUANT_AVX2:
-		return compare_avx2;
+		return &compare_avx2;
 	case QUANT_AVX512:
-		return compare_avx512;
+		return &compare_avx512;
 #elif defined(__aarch64__)
 	case QUANT_NEON:
-		return compare_neon;
+		return &compare_neon;
 #endif
 	default:
 		return NULL;
 	}
 }
 
-static compare_fn *fastest(void)
+static const struct compare_ops *fastest(void)
 {
 	enum quant_isa isa = QUANT_AVX512;
 	while (!compare_kernel(isa) || !quant_isa_allowed(isa))
@@ -74,21 +87,17 @@ void quant_compare(const float *x, const float *y, size_t n, struct quant_sums *
 {
 	struct compare_lanes l = {0};
 	size_t whole = n - n % COMPARE_LANES;
-	fastest()(x, y, whole, &l);
-	compare_scalar(x + whole, y + whole, n - whole, &l);
+	fastest()->plain(x, y, whole, &l);
+	compare_plain(x + whole, y + whole, n - whole, &l);
 	compare_fold(&l, s);
 }
 
 void quant_compare_weighted(const float *x, const float *y, const float *w, size_t n, struct quant_sums *s)
 {
-	double sq[COMPARE_LANES] = {0}, err[COMPARE_LANES] = {0};
-	for (size_t i = 0; i < n; i++) {
-		double a = x[i], e = a - (double)y[i];
-		if (!isfinite(x[i]) || !isfinite(y[i]))
-			continue;
-		sq[i % COMPARE_LANES] += w[i] * (a * a);
-		err[i % COMPARE_LANES] += w[i] * (e * e);
-	}
-	s->weighted_sq += fold(sq);
-	s->weighted_err += fold(err);
+	struct compare_weighted_lanes l = {0};
+	size_t whole = n - n % COMPARE_LANES;
+	fastest()->weighted(x, y, w, whole, &l);
+	compare_weighted(x + whole, y + whole, w + whole, n - whole, &l);
+	s->weighted_sq += fold(l.sq);
+	s->weighted_err += fold(l.err);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 struct out_file {
@@ -25,6 +26,7 @@ struct commit {
 	struct out_file *file;
 	size_t n_files, cap;
 	size_t *first_file; /* of each output */
+	double synced;      /* seconds */
 };
 
 /* ---- writing ---- */
@@ -246,15 +248,27 @@ void commit_abort(struct commit *c)
 	free(c);
 }
 
+static int sync_timed(struct commit *c, int fd)
+{
+	struct timespec from, to;
+	int rc;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	rc = fsync(fd);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	c->synced += (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
+	return rc;
+}
+
 /* The whole file is there and on the disk. */
-static int finish(struct out_file *f, struct heft_err *err)
+static int finish(struct commit *c, struct out_file *f, struct heft_err *err)
 {
 	int fd = f->fd;
 
 	if (!f->temp)
 		return put(f, f->size, "", 0, err);
 	f->fd = -1;
-	if (ftruncate(fd, (off_t)f->size) || fsync(fd)) {
+	if (ftruncate(fd, (off_t)f->size) || sync_timed(c, fd)) {
 		heft_fail_errno(err, HEFT_E_WRITE, "cannot write '%s'", f->path);
 		close(fd);
 		return -1;
@@ -262,13 +276,13 @@ static int finish(struct out_file *f, struct heft_err *err)
 	return close(fd) ? heft_fail_errno(err, HEFT_E_WRITE, "cannot write '%s'", f->path) : 0;
 }
 
-static void sync_directory(const char *path)
+static void sync_directory(struct commit *c, const char *path)
 {
 	char *dir = directory_of(path);
 	int fd = open(dir, O_RDONLY | O_CLOEXEC);
 
 	if (fd >= 0) {
-		(void)fsync(fd); /* some file systems refuse; the rename stands all the same */
+		(void)sync_timed(c, fd); /* some file systems refuse; the rename stands all the same */
 		close(fd);
 	}
 	free(dir);
@@ -287,19 +301,21 @@ static int rename_all(struct commit *c, struct heft_err *err)
 		f->temp = NULL;
 		f->fd = -1;
 		if (i + 1 == c->n_files)
-			sync_directory(f->path);
+			sync_directory(c, f->path);
 	}
 	return 0;
 }
 
-int commit_close(struct commit *c, struct heft_err *err)
+int commit_close(struct commit *c, double *synced, struct heft_err *err)
 {
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < c->n_files; i++)
-		rc = finish(&c->file[i], err);
+		rc = finish(c, &c->file[i], err);
 	if (!rc)
 		rc = rename_all(c, err);
+	if (synced)
+		*synced = c->synced;
 	commit_abort(c); /* what is left of it: nothing where all went well */
 	return rc;
 }
@@ -350,5 +366,5 @@ int commit_bytes(const char *path, const void *buf, size_t n, const struct commi
 		commit_abort(c);
 		return -1;
 	}
-	return commit_close(c, err);
+	return commit_close(c, NULL, err);
 }

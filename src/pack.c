@@ -342,7 +342,7 @@ static int finish(struct packing *p, const char *output, uint64_t packed, struct
 	struct commit *c = p->out;
 
 	p->out = NULL;
-	if (commit_close(c, err))
+	if (commit_close(c, NULL, err))
 		return -1;
 	*out = (struct heft_pack_summary){ .output = strcpy(xmalloc(strlen(output) + 1), output), .bytes = source_size(p->source),
 					   .packed_bytes = packed, .seconds = seconds() - p->begun };

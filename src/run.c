@@ -35,7 +35,7 @@ struct run {
 	struct heft_err err;
 	uint64_t failed;        /* ticket of the first failure; UINT64_MAX: none */
 	uint64_t bytes_done, elements;
-	double started, told;
+	double started, told, synced;
 };
 
 struct worker { /* buffers of one thread */
@@ -74,23 +74,20 @@ static const float *tile_weights(const struct plan_output *o, const struct tile 
 	return o->importance[i] + t->first / columns(it) / rows % matrices * columns(it);
 }
 
-static void encode(const struct heft_encoding *e, const float *src, void *dst, size_t n, const float *weights, enum heft_effort effort)
-{
-	quant_refine_fn *refine = effort == HEFT_EFFORT_HIGH ? quant_refiner(e) : NULL;
-	void *plane[1] = { dst };
-
-	quant_encoder(e)(src, plane, n, weights);
-	if (refine)
-		refine(src, plane, n, weights);
-}
-
 /* Where columns have weights, a call takes one row and them: some encodings look at the whole row then. */
 static void encode_tile(const struct run *r, const struct heft_item *it, const float *src, uint8_t *dst, size_t n, const float *weights)
 {
+	quant_encode_fn *encode = quant_encoder(it->to);
+	quant_refine_fn *refine = r->plan->effort == HEFT_EFFORT_HIGH ? quant_refiner(it->to) : NULL;
 	size_t step = weights ? (size_t)columns(it) : n;
 
-	for (size_t done = 0; done < n; done += step)
-		encode(it->to, src + done, dst + tile_bytes(it->to, done), step, weights, r->plan->effort);
+	for (size_t done = 0; done < n; done += step) {
+		void *plane[1] = { dst + tile_bytes(it->to, done) };
+
+		encode(src + done, plane, step, weights);
+		if (refine)
+			refine(src + done, plane, step, weights);
+	}
 }
 
 static uint8_t *buffer(uint8_t **p, size_t *cap, size_t n)
@@ -110,7 +107,7 @@ static const float *through(const struct heft_encoding *via, struct worker *w, s
 	if (!via)
 		return w->values;
 	buf = buffer(&w->bytes, &w->n_bytes, tile_bytes(via, n));
-	encode(via, w->values, buf, n, NULL, HEFT_EFFORT_REFERENCE);
+	quant_encoder(via)(w->values, (void *[]){ buf }, n, NULL);
 	tile_decode(via, buf, w->rounded, n);
 	return w->rounded;
 }
@@ -379,7 +376,8 @@ static void run_threads(struct run *r)
 
 static void summarize(const struct run *r, struct heft_summary *out)
 {
-	*out = (struct heft_summary){ .bytes_in = r->plan->bytes_in, .elements = r->elements, .seconds = now() - r->started };
+	*out = (struct heft_summary){ .bytes_in = r->plan->bytes_in, .elements = r->elements, .seconds = now() - r->started,
+				       .sync_seconds = r->synced };
 	for (size_t i = 0; i < r->plan->n_outputs; i++)
 		out->bytes_out += r->plan->output[i].pub.size;
 	out->error = r->tally ? (const struct heft_error *const *)r->plan->error : NULL;
@@ -407,7 +405,7 @@ int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_
 		commit_abort(r.commit);
 		rc = -1;
 	} else {
-		rc = commit_close(r.commit, err);
+		rc = commit_close(r.commit, &r.synced, err);
 		if (!rc && r.stream && source_drain(r.stream, err) < 0)
 			rc = -1;
 	}

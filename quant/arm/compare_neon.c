@@ -1,5 +1,5 @@
 /*
- * compare_neon.c - compare_scalar() with 2 doubles at a time, half of the lanes per turn so that the sums stay in
+ * compare_neon.c - compare.c's sums with 2 doubles at a time, half of the lanes per turn so that the sums stay in
  * registers. The square of a float is exact in a double, as is the product of two, so that a fused addition rounds the
  * same; the square of an error is not.
  */
@@ -74,7 +74,7 @@ static void store(const struct half *h, struct compare_lanes *l, int at)
 	}
 }
 
-void compare_neon(const float *x, const float *y, size_t n, struct compare_lanes *l)
+static void plain(const float *x, const float *y, size_t n, struct compare_lanes *l)
 {
 	struct half h[2];
 	load(&h[0], l, 0);
@@ -87,4 +87,37 @@ void compare_neon(const float *x, const float *y, size_t n, struct compare_lanes
 	store(&h[0], l, 0);
 	store(&h[1], l, HALF);
 }
+
+/* 2 pairs; zeros are added for those that are not good. */
+static inline void add_weighted(float64x2_t *sq, float64x2_t *err, float32x2_t x, float32x2_t y, float32x2_t w, uint32x2_t good)
+{
+	float64x2_t a = vcvt_f64_f32(x), e = vsubq_f64(a, vcvt_f64_f32(y)), weight = vcvt_f64_f32(w);
+	uint64x2_t keep = vreinterpretq_u64_s64(vmovl_s32(vreinterpret_s32_u32(good)));
+	float64x2_t more = vmulq_f64(weight, vmulq_f64(a, a)), less = vmulq_f64(weight, vmulq_f64(e, e));
+	*sq = vaddq_f64(*sq, vreinterpretq_f64_u64(vandq_u64(vreinterpretq_u64_f64(more), keep)));
+	*err = vaddq_f64(*err, vreinterpretq_f64_u64(vandq_u64(vreinterpretq_u64_f64(less), keep)));
+}
+
+static void weighted(const float *x, const float *y, const float *w, size_t n, struct compare_weighted_lanes *l)
+{
+	float64x2_t sq[2 * PAIRS], err[2 * PAIRS];
+	for (int k = 0; k < 2 * PAIRS; k++) {
+		sq[k] = vld1q_f64(l->sq + 2 * k);
+		err[k] = vld1q_f64(l->err + 2 * k);
+	}
+	for (size_t i = 0; i < n; i += COMPARE_LANES)
+		for (int k = 0; k < 2 * PAIRS; k += 2) {
+			float32x4_t a = vld1q_f32(x + i + 2 * k), b = vld1q_f32(y + i + 2 * k), c = vld1q_f32(w + i + 2 * k);
+			uint32x4_t good = vandq_u32(is_finite(a), is_finite(b));
+			add_weighted(&sq[k], &err[k], vget_low_f32(a), vget_low_f32(b), vget_low_f32(c), vget_low_u32(good));
+			add_weighted(&sq[k + 1], &err[k + 1], vget_high_f32(a), vget_high_f32(b), vget_high_f32(c),
+				     vget_high_u32(good));
+		}
+	for (int k = 0; k < 2 * PAIRS; k++) {
+		vst1q_f64(l->sq + 2 * k, sq[k]);
+		vst1q_f64(l->err + 2 * k, err[k]);
+	}
+}
+
+const struct compare_ops compare_neon = {plain, weighted};
 #endif

@@ -1,5 +1,5 @@
 /*
- * compare_avx2.c - compare_scalar() with 4 doubles at a time. The 16 lanes of 5 sums do not fit the registers at once,
+ * compare_avx2.c - compare.c's sums with 4 doubles at a time. The 16 lanes of 5 sums do not fit the registers at once,
  * so that each of two halves runs over a piece that the first-level cache holds.
  */
 #if defined(__x86_64__)
@@ -76,7 +76,7 @@ static TARGET void store(const struct half *h, struct compare_lanes *l, int at)
 	}
 }
 
-TARGET void compare_avx2(const float *x, const float *y, size_t n, struct compare_lanes *l)
+static TARGET void plain(const float *x, const float *y, size_t n, struct compare_lanes *l)
 {
 	struct half h[2];
 	load(&h[0], l, 0);
@@ -89,4 +89,37 @@ TARGET void compare_avx2(const float *x, const float *y, size_t n, struct compar
 	store(&h[0], l, 0);
 	store(&h[1], l, 8);
 }
+
+/* 4 pairs; zeros are added for those that are not good. */
+static inline TARGET void add_weighted(__m256d *sq, __m256d *err, __m128 x, __m128 y, __m128 w, __m128 good)
+{
+	__m256d a = _mm256_cvtps_pd(x), e = _mm256_sub_pd(a, _mm256_cvtps_pd(y)), weight = _mm256_cvtps_pd(w);
+	__m256d keep = _mm256_castsi256_pd(_mm256_cvtepi32_epi64(_mm_castps_si128(good)));
+	*sq = _mm256_add_pd(*sq, _mm256_and_pd(keep, _mm256_mul_pd(weight, _mm256_mul_pd(a, a))));
+	*err = _mm256_add_pd(*err, _mm256_and_pd(keep, _mm256_mul_pd(weight, _mm256_mul_pd(e, e))));
+}
+
+static TARGET void weighted(const float *x, const float *y, const float *w, size_t n, struct compare_weighted_lanes *l)
+{
+	__m256d sq[4], err[4];
+	for (int k = 0; k < 4; k++) {
+		sq[k] = _mm256_loadu_pd(l->sq + 4 * k);
+		err[k] = _mm256_loadu_pd(l->err + 4 * k);
+	}
+	for (size_t i = 0; i < n; i += COMPARE_LANES)
+		for (int k = 0; k < 4; k += 2) {
+			__m256 a = _mm256_loadu_ps(x + i + 4 * k), b = _mm256_loadu_ps(y + i + 4 * k);
+			__m256 c = _mm256_loadu_ps(w + i + 4 * k), good = _mm256_and_ps(is_finite(a), is_finite(b));
+			add_weighted(&sq[k], &err[k], _mm256_castps256_ps128(a), _mm256_castps256_ps128(b),
+				     _mm256_castps256_ps128(c), _mm256_castps256_ps128(good));
+			add_weighted(&sq[k + 1], &err[k + 1], _mm256_extractf128_ps(a, 1), _mm256_extractf128_ps(b, 1),
+				     _mm256_extractf128_ps(c, 1), _mm256_extractf128_ps(good, 1));
+		}
+	for (int k = 0; k < 4; k++) {
+		_mm256_storeu_pd(l->sq + 4 * k, sq[k]);
+		_mm256_storeu_pd(l->err + 4 * k, err[k]);
+	}
+}
+
+const struct compare_ops compare_avx2 = {plain, weighted};
 #endif

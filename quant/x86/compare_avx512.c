@@ -1,5 +1,5 @@
 /*
- * compare_avx512.c - compare_scalar() with 8 doubles at a time. The square of a float is exact in a double, as is the
+ * compare_avx512.c - compare.c's sums with 8 doubles at a time. The square of a float is exact in a double, as is the
  * product of two, so that a fused addition rounds the same; the square of an error is not.
  */
 #if defined(__x86_64__)
@@ -46,7 +46,7 @@ INLINE __mmask16 not_finite(__m512 v)
 	return _mm512_fpclass_ps_mask(v, 0x01 | 0x80 | 0x08 | 0x10);
 }
 
-TARGET void compare_avx512(const float *x, const float *y, size_t n, struct compare_lanes *l)
+static TARGET void plain(const float *x, const float *y, size_t n, struct compare_lanes *l)
 {
 	struct half low = load(l, 0), high = load(l, 8);
 	for (size_t i = 0; i < n; i += COMPARE_LANES) {
@@ -63,4 +63,30 @@ TARGET void compare_avx512(const float *x, const float *y, size_t n, struct comp
 	store(&low, l, 0);
 	store(&high, l, 8);
 }
+
+/* 8 pairs; nothing is added for those that are not good. */
+INLINE void add_weighted(__m512d *sq, __m512d *err, const float *x, const float *y, const float *w, __mmask8 good)
+{
+	__m512d a = _mm512_cvtps_pd(_mm256_loadu_ps(x)), e = _mm512_sub_pd(a, _mm512_cvtps_pd(_mm256_loadu_ps(y)));
+	__m512d weight = _mm512_cvtps_pd(_mm256_loadu_ps(w));
+	*sq = _mm512_mask_add_pd(*sq, good, *sq, _mm512_mul_pd(weight, _mm512_mul_pd(a, a)));
+	*err = _mm512_mask_add_pd(*err, good, *err, _mm512_mul_pd(weight, _mm512_mul_pd(e, e)));
+}
+
+static TARGET void weighted(const float *x, const float *y, const float *w, size_t n, struct compare_weighted_lanes *l)
+{
+	__m512d sq[2] = {_mm512_loadu_pd(l->sq), _mm512_loadu_pd(l->sq + 8)};
+	__m512d err[2] = {_mm512_loadu_pd(l->err), _mm512_loadu_pd(l->err + 8)};
+	for (size_t i = 0; i < n; i += COMPARE_LANES) {
+		unsigned good = (__mmask16) ~(not_finite(_mm512_loadu_ps(x + i)) | not_finite(_mm512_loadu_ps(y + i)));
+		add_weighted(&sq[0], &err[0], x + i, y + i, w + i, (__mmask8)good);
+		add_weighted(&sq[1], &err[1], x + i + 8, y + i + 8, w + i + 8, (__mmask8)(good >> 8));
+	}
+	for (int k = 0; k < 2; k++) {
+		_mm512_storeu_pd(l->sq + 8 * k, sq[k]);
+		_mm512_storeu_pd(l->err + 8 * k, err[k]);
+	}
+}
+
+const struct compare_ops compare_avx512 = {plain, weighted};
 #endif

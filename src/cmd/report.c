@@ -282,6 +282,8 @@ void report_summary(const struct heft_plan *p, const struct heft_summary *s, FIL
 	print_drops(p, f, LISTED);
 	fprintf(f, "read %s, wrote %s in %.*f s", human_bytes(s->bytes_in).s, human_bytes(s->bytes_out).s,
 		s->seconds < 10 ? 2 : 0, s->seconds);
+	if (s->sync_seconds >= 0.01)
+		fprintf(f, " (%.2f s for the disk)", s->sync_seconds);
 	if (rate > 0)
 		fprintf(f, ", %s/s", human_bytes((uint64_t)rate).s);
 	putc('\n', f);
@@ -396,6 +398,7 @@ int report_json(const struct heft_plan *p, const struct heft_summary *s, const c
 	if (s) {
 		emit_number(&w, "bytes_out", s->bytes_out);
 		emit_real(&w, "seconds", s->seconds);
+		emit_real(&w, "sync_seconds", s->sync_seconds);
 	}
 	emit_open(&w, "outputs", '[');
 	for (size_t i = 0; i < heft_plan_outputs(p); i++)

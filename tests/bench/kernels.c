@@ -4,6 +4,8 @@
  * to quant/kernels.h appears by itself. Weights are made up.
  *
  * usage: kernels [TYPE ...]
+ *        kernels --isas                        the instruction sets that this processor has kernels for
+ *        kernels --encode TYPE weights|"" ISA  only how fast one kernel encodes, and how many times the scalar speed that is
  */
 #include "quant/quant.h"
 #include "tests/rows.h"
@@ -152,12 +154,42 @@ static void compare(void)
 	printf("\nError sums: %.0f MB/s of F32 on each side.\n", (double)rounds * sizeof source / spent / 1e6);
 }
 
+static void list_isas(void)
+{
+	for (enum quant_isa isa = QUANT_AVX512; isa > QUANT_SCALAR; isa--)
+		if (quant_isa_usable(isa))
+			puts(quant_isa_name(isa));
+}
+
+/* Nothing where the instruction set has no kernel for it. */
+static int encode_speed(const char *type, bool weighted, const char *isa_name)
+{
+	const struct heft_encoding *e = quant_find(type);
+	enum job job = weighted || (e && e->needs_weights) ? ENCODE_WEIGHTED : ENCODE;
+	enum quant_isa isa = QUANT_AVX512;
+	struct way w, scalar;
+	while (isa > QUANT_SCALAR && strcmp(quant_isa_name(isa), isa_name))
+		isa--;
+	if (!e)
+		return 1;
+	scalar = (struct way){.encode = e->encode};
+	if (gather(e, isa, &w) && w.encode) {
+		double mb = speed(e, &w, job);
+		printf("%.0f %.1f\n", mb, mb / speed(e, &scalar, job));
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 2 && !strcmp(argv[1], "--isas"))
+		return list_isas(), 0;
 	for (int i = 0; i < N; i += ROWS_COLS)
 		rows_fill(ROWS_weights, i / ROWS_COLS, source + i);
 	for (int i = 0; i < ROW; i += ROWS_COLS)
 		rows_importance(weights + i);
+	if (argc == 5 && !strcmp(argv[1], "--encode"))
+		return encode_speed(argv[2], argv[3][0], argv[4]);
 	printf("| type | by | encode, MB/s | x | with weights | x | decode | x | refine | x |\n"
 	       "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n");
 	for (size_t i = 0; quant_at(i); i++) {

@@ -5,7 +5,7 @@
  *
  * It is shown to fail by tests/ci/mutants, which builds kernels with one mistake in each.
  *
- * usage: kernels [ISA]     only this one's kernels, up to the first difference
+ * usage: kernels [ISA [NAME ...]]     only this one's kernels (these of quant/kernels.h, or 'sums'), up to the first difference
  */
 #include "quant/bits.h"
 #include "quant/compare.h"
@@ -174,16 +174,39 @@ static void check_compare(enum quant_isa isa)
 {
 	for (int kind = 0; kind <= ANY_BITS; kind++) {
 		struct compare_lanes want = {0}, got = {0};
+		struct compare_weighted_lanes want_weighted = {0}, got_weighted = {0};
+		const struct compare_ops *k = compare_kernel(isa);
 		fill(kind, MAX, source);
 		fill((kind + 1) % ANY_BITS, MAX, got_floats);
 		for (size_t n = 0; n < MAX - 3; n += 1 + n / 3 * COMPARE_LANES) {
 			size_t whole = n - n % COMPARE_LANES;
-			compare_scalar(source + n % 4, got_floats, whole, &want);
-			compare_kernel(isa)(source + n % 4, got_floats, whole, &got);
+			compare_scalar.plain(source + n % 4, got_floats, whole, &want);
+			k->plain(source + n % 4, got_floats, whole, &got);
+			compare_scalar.weighted(source + n % 4, got_floats, weights[n % WEIGHTS], whole, &want_weighted);
+			k->weighted(source + n % 4, got_floats, weights[n % WEIGHTS], whole, &got_weighted);
 		}
 		ok(!memcmp(&want, &got, sizeof want), "error sums by %s of %s", quant_isa_name(isa),
 		   kind < ROWS_N_KINDS ? rows_kind[kind] : "wild numbers");
+		ok(!memcmp(&want_weighted, &got_weighted, sizeof want_weighted), "weighted error sums by %s of %s",
+		   quant_isa_name(isa), kind < ROWS_N_KINDS ? rows_kind[kind] : "wild numbers");
 	}
+}
+
+#define KERNEL(name) #name,
+static const char *const names[] = {
+#include "quant/kernels.h"
+	NULL,
+};
+#undef KERNEL
+
+static bool wanted(int argc, char **argv, enum quant_isa isa, const char *name)
+{
+	if (argc > 1 && (tap_failed || strcmp(argv[1], quant_isa_name(isa))))
+		return false;
+	for (int i = 2; i < argc; i++)
+		if (!strcmp(argv[i], name))
+			return true;
+	return argc < 3;
 }
 
 static void check_kernel(const struct quant_kernel *k, size_t i)
@@ -204,13 +227,11 @@ int main(int argc, char **argv)
 	int met = 0;
 	fill_weights();
 	for (enum quant_isa isa = QUANT_SCALAR + 1; isa <= QUANT_AVX512; isa++) {
-		if (argc > 1 && strcmp(argv[1], quant_isa_name(isa)))
-			continue;
-		if (compare_kernel(isa) && quant_isa_usable(isa))
-			check_compare(isa);
+		if (compare_kernel(isa) && quant_isa_usable(isa) && wanted(argc, argv, isa, "sums"))
+			check_compare(isa), met++;
 		for (size_t i = 0; quant_kernel_at(i); i++) {
 			const struct quant_kernel *k = quant_kernel_at(i);
-			if (k->isa != isa || (argc > 1 && tap_failed))
+			if (k->isa != isa || !wanted(argc, argv, isa, names[i]))
 				continue;
 			if (quant_isa_usable(isa))
 				check_kernel(k, i), met++;

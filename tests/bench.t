@@ -1,0 +1,22 @@
+#!/bin/bash
+# scripts/bench on a model of a few MB: its tables have their rows, and numbers in them. What the numbers are is not tested.
+. "$(dirname "$0")/lib.sh"
+[ -x "$build/tests/bench/kernels" ] || { echo "Bail out! $build/tests/bench/kernels is missing: run make units"; exit 1; }
+
+bench() { # PART TYPES
+	HEFT=$heft BUILD=$build ORACLE=none BENCH_DIR=$dir BENCH_ROUNDS=1 BENCH_MODEL=llama BENCH_SLOW=llama BENCH_TYPES=$2 \
+		scripts/bench "$1" >"$dir/stdout" 2>"$dir/stderr" </dev/null
+}
+rows() { grep -cE "$1" "$dir/stdout"; }
+
+bench types "Q8_0 Q4_K IQ2_XXS" && [ "$(rows '^\| (Q8_0|Q4_K|Q4_K, imatrix|IQ2_XXS, imatrix) \| [0-9.]+ \|.* [0-9.]+ \|$')" = 4 ]
+ok $? "a row for each type, with and without an importance matrix" || shown "$dir/stderr"
+grep -q 'none is missing' "$dir/stderr"
+ok $? "a missing reference is told" || shown "$dir/stderr"
+grep -qE '^The longest sync of an output took [0-9.]+ s\.$' "$dir/stdout"
+ok $? "syncs are told apart" || shown "$dir/stdout"
+bench limits "F16 Q4_K" && [ "$(rows '^\| (F16|Q4_K|Q4_K, imatrix) \|( [0-9.]+ \|){4}$')" = 3 ]
+ok $? "bytes moved and the encoding's part of the time" || shown "$dir/stderr"
+! bench types "Q8_0" 2>/dev/null || ! ls "$dir"/heft-bench.* >/dev/null 2>&1
+ok $? "nothing is left behind"
+finish
