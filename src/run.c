@@ -76,12 +76,11 @@ static const float *tile_weights(const struct plan_output *o, const struct tile 
 
 static void encode(const struct heft_encoding *e, const float *src, void *dst, size_t n, const float *weights, enum heft_effort effort)
 {
-	quant_refine_fn *refine = effort == HEFT_EFFORT_HIGH ? quant_refiner(e) : NULL;
 	void *plane[1] = { dst };
 
 	quant_encoder(e)(src, plane, n, weights);
-	if (refine)
-		refine(src, plane, n, weights);
+	if (effort == HEFT_EFFORT_HIGH)
+		quant_refine(e, src, plane, n, weights);
 }
 
 /* Where columns have weights, a call takes one row and them: some encodings look at the whole row then. */
