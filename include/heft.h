@@ -150,7 +150,7 @@ const char *heft_encoding_about(const struct heft_encoding *e);   /* one line fo
 double heft_encoding_bits(const struct heft_encoding *e);         /* per weight, scales included */
 uint32_t heft_encoding_block(const struct heft_encoding *e);      /* elements per block */
 bool heft_encoding_lossy(const struct heft_encoding *e);          /* quantized: decoding does not give the source back */
-bool heft_encoding_can_encode(const struct heft_encoding *e);
+bool heft_encoding_can_encode(const struct heft_encoding *e);      /* a file's weights can be written so */
 bool heft_encoding_needs_imatrix(const struct heft_encoding *e);  /* nothing sensible comes of it without an importance matrix */
 
 /* ---- models ---------------------------------------------------------------------------------------------------- */

@@ -33,4 +33,5 @@ const struct heft_encoding quant_f64 = {
 	.plane = {{"data", 1, 1, sizeof(double)}},
 	.decode = decode,
 	.encode = encode,
+	.not_for_weights = true,
 };

@@ -89,4 +89,5 @@ const struct heft_encoding quant_q8_1 = {
 	.codes = CODES(struct block_q8_1, qs, qs, 0x80, 0x7f, 256),
 	.decode = decode_q8_1,
 	.encode = encode_q8_1,
+	.not_for_weights = true,
 };

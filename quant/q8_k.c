@@ -59,4 +59,5 @@ const struct heft_encoding quant_q8_k = {
 	.codes = CODES(struct block_q8_k, qs, qs, 0x80, 0x7f, 256),
 	.decode = decode,
 	.encode = encode,
+	.not_for_weights = true,
 };

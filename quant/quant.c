@@ -232,5 +232,5 @@ bool heft_encoding_lossy(const struct heft_encoding *e)
 
 bool heft_encoding_can_encode(const struct heft_encoding *e)
 {
-	return e->encode != NULL;
+	return e->encode && !e->not_for_weights;
 }

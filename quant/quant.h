@@ -53,6 +53,7 @@ struct heft_encoding {
 	quant_encode_fn *encode; /* NULL: only read */
 	quant_refine_fn *refine; /* NULL: encode() does all there is */
 	bool needs_weights;	 /* encode() is not defined without weights */
+	bool not_for_weights;	 /* no runtime computes with weights stored so; what such files hold can be read */
 	/* Where a block holds its codes, and the bytes that make all of them the lowest or the highest; levels 0: not that simple. */
 	struct quant_codes {
 		uint16_t at, bytes;

@@ -179,7 +179,7 @@ int imatrix_lay_legacy(const struct heft_imatrix *im, struct arena *a, void **by
 	for (size_t i = 0; i < im->n_entries; i++)
 		put_entry(&b, im, &im->entry[i]);
 	put_i32(&b, im->chunks < INT32_MAX ? (int32_t)im->chunks : INT32_MAX);
-	put_text(&b, im->n_datasets ? im->dataset[0] : "");
+	put_text(&b, im->n_datasets ? im->dataset[im->n_datasets - 1] : ""); /* there is room for one: llama-imatrix's is the last */
 	*bytes = arena_memdup(a, b.p, b.n);
 	*n = b.n;
 	jbuf_release(&b);

@@ -7,6 +7,7 @@
 #include "imatrix.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 /* The unit of the merged counts: tokens, where any file counts those, else chunks. */
@@ -22,12 +23,15 @@ static void choose_unit(struct heft_imatrix *out, const struct heft_imatrix *con
 		out->chunk_size = IMATRIX_CHUNK_SIZE;
 }
 
-static void add_chunks(struct heft_imatrix *out, const struct heft_imatrix *from)
+/* As llama-imatrix has it: what the entry saw that saw most, in whole chunks. */
+static uint64_t count_chunks(const struct heft_imatrix *im)
 {
-	if (from->chunk_size && out->chunk_size)
-		out->chunks += (from->chunks * from->chunk_size + out->chunk_size - 1) / out->chunk_size;
-	else
-		out->chunks += from->chunks;
+	float most = 0, size = im->legacy ? 1 : (float)im->chunk_size;
+
+	for (size_t i = 0; i < im->n_entries; i++)
+		for (uint64_t k = 0; k < im->entry[i].matrices; k++)
+			most = fmaxf(most, im->entry[i].counts[k]);
+	return most / size < (float)UINT32_MAX ? (uint64_t)(most / size) : UINT32_MAX;
 }
 
 static const char *const *join(struct arena *a, const char *const *x, size_t nx, const char *const *y, size_t ny)
@@ -95,7 +99,6 @@ static int add_file(struct imatrix_build *sum, const struct heft_imatrix *from)
 	float factor = from->legacy && !sum->pub->legacy ? (float)sum->pub->chunk_size : 1;
 
 	sum->file = from->n_paths ? from->path[0] : "an importance matrix";
-	add_chunks(sum->pub, from);
 	add_names(sum->pub, from);
 	for (size_t i = 0; i < from->n_entries; i++) {
 		struct heft_imatrix_entry e = from->entry[i], *there = imatrix_build_find(sum, e.name);
@@ -119,5 +122,8 @@ int heft_imatrix_merge(struct heft_imatrix **out, const struct heft_imatrix *con
 	choose_unit(sum.pub, from, n);
 	for (size_t i = 0; !rc && i < n; i++)
 		rc = add_file(&sum, from[i]);
-	return imatrix_build_end(&sum, rc, out);
+	rc = imatrix_build_end(&sum, rc, out);
+	if (!rc)
+		(*out)->chunks = count_chunks(*out);
+	return rc;
 }

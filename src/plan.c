@@ -440,7 +440,7 @@ static int add_outputs(struct build *b)
 static int named_encoding(const struct build *b, const char *option, const char *name, const struct heft_encoding **out)
 {
 	*out = name ? quant_find(name) : NULL;
-	if (name && (!*out || !((*out)->encode || (*out)->class == QUANT_FLOAT)))
+	if (name && (!*out || !heft_encoding_can_encode(*out)))
 		return heft_fail(b->err, HEFT_E_TYPE, "%s '%s': no type to write ('heft types' lists them)", option, name);
 	return 0;
 }

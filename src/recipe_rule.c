@@ -47,7 +47,7 @@ static int compile(struct rule *r, const char *text, struct heft_err *err)
 		return heft_fail(err, HEFT_E_PATTERN, "rule '%.40s...': its pattern has more than %d bytes", text,
 			PATTERN_LIMIT);
 	r->type = quant_find(equals + 1);
-	if (!r->type || !(r->type->encode || r->type->class == QUANT_FLOAT))
+	if (!r->type || !heft_encoding_can_encode(r->type))
 		return heft_fail(err, HEFT_E_TYPE, "rule '%s': no type '%s' to write ('heft types' lists them)", text,
 			equals + 1);
 	for (size_t i = 0; i < n; i++)

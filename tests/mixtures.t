@@ -17,7 +17,7 @@ for model in $(sed -n 's/^\([a-z][^ ]*\) .*/\1/p' $digests | uniq); do
 		n=$((n + 1))
 		[ "$got" = "${rest#"$opts "}" ] || echo "# differs: $who $opts"
 	done <"$dir/rows" >"$dir/log"
-	[ $n -gt 60 ] && [ ! -s "$dir/log" ]
+	[ $n -gt 40 ] && [ ! -s "$dir/log" ]
 	ok $? "$model: $n decisions" || shown "$dir/log"
 done
 finish

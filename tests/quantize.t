@@ -62,7 +62,12 @@ quantize in.gguf again.gguf q4_k_m --max-buffer-size 1 && cmp -s again.gguf q4.g
 
 refused 2 "IN.gguf is missing" "no operands"
 refused 2 "TYPE is missing" "no type" in.gguf
-refused 2 "there is no type 'no.gguf'" "an output and no type" in.gguf no.gguf
+refused 2 "TYPE is missing behind 'no.gguf'" "an output and no type" in.gguf no.gguf
+refused 2 "did you mean 'q4_k_m'" "a type without its marks" in.gguf no.gguf Q4KM
+refused 2 "did you mean 'q4_k_" "a type of another tool" in.gguf no.gguf Q4_K_XL
+refused 2 "did you mean 'q4_k'" "a recipe for tensors" in.gguf no.gguf q4_0 --tensor-type attn_q=q4_k_m
+refused 2 "does not know 'q8_k'" "a type that no weights are stored in" in.gguf no.gguf q4_0 --tensor-type attn_q=q8_k
+refused 2 "does not know 'i32'" "whole numbers for weights" in.gguf no.gguf q4_0 --tensor-type attn_q=i32
 refused 2 "did you mean 'q4_k_m'" "a wrong type" in.gguf no.gguf q4_km
 refused 2 "is not a number of threads" "a wrong number of threads" in.gguf no.gguf q4_0 two
 refused 2 "one operand too many" "too much" in.gguf q4_0 2 more

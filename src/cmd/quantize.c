@@ -53,6 +53,8 @@ static int unknown_type(const char *word)
 {
 	struct word w;
 
+	if (strpbrk(word, "./"))
+		return misuse("TYPE is missing behind '%s', 'heft types' lists the types", word);
 	if (word_nearest("type", word, &w) && find_type(w.s))
 		return misuse("there is no type '%s', did you mean '%s'?", word, w.s);
 	return misuse("there is no type '%s', 'heft types' lists the types", word);

@@ -139,14 +139,29 @@ static size_t least(size_t a, size_t b, size_t c)
 	return m < c ? m : c;
 }
 
+/* Without what people leave out: Q4KM, keepsplit. */
+static bool without_marks(const char *s, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (; *s && n + 1 < size; s++)
+		if (*s != '_' && *s != '-')
+			out[n++] = *s;
+	out[n] = '\0';
+	return !*s;
+}
+
 /* Damerau-Levenshtein distance in optimal string alignment: one for each letter added, lost, changed or swapped. */
-static size_t distance(const char *a, const char *b)
+static size_t distance(const char *typed, const char *candidate)
 {
 	enum { MAX = 40 };
-	size_t d[MAX + 1][MAX + 1], n = strlen(a), m = strlen(b);
+	char a[MAX + 1], b[MAX + 1];
+	size_t d[MAX + 1][MAX + 1], n, m;
 
-	if (n > MAX || m > MAX)
+	if (!without_marks(typed, a, sizeof a) || !without_marks(candidate, b, sizeof b))
 		return SIZE_MAX;
+	n = strlen(a);
+	m = strlen(b);
 	for (size_t i = 0; i <= n; i++)
 		d[i][0] = i;
 	for (size_t j = 0; j <= m; j++)
@@ -161,15 +176,28 @@ static size_t distance(const char *a, const char *b)
 	return d[n][m];
 }
 
+static size_t same_start(const char *a, const char *b)
+{
+	size_t n = 0;
+
+	while (a[n] && (a[n] | 32) == (b[n] | 32))
+		n++;
+	return n;
+}
+
 bool word_nearer(const char *typed, const char *candidate, size_t *best)
 {
-	size_t n = strlen(typed), d = distance(typed, candidate);
+	enum { STEP = 64 }; /* of words equally near, the one with the longest common start */
+	size_t n = strlen(typed), d = distance(typed, candidate), rank;
 
 	if (n > 2 && !strncasecmp(typed, candidate, n))
 		d = 1; /* the beginning of a word */
-	if (d >= *best || d > (n + 1) / 3 || d >= strlen(candidate))
+	if (d > (n + 1) / 3 || d >= strlen(candidate))
 		return false;
-	*best = d;
+	rank = (d + 1) * STEP - same_start(typed, candidate) % STEP;
+	if (rank >= *best)
+		return false;
+	*best = rank;
 	return true;
 }
 

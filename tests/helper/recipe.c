@@ -7,6 +7,7 @@
  * MODEL.txt (testdata/mixtures), dimensions outermost first:
  *   arch NAME
  *   u32|f32 KEY VALUE           metadata "ARCH.KEY"
+ *   i32s KEY VALUE ...          an array
  *   tensor NAME TYPE DIM ...
  *   layers N                    for the rows below:
  *   each NAME TYPE DIM ...      "blk.L.NAME" of each layer
@@ -26,14 +27,32 @@ static struct recipe_facts facts = { .kv = kv };
 static size_t n_items;
 static int layers;
 
-static void add_key(bool real)
+static struct heft_value read_array(void)
 {
-	const char *key = strtok(NULL, " \n"), *value = strtok(NULL, " \n");
-	struct heft_value v = { .type = real ? HEFT_F32 : HEFT_U32, .count = 1 };
-	if (real)
-		v.f = strtod(value, NULL);
+	struct heft_value v = { .type = HEFT_I32, .array = true };
+	const char *word;
+	int32_t *value = NULL;
+	size_t cap = 0;
+
+	while ((word = strtok(NULL, " \n"))) {
+		value = arena_grow(arena, value, &cap, v.count + 1, sizeof(*value));
+		value[v.count++] = (int32_t)strtol(word, NULL, 10);
+	}
+	v.data = value;
+	return v;
+}
+
+static void add_key(const char *kind)
+{
+	const char *key = strtok(NULL, " \n");
+	struct heft_value v = { .type = *kind == 'f' ? HEFT_F32 : HEFT_U32, .count = 1 };
+
+	if (!strcmp(kind, "i32s"))
+		v = read_array();
+	else if (*kind == 'f')
+		v.f = strtod(strtok(NULL, " \n"), NULL);
 	else
-		v.u = strtoull(value, NULL, 10);
+		v.u = strtoull(strtok(NULL, " \n"), NULL, 10);
 	kv[facts.n_kv++] = (struct heft_kv){ arena_printf(arena, "%s.%s", facts.arch, key), v };
 }
 
@@ -59,7 +78,7 @@ static void add_tensors(bool each)
 
 static void read_model(FILE *f)
 {
-	char line[256];
+	char line[1024];
 	while (fgets(line, sizeof(line), f)) {
 		const char *word = strtok(line, " \n");
 		if (!word || *word == '#')
@@ -68,8 +87,8 @@ static void read_model(FILE *f)
 			facts.arch = arena_strdup(arena, strtok(NULL, " \n"));
 		else if (!strcmp(word, "layers"))
 			layers = atoi(strtok(NULL, " \n"));
-		else if (!strcmp(word, "u32") || !strcmp(word, "f32"))
-			add_key(*word == 'f');
+		else if (!strcmp(word, "u32") || !strcmp(word, "f32") || !strcmp(word, "i32s"))
+			add_key(word);
 		else
 			add_tensors(!strcmp(word, "each"));
 	}

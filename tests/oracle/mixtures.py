@@ -24,7 +24,7 @@ def read(path):
             arch = word[1]
         elif word[0] == "layers":
             layers = int(word[1])
-        elif word[0] in ("u32", "f32"):
+        elif word[0] in ("u32", "f32", "i32s"):
             keys.append(word)
         else:
             dims = [int(d) for d in word[3:]]
@@ -36,8 +36,10 @@ def read(path):
 def make(path, out):
     arch, keys, tensors = read(path)
     w = gguf.GGUFWriter(out, arch)
-    for kind, key, value in keys:
-        (w.add_uint32 if kind == "u32" else w.add_float32)(f"{arch}.{key}", int(value) if kind == "u32" else float(value))
+    add = {"u32": lambda k, v: w.add_uint32(k, int(v[0])), "f32": lambda k, v: w.add_float32(k, float(v[0])),
+           "i32s": lambda k, v: w.add_array(k, [int(x) for x in v])}
+    for kind, key, *values in keys:
+        add[kind](f"{arch}.{key}", values)
     total = 0
     for name, kind, dims in tensors:
         size = (4 if kind == "f32" else 2)
