@@ -294,12 +294,12 @@ static void describe_item(struct heft_plan *p, struct heft_item *it, const struc
 	it->operation = weight_describe(w->weight, p->arena);
 }
 
-static bool same_sources(const struct weight *w)
+/* Are the bytes to be had without a calculation? Codes of a packed source go over as they are, whatever the two-step pipeline does. */
+static bool takes_bytes(const struct plan_weight *w, const struct heft_encoding *to, const struct heft_encoding *via)
 {
-	for (size_t i = 1; i < w->n_sources; i++)
-		if (w->source[i]->enc != w->source[0]->enc)
-			return false;
-	return w->n_sources > 0;
+	const struct weight *wt = w->weight;
+
+	return tile_has_bytes(wt, to) && w->tile.grain % to->block == 0 && (!via || wt->source[0]->packed);
 }
 
 static int check_item(struct build *b, struct plan_output *o, size_t i)
@@ -317,7 +317,7 @@ static int check_item(struct build *b, struct plan_output *o, size_t i)
 	if (!quant_plane_size(it->to, 0, rows, cols, &it->size))
 		return heft_fail(b->err, HEFT_E_FALLBACK, "tensor '%s': rows of %llu do not fit %s", it->name,
 				 (unsigned long long)cols, it->to->name);
-	o->copy[i] = same_sources(wt) && it->from == it->to && weight_moves_only(wt) && !o->via[i];
+	o->copy[i] = takes_bytes(w, it->to, o->via[i]);
 	it->lossless = o->copy[i] || (weight_moves_only(wt) && is_word(it->to->name, "f32") && it->from->class == QUANT_FLOAT &&
 				      it->from->plane[0].bytes < 4 && !o->via[i]);
 	if (o->copy[i] || it->to->class == QUANT_INTEGER)
@@ -326,7 +326,7 @@ static int check_item(struct build *b, struct plan_output *o, size_t i)
 	if (!quant_encoder(it->to))
 		return heft_fail(b->err, HEFT_E_TYPE, "tensor '%s': heft does not write %s", it->name, it->to->name);
 	for (size_t s = 0; s < wt->n_sources; s++)
-		if (wt->source[s]->enc->class == QUANT_BLOCK && it->to->class == QUANT_BLOCK && !b->job->allow_requantize)
+		if (wt->source[s]->enc->class == QUANT_BLOCK && !wt->source[s]->packed && it->to->class == QUANT_BLOCK && !b->job->allow_requantize)
 			return heft_fail(b->err, HEFT_E_REQUANTIZE,
 					 "tensor '%s' is quantized already (%s); quantizing it again loses quality: --allow-requantize does it all the same",
 					 wt->source[s]->name, wt->source[s]->enc->name);
