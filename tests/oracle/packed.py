@@ -52,7 +52,7 @@ def fp8(h, w, scale=torch.float32, name=".weight_scale_inv", code=F8, more=None)
         stored = s.view(torch.uint8) if scale == E8M0 and name == ".weight_scale" else s
         if not h and not w:
             stored = stored.reshape(())
-        extra = {base + k: v for k, v in (more or {}).items()}
+        extra = {base + k: v.clone() for k, v in (more or {}).items()}
         return {base + ".weight": q, base + name: stored, **extra}, q.float() * big
     return quantize
 
