@@ -161,6 +161,21 @@ const struct packed_layout packed_fp8 = {
 	.fit = fit,
 };
 
+/* DeepSeek-V4: other models have tensors of this name too. */
+static int fit_v4(struct packed_module *m, struct heft_err *err)
+{
+	if (!packed_is(m->part[0], "f8_e8m0") || !packed_is(m->part[1], "f8_e4m3"))
+		return 1;
+	return fit(m, err);
+}
+
+const struct packed_layout packed_fp8_v4 = {
+	.name = "fp8_v4",
+	.weight = ".weight",
+	.part = { { ".scale", SCALE, 0 }, { ".weight", CODES, 0 } },
+	.fit = fit_v4,
+};
+
 const struct packed_layout packed_fp8_qscale = {
 	.name = "fp8_qscale",
 	.weight = ".weight",

@@ -2,4 +2,10 @@
  * Where several are told by the same ending, the first whose fit() says yes takes the module. */
 LAYOUT(fp8_inv)
 LAYOUT(fp8)
+LAYOUT(fp8_v4)
 LAYOUT(fp8_qscale)
+LAYOUT(mxfp4_blocks)
+LAYOUT(mxfp4_original)
+LAYOUT(fp4_v4)
+LAYOUT(fp4_ct)
+LAYOUT(fp4_modelopt)
