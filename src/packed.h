@@ -36,6 +36,7 @@ typedef int packed_strip_fn(const struct heft_model *m, const struct heft_tensor
 struct packed_repack { /* ends with to NULL */
 	const char *to;      /* an encoding of one plane whose grid the codes are on already: no value changes */
 	packed_repack_fn *fn;
+	bool stays;          /* the reference's converter leaves such codes as they are, whatever type is asked for */
 };
 
 enum { PACKED_PARTS = 8 };
@@ -126,6 +127,10 @@ const struct packed_layout *packed_layout_at(size_t i); /* NULL past the end */
 /* Joins what belongs together in the model's list, which becomes shorter. Tells the sink of scales without weights, weights without
  * scales, and shapes that do not fit. Reads configuration files and what is small. */
 int packed_join(struct heft_model *m, struct sink *sink, struct heft_err *err);
+
+struct family;
+/* For GGUF: the factor of an NVFP4 weight becomes a weight of its own. Reads the factors. */
+int packed_split_factors(struct family *f, const struct heft_model *m, struct arena *a, struct heft_err *err);
 
 /* ---- for the layouts ---- */
 

@@ -195,12 +195,11 @@ static int tell(struct join *j, const struct heft_tensor *t, const struct heft_e
 			  "the module cannot be read without all of its tensors: download the checkpoint again, or ask whoever made it", "%s", e->text);
 }
 
-/* 0: joined; NOT_MINE: no layout has such tensors; -1: *err says what is wrong. */
+/* 0: joined; NOT_MINE: no layout has such tensors, *err may say why; -1: *err says what is wrong. */
 static int try_layouts(struct join *j, size_t i, struct heft_err *err)
 {
 	const char *name = j->model->tensor[i].name;
 	size_t n = strlen(name);
-	bool own = false;
 	int rc = NOT_MINE;
 
 	for (size_t k = 0; layouts[k] && rc == NOT_MINE; k++) {
@@ -210,10 +209,9 @@ static int try_layouts(struct join *j, size_t i, struct heft_err *err)
 
 		if (!ends_with(name, n, l->part[0].suffix))
 			continue;
-		own |= l->part[0].use & PACKED_OWN;
 		m.name = arena_memdup(m.arena, name, n - strlen(l->part[0].suffix));
 		lacks = find_parts(j, l, &m);
-		if (lacks && own && !err->code)
+		if (lacks && !err->code)
 			heft_fail(err, HEFT_E_TENSOR_MISSING, "'%s' is stored without '%s%s', which it needs", name, m.name, lacks);
 		if (lacks)
 			continue;
@@ -221,7 +219,7 @@ static int try_layouts(struct join *j, size_t i, struct heft_err *err)
 		if (!rc)
 			rc = make_tensor(j, l, &m, err);
 	}
-	return rc == NOT_MINE && own ? -1 : rc;
+	return rc;
 }
 
 static int join_modules(struct join *j)
@@ -229,7 +227,7 @@ static int join_modules(struct join *j)
 	for (size_t i = 0; i < j->model->n_tensors; i++) {
 		struct heft_err why = { 0 };
 
-		if (j->gone[i] || j->model->tensor[i].packed || try_layouts(j, i, &why) >= 0)
+		if (j->gone[i] || j->model->tensor[i].packed || try_layouts(j, i, &why) >= 0) /* another of its parts may tell of it */
 			continue;
 		if (tell(j, &j->model->tensor[i], &why))
 			return -1;
@@ -258,11 +256,13 @@ static int tell_alone(struct join *j, const struct heft_tensor *t)
 {
 	const struct packed_layout *l;
 	const struct packed_part *p = own_part(t->name, &l);
-	struct heft_err e;
+	struct heft_err e = { 0 };
 
 	if (!p)
 		return 0;
-	heft_fail(&e, HEFT_E_TENSOR_MISSING, "'%s' is part of a quantized weight, but '%.*s%s' is missing", t->name,
+	try_layouts(j, (size_t)(t - j->model->tensor), &e);
+	if (!e.code)
+		heft_fail(&e, HEFT_E_TENSOR_MISSING, "'%s' is part of a quantized weight, but '%.*s%s' is missing", t->name,
 		  (int)(strlen(t->name) - strlen(p->suffix)), t->name, l->part[p == l->part].suffix);
 	return tell(j, t, &e);
 }

@@ -104,8 +104,8 @@ static void to_nvfp4(const struct packed *k, const void *const *plane, uint64_t 
 		}
 }
 
-static const struct packed_repack mx_repack[] = { { "mxfp4", to_mxfp4 }, { NULL, NULL } };
-static const struct packed_repack nv_repack[] = { { "nvfp4", to_nvfp4 }, { NULL, NULL } };
+static const struct packed_repack mx_repack[] = { { "mxfp4", to_mxfp4, true }, { NULL, NULL, false } };
+static const struct packed_repack nv_repack[] = { { "nvfp4", to_nvfp4, true }, { NULL, NULL, false } };
 
 /* ---- fitting ---- */
 

@@ -57,12 +57,51 @@ def fp8(h, w, scale=torch.float32, name=".weight_scale_inv", code=F8, more=None)
     return quantize
 
 
+E2M1 = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
+
+
+def fp4_codes(x):
+    return (x.unsqueeze(-1) - E2M1).abs().argmin(-1).to(torch.uint8)
+
+
+def pack(codes):
+    return codes[..., ::2] | codes[..., 1::2] << 4
+
+
+def mxfp4(names):
+    """names: of codes and scales, and the types of their bytes."""
+    def quantize(base, x):
+        b = x.reshape(*x.shape[:-1], -1, 32)
+        e = (torch.floor(torch.log2(b.abs().amax(-1).clamp(min=1e-12))) - 2 + 127).to(torch.uint8)
+        s = torch.exp2(e.float() - 127).unsqueeze(-1)
+        c = fp4_codes(b / s)
+        value = (E2M1[c.long()] * s).reshape(x.shape)
+        return {base + names[0]: pack(c.reshape(x.shape)).view(names[2]), base + names[1]: e.view(names[3])}, value
+    return quantize
+
+
+def nvfp4(codes, factor, input_scale, divides):
+    def quantize(base, x):
+        b = x.reshape(*x.shape[:-1], -1, 16)
+        f = x.abs().amax() / 2688
+        s8 = (b.abs().amax(-1) / 6 / f).clamp(min=2 ** -9).to(F8)
+        g = 1 / f
+        s = ((s8.float() / g) if divides else (s8.float() * f)).unsqueeze(-1)
+        c = fp4_codes(b / s)
+        value = (E2M1[c.long()] * s).reshape(x.shape)
+        stored = g.reshape(1) if divides else f
+        return {base + codes: pack(c.reshape(x.shape)), base + ".weight_scale": s8, base + factor: stored,
+                **({base + input_scale: torch.tensor([0.25]) if divides else torch.tensor(0.25)} if input_scale else {})}, value
+    return quantize
+
+
 def ct(fmt, weights, **more):
     group = {"targets": ["Linear"], "weights": weights, "input_activations": None, "output_activations": None}
     return {"quant_method": "compressed-tensors", "format": fmt, "ignore": ["lm_head"], "config_groups": {"group_0": group}, **more}
 
 
 CT8 = {"num_bits": 8, "type": "float", "symmetric": True}
+CT4 = {"num_bits": 4, "type": "float", "symmetric": True, "strategy": "tensor_group", "group_size": 16}
 INPUT = {".input_scale": torch.tensor(0.5)}
 # name: (how a weight is quantized, quantization_config, does the converter take it)
 CASES = {
@@ -77,6 +116,12 @@ CASES = {
                      ct("float-quantized", {**CT8, "strategy": "block", "block_structure": [128, 128]}), True),
     "ct-fp8-tensor": (fp8(0, 0, name=".weight_scale", more=INPUT), ct("float-quantized", {**CT8, "strategy": "tensor"}), False),
     "ct-mxfp8": (fp8(1, 32, E8M0, ".weight_scale"), ct("mxfp8-quantized", {**CT8, "strategy": "group", "group_size": 32}), False),
+    "fp8-v4": (fp8(128, 128, E8M0, ".scale"), {"quant_method": "fp8", "weight_block_size": [128, 128]}, False),
+    "fp4-v4": (mxfp4((".weight", ".scale", torch.int8, E8M0)), {"quant_method": "fp8", "expert_dtype": "fp4"}, False),
+    "ct-mxfp4": (mxfp4((".weight_packed", ".weight_scale", torch.uint8, torch.uint8)), ct("mxfp4-pack-quantized", CT4), False),
+    "ct-nvfp4": (nvfp4(".weight_packed", ".weight_global_scale", ".input_global_scale", True), ct("nvfp4-pack-quantized", CT4), True),
+    "ct-nvfp4a16": (nvfp4(".weight_packed", ".weight_global_scale", None, True), ct("nvfp4-pack-quantized", CT4), True),
+    "modelopt-nvfp4": (nvfp4(".weight", ".weight_scale_2", ".input_scale", False), {"quant_method": "modelopt", "quant_algo": "NVFP4"}, True),
     "modelopt-fp8": (fp8(0, 0, name=".weight_scale", more=INPUT), {"quant_method": "modelopt", "quant_algo": "FP8"}, True),
 }
 
@@ -135,7 +180,8 @@ def refer(converter, work, name):
         out = f"{d}/ref/{outtype}.gguf"
         if not reference.in_child(lambda: reference.convert(converter, d + "/src", out, outtype), d + "/log"):
             raise SystemExit(open(d + "/log").read()[-2000:])
-        for kind in ("Q4_K_M", "Q8_0", "Q4_0", "F16") if outtype == "auto" else ("Q4_K_M",):
+        kinds = ("Q4_K_M", "Q8_0", "Q4_0", "F16") if name == "fp8-block" else ("Q4_K_M",)
+        for kind in kinds if "nvfp4" not in name else ():
             if not reference.quantize(d + "/log", out, f"{d}/ref/{outtype}-{kind}.gguf", kind):
                 raise SystemExit(open(d + "/log").read()[-2000:])
 
