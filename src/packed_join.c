@@ -205,6 +205,7 @@ static int try_layouts(struct join *j, size_t i, struct heft_err *err)
 	for (size_t k = 0; layouts[k] && rc == NOT_MINE; k++) {
 		const struct packed_layout *l = layouts[k];
 		struct packed_module m = { .config = &j->config, .model = j->model, .arena = j->model->arena };
+		struct heft_err why = { 0 };
 		const char *lacks;
 
 		if (!ends_with(name, n, l->part[0].suffix))
@@ -215,9 +216,11 @@ static int try_layouts(struct join *j, size_t i, struct heft_err *err)
 			heft_fail(err, HEFT_E_TENSOR_MISSING, "'%s' is stored without '%s%s', which it needs", name, m.name, lacks);
 		if (lacks)
 			continue;
-		rc = l->fit(&m, err);
+		rc = l->fit(&m, &why);
 		if (!rc)
-			rc = make_tensor(j, l, &m, err);
+			rc = make_tensor(j, l, &m, &why);
+		if (rc < 0 || (rc == NOT_MINE && !err->code)) /* the first layout's reason is told, or that of the one that takes it */
+			*err = why;
 	}
 	return rc;
 }
