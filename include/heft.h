@@ -168,6 +168,7 @@ struct heft_tensor {
 	uint64_t dim[HEFT_MAX_RANK];            /* outermost first: rows before columns */
 	int n_planes;
 	struct heft_extent plane[HEFT_MAX_PLANES]; /* in the encoding's order: codes, scales ... */
+	const struct packed *packed; /* several tensors of the files that are one weight, and how to read them: src/packed.h; NULL: one */
 };
 
 struct heft_file {

@@ -1,8 +1,9 @@
 /*
- * f8.c - F8_E4M3 and F8_E5M2: the two 8-bit floats, without scales. Only read.
+ * f8.c - F8_E4M3, F8_E5M2 and F8_E8M0: the 8-bit floats, without scales. Only read.
  *
  *   e4m3 (FN)  s eeee mmm   bias 7; no infinity, 0x7f and 0xff are NaN
  *   e5m2       s eeeee mm   bias 15; the upper half of a binary16
+ *   e8m0       eeeeeeee     2^(e - 127); 0xff is NaN
  */
 #include "bits.h"
 #include "quant.h"
@@ -15,6 +16,18 @@ static float float_of_e4m3(uint8_t b)
 	if ((b & 0x7f) == 0x7f)
 		return float_of(sign | 0x7fc00000);
 	return float_of(sign | (exp + 120) << 23 | man << 20);
+}
+
+static float float_of_e8m0(uint8_t b)
+{
+	return float_of(b == 0xff ? 0x7fc00000 : b ? (uint32_t)b << 23 : 0x400000);
+}
+
+static void decode_e8m0(const void *const *plane, float *dst, size_t n)
+{
+	const uint8_t *p = plane[0];
+	for (size_t i = 0; i < n; i++)
+		dst[i] = float_of_e8m0(p[i]);
 }
 
 static void decode_e4m3(const void *const *plane, float *dst, size_t n)
@@ -49,4 +62,14 @@ const struct heft_encoding quant_f8_e5m2 = {
 	.n_planes = 1,
 	.plane = {{"data", 1, 1, 1}},
 	.decode = decode_e5m2,
+};
+
+const struct heft_encoding quant_f8_e8m0 = {
+	.name = "f8_e8m0",
+	.about = "8-bit power of two, a scale",
+	.block = 1,
+	.class = QUANT_FLOAT,
+	.n_planes = 1,
+	.plane = {{"data", 1, 1, 1}},
+	.decode = decode_e8m0,
 };

@@ -16,6 +16,7 @@
 #include "../base/source.h"
 #include "../quant/quant.h"
 #include "model.h"
+#include "packed.h"
 
 enum { PIECE = 64 * 1024, MAX_THREADS = 64 };
 
@@ -39,6 +40,7 @@ struct worker {
 	struct scan *scan;
 	uint8_t *bytes;
 	float *values;
+	struct packed_scratch packed;
 	bool reports; /* one of them calls the progress function */
 	struct heft_err err;
 };
@@ -46,11 +48,16 @@ struct worker {
 /* Integers have no NaN, and zeros are nothing odd in them; a file that ends early was told of. */
 static bool worth_reading(const struct heft_model *m, const struct heft_tensor *t)
 {
-	const struct heft_extent *x = &t->plane[0];
-	uint64_t size = m->file[x->file].size;
+	for (int p = 0; p < t->n_planes; p++) {
+		const struct heft_extent *x = &t->plane[p];
+		uint64_t size = m->file[x->file].size;
 
-	return t->enc->class != QUANT_INTEGER && t->enc->decode && t->enc->n_planes == 1 &&
-	       t->enc->plane[0].rows == 1 && x->size && (x->made || size == UINT64_MAX || x->offset + x->size <= size);
+		if (!x->size || !(x->made || size == UINT64_MAX || x->offset + x->size <= size))
+			return false;
+	}
+	if (t->packed)
+		return true;
+	return t->enc->class != QUANT_INTEGER && t->enc->decode && t->n_planes == 1;
 }
 
 static void count_values(struct counts *c, const float *v, size_t n)
@@ -82,6 +89,27 @@ static void report_progress(struct scan *s, const char *tensor)
 		return;
 	s->reported = now;
 	o->progress(o->ctx, &p);
+}
+
+/* A tensor of several planes; progress counts its first. */
+static int scan_packed(struct worker *w, const struct heft_tensor *t, struct counts *c)
+{
+	struct scan *s = w->scan;
+	uint64_t n = heft_tensor_count(t);
+	const volatile int *stop = s->check->options->stop;
+
+	for (uint64_t at = 0, part; at < n; at += part) {
+		part = n - at < PIECE ? n - at : PIECE;
+		if (stop && *stop)
+			return heft_fail(&w->err, HEFT_E_KILLED, "stopped by a signal");
+		if (packed_read(s->check->model, t, at, (size_t)part, w->values, &w->packed, &w->err))
+			return -1;
+		count_values(c, w->values, (size_t)part);
+	}
+	atomic_fetch_add(&s->done, t->plane[0].size);
+	if (w->reports)
+		report_progress(s, t->name);
+	return 0;
 }
 
 static int scan_tensor(struct worker *w, const struct heft_tensor *t, struct counts *c)
@@ -130,8 +158,10 @@ static void work(struct scan *s, bool reports)
 	w.bytes = xmalloc(PIECE * sizeof(double)); /* no encoding needs more per number */
 	w.values = xmalloc(PIECE * sizeof *w.values);
 	while (!atomic_load(&s->failed) && (i = atomic_fetch_add(&s->next, 1)) < m->n_tensors)
-		if (worth_reading(m, &m->tensor[i]) && scan_tensor(&w, &m->tensor[i], &s->counts[i]))
+		if (worth_reading(m, &m->tensor[i]) &&
+		    (m->tensor[i].packed ? scan_packed : scan_tensor)(&w, &m->tensor[i], &s->counts[i]))
 			fail(s, &w.err);
+	packed_scratch_release(&w.packed);
 	free(w.bytes);
 	free(w.values);
 }

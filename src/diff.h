@@ -10,6 +10,7 @@
 struct diff_pair {
 	const struct heft_model *model[2];
 	struct tile_plan plan[2];
+	const struct heft_encoding *stored; /* of the first's sources, where all have one */
 	const struct diff_exact *exact; /* compare stored numbers, not floats; or NULL */
 };
 

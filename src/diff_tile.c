@@ -65,7 +65,7 @@ static const struct diff_exact *find_exact(const struct weight *a, const struct 
 int diff_pair_init(struct diff_pair *p, const struct heft_model *const model[2], const struct weight *const weight[2],
 		   struct heft_err *err)
 {
-	*p = (struct diff_pair){ .model = { model[0], model[1] }, .exact = find_exact(weight[0], weight[1]) };
+	*p = (struct diff_pair){ .model = { model[0], model[1] }, .stored = stored_as(weight[0]), .exact = find_exact(weight[0], weight[1]) };
 	return tile_plan_init(&p->plan[0], weight[0], err) || tile_plan_init(&p->plan[1], weight[1], err) ? -1 : 0;
 }
 
@@ -103,7 +103,7 @@ int diff_tile(const struct diff_pair *p, uint64_t first, size_t n, struct diff_s
 	for (int k = 0; k < 2; k++) {
 		if (!s->value[k])
 			s->value[k] = xmalloc(TILE_ELEMENTS * sizeof(double));
-		if (p->exact ? tile_read_bytes(&p->plan[k], p->model[k], first, n, s->value[k], err) :
+		if (p->exact ? tile_read_bytes(&p->plan[k], p->model[k], p->stored, first, n, s->value[k], &s->tile, err) :
 			       tile_read(&p->plan[k], p->model[k], first, n, s->value[k], &s->tile, err))
 			return -1;
 	}

@@ -6,6 +6,7 @@
 #include "../base/json.h"
 #include "arch.h"
 #include "model.h"
+#include "packed.h"
 #include "target/target.h"
 #include "tokenizer/tokenizer.h"
 
@@ -232,7 +233,7 @@ int family_resolve(struct family *out, struct heft_model *m, const struct family
 		from_gguf(out, m, a);
 	else if (o->arch && !strcmp(o->arch, "none"))
 		without_family(out, m, o, a);
-	else
-		return from_checkpoint(out, m, o, a, sink, err);
-	return 0;
+	else if (from_checkpoint(out, m, o, a, sink, err))
+		return -1;
+	return o->own_names ? 0 : packed_split_factors(out, m, a, err);
 }

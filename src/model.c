@@ -13,6 +13,7 @@
 
 #include "../base/source.h"
 #include "../formats/format.h"
+#include "packed.h"
 
 #define DEFAULT_SPOOL ((uint64_t)256 << 20)
 enum { HEAD = 4096, HEAD_PAD = 16 };
@@ -385,7 +386,7 @@ static int open_all(struct opening *o)
 	if (rc || join(o))
 		return -1;
 	name_model(o);
-	return 0;
+	return packed_join(m, &o->sink, o->err);
 }
 
 int heft_open(struct heft_model **out, const char *path, const struct heft_open_options *options, struct heft_err *err)

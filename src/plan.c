@@ -94,6 +94,17 @@ static const struct heft_encoding *source_encoding(const struct weight *w)
 	return w->n_sources ? w->source[0]->enc : quant_find("f32");
 }
 
+/* The encoding that the reference's converter leaves a packed source's codes in, whatever type is asked for; or NULL. */
+static const struct heft_encoding *stays_as(const struct weight *w)
+{
+	const struct packed_repack *r = w->n_sources && w->source[0]->packed ? w->source[0]->packed->repack : NULL;
+
+	for (; r && r->to; r++)
+		if (r->stays && tile_has_bytes(w, quant_find(r->to)))
+			return quant_find(r->to);
+	return NULL;
+}
+
 /* What the two-step pipeline's first file would hold for a weight. */
 static const struct heft_encoding *stored_encoding(const struct build *b, const struct plan_weight *w, const char *via)
 {
@@ -101,6 +112,8 @@ static const struct heft_encoding *stored_encoding(const struct build *b, const 
 		return source_encoding(w->weight);
 	if (w->weight->forced)
 		return w->weight->forced;
+	if (stays_as(w->weight))
+		return stays_as(w->weight);
 	return quant_find(w->keeps_f32 ? "f32" : via);
 }
 
@@ -123,7 +136,7 @@ static struct recipe_item *recipe_items(const struct build *b, const char *via, 
 
 		item[i].name = w->weight->name;
 		item[i].shape = quantizer ? quantizer_shape(&w->weight->shape) : w->weight->shape;
-		item[i].stored = via ? stored_encoding(b, w, via) : source_encoding(w->weight);
+		item[i].stored = via || stays_as(w->weight) ? stored_encoding(b, w, via) : source_encoding(w->weight);
 	}
 	return item;
 }
@@ -144,6 +157,8 @@ static void cast_all(struct build *b, struct plan_output *o, const char *type)
 static bool is_exact(const struct weight *w, const struct heft_encoding *e)
 {
 	if (!strcmp(e->name, "f32"))
+		return true;
+	if (e == stays_as(w))
 		return true;
 	for (size_t i = 0; i < w->n_sources; i++)
 		if (w->source[i]->enc != e)
@@ -204,6 +219,20 @@ static void set_file_type(const struct build *b, struct plan_output *o, uint32_t
 	kv_set_all(&o->kv, kv, n);
 }
 
+/* A file that the converter alone writes is named by the codes that stay in it. */
+static uint32_t file_type(const struct build *b, const struct plan_output *o, const struct recipe *r)
+{
+	enum { MXFP4_MOE = 38, NVFP4 = 39 };
+
+	for (size_t i = 0; i < b->plan->n_weights; i++) {
+		const struct heft_encoding *e = stays_as(b->plan->weight[i].weight);
+
+		if (e && e == o->item[i].to && is_plain_float(recipe_name(r)) && !b->from_gguf)
+			return !strcmp(e->name, "nvfp4") ? NVFP4 : MXFP4_MOE;
+	}
+	return recipe_file_type(r);
+}
+
 /* Metadata that depends on the type, and what the user says about it. */
 static void set_metadata(const struct build *b, struct plan_output *o, const char *type)
 {
@@ -211,7 +240,7 @@ static void set_metadata(const struct build *b, struct plan_output *o, const cha
 	const struct recipe *r = keeps_types(type) ? NULL : recipe_find(type);
 
 	if (r)
-		set_file_type(b, o, recipe_file_type(r));
+		set_file_type(b, o, file_type(b, o, r));
 	else if (is_word(type, "copy"))
 		set_file_type(b, o, (uint32_t)kv_uint(o->kv.v, o->kv.n, "general.file_type", guess_file_type(p)));
 	for (size_t i = 0; i < p->override.n; i++)
@@ -247,6 +276,10 @@ static int decide_types(struct build *b, struct plan_output *o, const char *type
 	if (recipe_decide(r, item, p->n_weights, &facts, p->arena, b->err))
 		return -1;
 	for (size_t i = 0; i < p->n_weights; i++) {
+		if (r && !quantizer && stays_as(p->weight[i].weight)) {
+			item[i].type = item[i].stored;
+			item[i].why = "codes stay as they are";
+		}
 		o->item[i].rank = item[i].shape.rank;
 		memcpy(o->item[i].dim, item[i].shape.dim, sizeof o->item[i].dim);
 		o->item[i].to = item[i].type;
@@ -294,12 +327,12 @@ static void describe_item(struct heft_plan *p, struct heft_item *it, const struc
 	it->operation = weight_describe(w->weight, p->arena);
 }
 
-static bool same_sources(const struct weight *w)
+/* Are the bytes to be had without a calculation? Codes of a packed source go over as they are, whatever the two-step pipeline does. */
+static bool takes_bytes(const struct plan_weight *w, const struct heft_encoding *to, const struct heft_encoding *via)
 {
-	for (size_t i = 1; i < w->n_sources; i++)
-		if (w->source[i]->enc != w->source[0]->enc)
-			return false;
-	return w->n_sources > 0;
+	const struct weight *wt = w->weight;
+
+	return tile_has_bytes(wt, to) && w->tile.grain % to->block == 0 && (!via || wt->source[0]->packed);
 }
 
 static int check_item(struct build *b, struct plan_output *o, size_t i)
@@ -317,7 +350,7 @@ static int check_item(struct build *b, struct plan_output *o, size_t i)
 	if (!quant_plane_size(it->to, 0, rows, cols, &it->size))
 		return heft_fail(b->err, HEFT_E_FALLBACK, "tensor '%s': rows of %llu do not fit %s", it->name,
 				 (unsigned long long)cols, it->to->name);
-	o->copy[i] = same_sources(wt) && it->from == it->to && weight_moves_only(wt) && !o->via[i];
+	o->copy[i] = takes_bytes(w, it->to, o->via[i]);
 	it->lossless = o->copy[i] || (weight_moves_only(wt) && is_word(it->to->name, "f32") && it->from->class == QUANT_FLOAT &&
 				      it->from->plane[0].bytes < 4 && !o->via[i]);
 	if (o->copy[i] || it->to->class == QUANT_INTEGER)
@@ -326,7 +359,7 @@ static int check_item(struct build *b, struct plan_output *o, size_t i)
 	if (!quant_encoder(it->to))
 		return heft_fail(b->err, HEFT_E_TYPE, "tensor '%s': heft does not write %s", it->name, it->to->name);
 	for (size_t s = 0; s < wt->n_sources; s++)
-		if (wt->source[s]->enc->class == QUANT_BLOCK && it->to->class == QUANT_BLOCK && !b->job->allow_requantize)
+		if (wt->source[s]->enc->class == QUANT_BLOCK && (!wt->source[s]->packed || stays_as(wt)) && it->to->class == QUANT_BLOCK && !b->job->allow_requantize)
 			return heft_fail(b->err, HEFT_E_REQUANTIZE,
 					 "tensor '%s' is quantized already (%s); quantizing it again loses quality: --allow-requantize does it all the same",
 					 wt->source[s]->name, wt->source[s]->enc->name);

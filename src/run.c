@@ -41,8 +41,12 @@ struct run {
 struct worker { /* buffers of one thread */
 	struct tile_scratch scratch;
 	float *values, *rounded, *decoded;
-	uint8_t *bytes, *raw; /* encoded for an output; the source's own */
-	size_t n_bytes, n_raw;
+	uint8_t *bytes;      /* encoded for an output */
+	size_t n_bytes;
+	struct raw {         /* taken from the source as they are, in the output's encoding */
+		uint8_t *bytes;
+		size_t n;
+	} *raw;              /* of each output; one that has an earlier output's encoding uses that */
 	struct quant_sums *sums; /* of each output */
 	struct quant_details *details;
 };
@@ -112,12 +116,23 @@ static const float *through(const struct heft_encoding *via, struct worker *w, s
 	return w->rounded;
 }
 
-static bool any_output(const struct run *r, const struct tile *t, bool copies)
+static bool any_encoded(const struct run *r, const struct tile *t)
 {
 	for (size_t i = 0; i < r->plan->n_outputs; i++)
-		if (r->plan->output[i].copy[t->segment->weight] == copies)
+		if (!r->plan->output[i].copy[t->segment->weight])
 			return true;
 	return false;
+}
+
+/* The first output that takes the source's bytes in the same encoding: those are read once. */
+static size_t first_copy(const struct run *r, const struct tile *t, size_t output)
+{
+	const struct plan_output *o = r->plan->output;
+	size_t i = t->segment->weight, k = 0;
+
+	while (k < output && !(o[k].copy[i] && o[k].item[i].to == o[output].item[i].to))
+		k++;
+	return k;
 }
 
 static int await_turn(struct run *r, uint64_t ticket)
@@ -142,7 +157,7 @@ static const uint8_t *fill_bytes(struct run *r, struct worker *w, const struct t
 	uint8_t *buf;
 
 	if (o->copy[i])
-		return w->raw;
+		return w->raw[first_copy(r, t, output)].bytes;
 	values = through(o->via[i], w, t->n);
 	buf = buffer(&w->bytes, &w->n_bytes, tile_bytes(to, t->n));
 	encode_tile(r, &o->item[i], values, buf, t->n, weights);
@@ -182,13 +197,17 @@ static int write_tile(struct run *r, struct worker *w, const struct tile *t, str
 static int read_tile(struct run *r, struct worker *w, const struct tile *t, struct heft_err *err)
 {
 	const struct tile_plan *p = &t->weight->tile;
-	const struct weight *wt = t->weight->weight;
 
-	if (any_output(r, t, true) &&
-	    tile_read_bytes(p, r->plan->model, t->first, t->n,
-			    buffer(&w->raw, &w->n_raw, tile_bytes(wt->source[0]->enc, t->n)), err))
-		return -1;
-	return any_output(r, t, false) ? tile_read(p, r->plan->model, t->first, t->n, w->values, &w->scratch, err) : 0;
+	for (size_t k = 0; k < r->plan->n_outputs; k++) {
+		const struct plan_output *o = &r->plan->output[k];
+		const struct heft_encoding *to = o->item[t->segment->weight].to;
+		struct raw *raw = &w->raw[k];
+
+		if (o->copy[t->segment->weight] && first_copy(r, t, k) == k &&
+		    tile_read_bytes(p, r->plan->model, to, t->first, t->n, buffer(&raw->bytes, &raw->n, tile_bytes(to, t->n)), &w->scratch, err))
+			return -1;
+	}
+	return any_encoded(r, t) ? tile_read(p, r->plan->model, t->first, t->n, w->values, &w->scratch, err) : 0;
 }
 
 /* ---- the order ---- */
@@ -345,18 +364,22 @@ static void worker_init(struct worker *w, const struct heft_plan *p)
 	size_t n = largest_tile(p) * sizeof(float);
 
 	*w = (struct worker){ .sums = xmalloc(p->n_outputs * sizeof *w->sums), .details = xmalloc(p->n_outputs * sizeof *w->details) };
+	w->raw = xmalloc(p->n_outputs * sizeof *w->raw);
+	memset(w->raw, 0, p->n_outputs * sizeof *w->raw);
 	w->values = xmalloc(n);
 	w->rounded = xmalloc(n);
 	w->decoded = xmalloc(n);
 }
 
-static void worker_release(struct worker *w)
+static void worker_release(struct worker *w, size_t n_outputs)
 {
 	tile_scratch_release(&w->scratch);
 	free(w->values);
 	free(w->rounded);
 	free(w->decoded);
 	free(w->bytes);
+	for (size_t i = 0; i < n_outputs; i++)
+		free(w->raw[i].bytes);
 	free(w->raw);
 	free(w->sums);
 	free(w->details);
@@ -370,7 +393,7 @@ static void run_threads(struct run *r)
 
 		worker_init(&w, r->plan);
 		work(r, &w);
-		worker_release(&w);
+		worker_release(&w, r->plan->n_outputs);
 	}
 }
 

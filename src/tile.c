@@ -27,6 +27,7 @@ void tile_scratch_release(struct tile_scratch *s)
 {
 	free(s->bytes);
 	free(s->floats);
+	packed_scratch_release(&s->packed);
 	*s = (struct tile_scratch){ 0 };
 }
 
@@ -66,9 +67,7 @@ int tile_plan_init(struct tile_plan *p, const struct weight *w, struct heft_err 
 		if (p->grain % e->block)
 			return heft_fail(err, HEFT_E_SHAPE, "'%s': %s would cut the blocks of %s in '%s'", w->name, "its operation",
 					 e->name, w->source[i]->name);
-		if (e->n_planes != 1)
-			return heft_fail(err, HEFT_E_DTYPE, "'%s': %s cannot be decoded yet", w->source[i]->name, e->name);
-		if (!quant_decoder(e))
+		if (!w->source[i]->packed && !quant_decoder(e))
 			return heft_fail(err, HEFT_E_DTYPE, "'%s': heft does not decode %s", w->source[i]->name, e->name);
 		p->round_f16 |= !strcmp(e->name, "f16");
 	}
@@ -111,6 +110,21 @@ void tile_decode(const struct heft_encoding *e, const void *src, float *dst, siz
 	quant_decoder(e)(plane, dst, n);
 }
 
+/* As floats, from one plane or several. */
+static int read_floats(const struct heft_model *m, const struct heft_tensor *t, uint64_t element, size_t n, float *dst,
+		       struct tile_scratch *s, struct heft_err *err)
+{
+	void *bytes;
+
+	if (t->packed)
+		return packed_read(m, t, element, n, dst, &s->packed, err);
+	bytes = scratch_bytes(s, tile_bytes(t->enc, n));
+	if (read_elements(m, t, element, n, bytes, err))
+		return -1;
+	tile_decode(t->enc, bytes, dst, n);
+	return 0;
+}
+
 static float padding_value(const struct weight *w)
 {
 	for (int i = 0; i < w->n_ops; i++)
@@ -123,7 +137,6 @@ static int read_run(const struct tile_plan *p, const struct heft_model *m, const
 		    struct tile_scratch *s, struct heft_err *err)
 {
 	const struct heft_tensor *t = p->map.weight->source[r->source];
-	void *bytes;
 
 	if (r->padding) {
 		float v = padding_value(p->map.weight);
@@ -132,11 +145,7 @@ static int read_run(const struct tile_plan *p, const struct heft_model *m, const
 			dst[i] = v;
 		return 0;
 	}
-	bytes = scratch_bytes(s, tile_bytes(t->enc, r->n));
-	if (read_elements(m, t, r->element, r->n, bytes, err))
-		return -1;
-	tile_decode(t->enc, bytes, dst, r->n);
-	return 0;
+	return read_floats(m, t, r->element, r->n, dst, s, err);
 }
 
 /* The elements that hold all runs of a piece, where one source has them all and they lie close enough together. */
@@ -164,12 +173,10 @@ static int read_span(const struct tile_plan *p, const struct heft_model *m, uint
 		     uint64_t lo, uint64_t hi, float *dst, struct tile_scratch *s, struct heft_err *err)
 {
 	const struct heft_tensor *t = p->map.weight->source[source];
-	void *bytes = scratch_bytes(s, tile_bytes(t->enc, hi - lo));
 	float *floats = scratch_floats(s, (size_t)(hi - lo));
 
-	if (read_elements(m, t, lo, (size_t)(hi - lo), bytes, err))
+	if (read_floats(m, t, lo, (size_t)(hi - lo), floats, s, err))
 		return -1;
-	tile_decode(t->enc, bytes, floats, (size_t)(hi - lo));
 	for (size_t done = 0; done < n;) {
 		struct run r = next_run(p, first + done, n - done);
 
@@ -254,16 +261,25 @@ int tile_read(const struct tile_plan *p, const struct heft_model *m, uint64_t fi
 	return 0;
 }
 
-int tile_read_bytes(const struct tile_plan *p, const struct heft_model *m, uint64_t first, size_t n, void *dst,
-		    struct heft_err *err)
+bool tile_has_bytes(const struct weight *w, const struct heft_encoding *e)
+{
+	for (size_t i = 0; i < w->n_sources; i++)
+		if (w->source[i]->packed ? !packed_repacker(w->source[i], e) : w->source[i]->enc != e)
+			return false;
+	return w->n_sources > 0 && weight_moves_only(w);
+}
+
+int tile_read_bytes(const struct tile_plan *p, const struct heft_model *m, const struct heft_encoding *e, uint64_t first, size_t n, void *dst,
+		    struct tile_scratch *s, struct heft_err *err)
 {
 	const struct weight *w = p->map.weight;
 
 	for (size_t done = 0; done < n;) {
 		struct run r = next_run(p, first + done, n - done);
 		const struct heft_tensor *t = w->source[r.source];
+		uint8_t *to = (uint8_t *)dst + tile_bytes(e, done);
 
-		if (read_elements(m, t, r.element, r.n, (uint8_t *)dst + tile_bytes(t->enc, done), err))
+		if (t->packed ? packed_read_bytes(m, t, e, r.element, r.n, to, &s->packed, err) : read_elements(m, t, r.element, r.n, to, err))
 			return -1;
 		done += r.n;
 	}

@@ -6,6 +6,7 @@
 #define TILE_H
 
 #include "op_map.h"
+#include "packed.h"
 
 /* Buffers of one thread. Zero-initialise; tile_scratch_release when done. */
 struct tile_scratch {
@@ -13,6 +14,7 @@ struct tile_scratch {
 	size_t n_bytes;
 	float *floats;
 	size_t n_floats;
+	struct packed_scratch packed;
 };
 void tile_scratch_release(struct tile_scratch *s);
 
@@ -29,9 +31,11 @@ int tile_plan_init(struct tile_plan *p, const struct weight *w, struct heft_err 
 /* Elements first .. first+n of the weight, row-major, as floats. */
 int tile_read(const struct tile_plan *p, const struct heft_model *m, uint64_t first, size_t n, float *dst,
 	      struct tile_scratch *s, struct heft_err *err);
-/* The same in the sources' own encoding (all sources have one, and weight_moves_only); first and n are multiples of its block. */
-int tile_read_bytes(const struct tile_plan *p, const struct heft_model *m, uint64_t first, size_t n, void *dst,
-		    struct heft_err *err);
+/* Can its sources' bytes be had in an encoding without a number being calculated: because they are, or are repacked? */
+bool tile_has_bytes(const struct weight *w, const struct heft_encoding *e);
+/* The same as bytes of an encoding that tile_has_bytes; first and n are multiples of its block. */
+int tile_read_bytes(const struct tile_plan *p, const struct heft_model *m, const struct heft_encoding *e, uint64_t first, size_t n, void *dst,
+		    struct tile_scratch *s, struct heft_err *err);
 
 /* Of an encoding with one plane: the bytes of so many elements (a multiple of its block), and their values. */
 size_t tile_bytes(const struct heft_encoding *e, uint64_t elements);

@@ -36,7 +36,8 @@ quant/arm      ^(include/heft\.h|quant/[^/]*\.h)$
 formats        ^(include/heft\.h|base/[^/]*\.h|quant/quant\.h)$
 src/tokenizer  ^(include/heft\.h|base/[^/]*\.h)$
 src/target     ^(include/heft\.h|base/[^/]*\.h|quant/quant\.h|src/op\.h|src/arch\.h)$
-src            ^(include/heft\.h|base/[^/]*\.h|quant/quant\.h|formats/format\.h|src/target/target\.h|src/tokenizer/tokenizer\.h)$
+src/packed     ^(include/heft\.h|base/[^/]*\.h|quant/quant\.h|src/packed\.h)$
+src            ^(include/heft\.h|base/[^/]*\.h|quant/quant\.h|formats/format\.h|src/target/target\.h|src/packed/list\.h|src/tokenizer/tokenizer\.h)$
 src/cmd        ^include/heft\.h$
 ROWS
 }
@@ -85,6 +86,8 @@ row_for_file() { # a row without its definition does not link; macros define som
 	for t in $(rows formats/list.h FORMAT); do [ -e "formats/$t.c" ] || echo "row $t has no formats/$t.c"; done
 	for t in $(defined target target_ src/target/*.c); do rows src/target/list.h TARGET | grep -qx "$t" || echo "target_$t has no row"; done
 	for t in $(rows src/target/list.h TARGET); do [ -e "src/target/$t.c" ] || echo "row $t has no src/target/$t.c"; done
+	for t in $(defined packed_layout packed_ src/packed/*.c); do rows src/packed/list.h LAYOUT | grep -qx "$t" || echo "packed_$t has no row"; done
+	for t in $(rows src/packed/list.h LAYOUT); do grep -qw "packed_$t" src/packed/*.c || echo "row $t has no file"; done
 	for t in $(defined tool tool_ src/cmd/*.c); do rows src/cmd/list.h TOOL | grep -qx "$t" || echo "tool_$t has no row"; done
 	for t in $(rows src/cmd/list.h TOOL); do
 		[ -e "src/cmd/$t.c" ] || echo "row $t has no src/cmd/$t.c"
@@ -113,12 +116,12 @@ long_median() {
 }
 # the names are those of the doors to untrusted bytes
 unfuzzed() {
-	for p in safetensors gguf json arch tokenizer imatrix; do
+	for p in safetensors gguf json arch tokenizer imatrix packed; do
 		ls tests/fuzz/$p*.c >/dev/null 2>&1 || echo "tests/fuzz/$p.c is missing"
 	done
 }
 talks() {
-	grep -nE '\b(printf|fprintf|puts|exit|abort)\(' $(ls base/*.c quant/*.c quant/*/*.c formats/*.c src/*.c src/target/*.c src/tokenizer/*.c 2>/dev/null) |
+	grep -nE '\b(printf|fprintf|puts|exit|abort)\(' $(ls base/*.c quant/*.c quant/*/*.c formats/*.c src/*.c src/packed/*.c src/target/*.c src/tokenizer/*.c 2>/dev/null) |
 		grep -v '^base/arena\.c' # out_of_memory
 }
 
