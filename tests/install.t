@@ -66,6 +66,8 @@ bash_complete heft convert --spl; grep -qx -e --split-size "$dir/log"; pass $? "
 bash_complete heft convert x -t q8; grep -qx q8_0 "$dir/log"; pass $? "bash completes a type"
 bash_complete heft-convert x --to = g; grep -qx gguf "$dir/log"; pass $? "bash completes after --to="
 bash_complete heft arch ''; grep -qx list "$dir/log"; pass $? "bash completes a word"
+bash_complete heft quantize in.gguf q4_; grep -qx q4_k_m "$dir/log"; pass $? "bash completes a type among operands"
+bash_complete heft imatrix info READ; grep -qx README.md "$dir/log"; pass $? "and a file where words are allowed too"
 if command -v fish >/dev/null; then
 	fish --no-config -c "source $prefix/share/fish/vendor_completions.d/heft.fish; complete -C 'heft convert --spl'" >"$dir/log" 2>&1
 	grep -q -e --split-size "$dir/log"; pass $? "fish completes an option"

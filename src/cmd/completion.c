@@ -90,7 +90,7 @@ static void bash_words(const struct tool *t)
 	each(t, bash_option);
 	printf("'\n\t\toperands='");
 	put_words(t->operand, " ");
-	printf("' ;;\n");
+	printf("'%s ;;\n", word_open(t->operand) ? " files=-f" : "");
 }
 
 static void put_links(void)
@@ -103,7 +103,7 @@ static void bash(void)
 {
 	puts("# bash completion for heft, made by 'heft completion bash'\n"
 	     "_heft()\n{\n"
-	     "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} tool options operands\n"
+	     "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} tool options operands files\n"
 	     "\t[[ $cur == = ]] && cur=\n"
 	     "\t[[ $prev == = && $COMP_CWORD -gt 1 ]] && prev=${COMP_WORDS[COMP_CWORD-2]}\n"
 	     "\tcase ${COMP_WORDS[0]##*/} in\n"
@@ -120,10 +120,8 @@ static void bash(void)
 	puts("\t*) return ;;\n\tesac\n"
 	     "\tif [[ $cur == -* ]]; then\n"
 	     "\t\tCOMPREPLY=($(compgen -W \"$options\" -- \"$cur\"))\n"
-	     "\telif [[ -n $operands ]]; then\n"
-	     "\t\tCOMPREPLY=($(compgen -W \"$operands\" -- \"$cur\"))\n"
 	     "\telse\n"
-	     "\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n"
+	     "\t\tCOMPREPLY=($(compgen $files -W \"$operands\" -- \"$cur\"))\n"
 	     "\tfi\n}");
 	printf("complete -o filenames -F _heft heft");
 	put_links();
@@ -136,7 +134,11 @@ static void zsh_action(const char *complete)
 {
 	struct word w;
 
-	if (has(complete, "dir") && !has(complete, "file"))
+	if (word_open(complete) && word_at(complete, 0, &w)) {
+		fputs("{compadd ", stdout);
+		put_words(complete, " ");
+		fputs("; _files}", stdout);
+	} else if (has(complete, "dir") && !has(complete, "file"))
 		fputs("_files -/", stdout);
 	else if (has(complete, "file"))
 		fputs("_files", stdout);
@@ -235,11 +237,14 @@ static void fish_option(const struct tool *t, const struct opt *o)
 
 static void fish_operand(const struct tool *t)
 {
-	if (word_open(t->operand) && t->operand)
+	const char *files = word_open(t->operand) ? "" : " -f"; /* -f: none of them */
+	struct word w;
+
+	if (!word_at(t->operand, 0, &w))
 		return;
-	printf("complete -c heft -n '__fish_seen_subcommand_from %s' -f -a '", t->name);
+	printf("complete -c heft -n '__fish_seen_subcommand_from %s'%s -a '", t->name, files);
 	put_words(t->operand, " ");
-	printf("'\ncomplete -c heft-%s -f -a '", t->name);
+	printf("'\ncomplete -c heft-%s%s -a '", t->name, files);
 	put_words(t->operand, " ");
 	puts("'");
 }

@@ -133,7 +133,7 @@ const struct tool tool_quantize = {
 		   "as in Q4_K_M or 15; COPY leaves all tensors as they are; 'heft types' lists them. The file is that of llama-quantize, "
 		   "byte for byte, for a GGUF input.\n\n"
 		   "heft quantize model-bf16.gguf model-q4.gguf Q4_K_M",
-	.operand = "file|dir",
+	.operand = "file|dir|recipe",
 	.min_args = 1,
 	.max_args = 4,
 	.opt = rows,

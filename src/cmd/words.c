@@ -45,6 +45,12 @@ static const char *type_at(size_t i)
 	return NULL;
 }
 
+/* What `heft quantize` takes for TYPE. */
+static const char *recipe_or_copy_at(size_t i)
+{
+	return i ? recipe_at(i - 1) : "copy";
+}
+
 static const char *encoding_at(size_t i)
 {
 	const struct heft_encoding *e;
@@ -79,6 +85,7 @@ static const struct {
 	const char *(*at)(size_t i);
 } sets[] = {
 	{ "type", type_at },
+	{ "recipe", recipe_or_copy_at },
 	{ "encoding", encoding_at },
 	{ "format", format_at },
 	{ "tool", tool_at },
@@ -89,25 +96,39 @@ static bool is_path_word(const char *s, size_t n)
 	return (n == 4 && !memcmp(s, "file", 4)) || (n == 3 && !memcmp(s, "dir", 3));
 }
 
+/* Word i, where it belongs to this alternative, a word or a set; *before counts the words passed. */
+static const char *alternative_at(const char *s, size_t length, size_t i, size_t *before, struct word *w)
+{
+	const char *(*at)(size_t) = NULL;
+	const char *word;
+
+	for (size_t k = 0; k < sizeof sets / sizeof *sets && !at; k++)
+		if (strlen(sets[k].name) == length && !memcmp(sets[k].name, s, length))
+			at = sets[k].at;
+	if (at) {
+		for (size_t k = 0; (word = at(k)); k++, ++*before)
+			if (*before == i) {
+				snprintf(w->s, sizeof w->s, "%s", word);
+				return w->s;
+			}
+		return NULL;
+	}
+	if (is_path_word(s, length) || !length || (*before)++ != i)
+		return NULL;
+	snprintf(w->s, sizeof w->s, "%.*s", (int)length, s);
+	return w->s;
+}
+
 bool word_at(const char *complete, size_t i, struct word *w)
 {
-	const char *s = NULL;
-	size_t n;
+	size_t n, before = 0;
 
-	if (!complete)
-		return false;
-	for (size_t k = 0; k < sizeof sets / sizeof *sets; k++)
-		if (!strcmp(complete, sets[k].name)) {
-			s = sets[k].at(i);
-			return s && snprintf(w->s, sizeof w->s, "%s", s) > 0;
-		}
-	for (s = complete;; s += n + 1) {
+	for (const char *s = complete; s; s = s[n] ? s + n + 1 : NULL) {
 		n = strcspn(s, "|");
-		if (n && !is_path_word(s, n) && !i--)
-			return snprintf(w->s, sizeof w->s, "%.*s", (int)n, s) > 0;
-		if (!s[n])
-			return false;
+		if (alternative_at(s, n, i, &before, w))
+			return true;
 	}
+	return false;
 }
 
 bool word_open(const char *complete)
