@@ -478,26 +478,6 @@ static int named_encoding(const struct build *b, const char *option, const char 
 	return 0;
 }
 
-static int check_together(const struct build *b)
-{
-	const struct heft_job *j = b->job;
-	bool quantizes = j->n_tensor_types || j->output_tensor_type || j->token_embedding_type || j->pure || j->leave_output_tensor;
-
-	if (b->keeps_names && (quantizes || j->vocab_only || j->n_override_kv || j->n_prune_layers || j->keep_split || j->imatrix))
-		return heft_fail(b->err, HEFT_E_OPTION,
-				 "--imatrix, types of single tensors, --pure, --override-kv, --prune-layers, --keep-split and --vocab-only go with --to gguf");
-	if (j->leave_output_tensor && j->output_tensor_type)
-		return heft_fail(b->err, HEFT_E_OPTION, "--leave-output-tensor and --output-tensor-type do not go together");
-	if (j->consume && j->vocab_only)
-		return heft_fail(b->err, HEFT_E_OPTION, "--consume and --vocab-only do not go together");
-	for (size_t i = 0; j->consume && i < j->n_outputs; i++)
-		if (j->output[i].path && !strcmp(j->output[i].path, "-"))
-			return heft_fail(b->err, HEFT_E_OPTION, "--consume needs an output that is safe on disk: name a file with -o");
-	if (j->keep_split && (j->split_size || j->split_tensors))
-		return heft_fail(b->err, HEFT_E_OPTION, "--keep-split goes with neither --split-size nor --split-tensors");
-	return 0;
-}
-
 static int check_words(struct build *b)
 {
 	const struct heft_job *j = b->job;
@@ -518,7 +498,7 @@ static int check_words(struct build *b)
 	if (named_encoding(b, "--output-tensor-type", j->output_tensor_type, &b->output_type) ||
 	    named_encoding(b, "--token-embedding-type", j->token_embedding_type, &b->embedding_type))
 		return -1;
-	return check_together(b);
+	return plan_check_together(b->job, b->keeps_names, b->err);
 }
 
 /* What the recipes see: metadata with the user's overrides, and layers as they were before some were left out. */
