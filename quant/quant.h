@@ -73,6 +73,10 @@ quant_decode_fn *quant_decoder(const struct heft_encoding *e);
 quant_encode_fn *quant_encoder(const struct heft_encoding *e);
 quant_refine_fn *quant_refiner(const struct heft_encoding *e);
 
+/* All that --effort high does to the bytes of encode(): the best refine function, then the blocks' gain (quant/refine.c). No block's
+ * (weighted) squared error grows. Does nothing where the encoding has no refine function. */
+void quant_refine(const struct heft_encoding *e, const float *src, void *const *plane, size_t n, const float *weights);
+
 /* A faster kernel for one encoding on one instruction set. */
 enum quant_isa { QUANT_SCALAR, QUANT_NEON, QUANT_AVX2, QUANT_AVX512 };
 struct quant_kernel {

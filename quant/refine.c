@@ -1,11 +1,31 @@
 /*
- * refine.c - the error measure of --effort high.
+ * refine.c - the error measure of --effort high, and what is done alike for every encoding: the search's blocks replace
+ * the encoder's, and then their gain is set right.
+ *
+ * The numbers nearest to x in squared error are too small on the whole: their error is square to themselves, so a part
+ * of it, as large as the error is to x, is x itself turned round. Such parts of the rows of a matrix add up in the sums
+ * that a matrix product makes, where others cancel. So the scales of a block are widened to where
+ *
+ *   error + GAIN * (the error along x)^2,   both relative to x's own square
+ *
+ * is least: with X, A and B the sums of x * x, x * y and y * y, by the factor (1 + GAIN) * A / (B + GAIN * A * A / X).
+ * It is kept to what leaves the block's error no larger than that of the encoder's bytes.
  */
 #include "refine.h"
+#include "bits.h"
+#include "blocks.h"
 
 #include <string.h>
 
-enum { LANES = 16 };
+enum { LANES = 16, CHUNK = 4096, CHUNK_BYTES = 2 * CHUNK, GAIN = 2 };
+
+static double add_lanes(double *lane)
+{
+	for (int half = LANES / 2; half; half /= 2)
+		for (int i = 0; i < half; i++)
+			lane[i] += lane[i + half];
+	return lane[0];
+}
 
 double refine_error(const float *x, const float *y, const float *w, size_t n)
 {
@@ -14,10 +34,7 @@ double refine_error(const float *x, const float *y, const float *w, size_t n)
 		double diff = (double)x[i] - y[i];
 		lane[i % LANES] += w ? w[i] * (diff * diff) : diff * diff;
 	}
-	for (int half = LANES / 2; half; half /= 2)
-		for (int i = 0; i < half; i++)
-			lane[i] += lane[i + half];
-	return lane[0];
+	return add_lanes(lane);
 }
 
 double refine_block_error(const struct heft_encoding *e, const float *x, const float *w, const void *block)
@@ -37,4 +54,107 @@ bool refine_keep(const struct heft_encoding *e, const float *x, const float *w, 
 	memcpy(block, candidate, e->plane[0].bytes);
 	*error = try;
 	return true;
+}
+
+/* ---- gain ------------------------------------------------------------------------------------------------------ */
+
+/* Where a block holds the halves that all its numbers are multiples of. IQ1_M's is in the top four bits of four words. */
+static const struct place {
+	const char *name;
+	uint8_t at, n;
+	bool nibbles;
+} places[] = {
+#define PLACE(type, n) {#type, offsetof(struct block_##type, d), n, false}
+	PLACE(q4_0, 1),   PLACE(q4_1, 2),  PLACE(q5_0, 1),    PLACE(q5_1, 2),  PLACE(q8_0, 1),	PLACE(q2_k, 2),
+	PLACE(q3_k, 1),   PLACE(q4_k, 2),  PLACE(q5_k, 2),    PLACE(q6_k, 1),  PLACE(iq1_s, 1), PLACE(iq2_xxs, 1),
+	PLACE(iq2_xs, 1), PLACE(iq2_s, 1), PLACE(iq3_xxs, 1), PLACE(iq3_s, 1), PLACE(iq4_nl, 1), PLACE(iq4_xs, 1),
+	PLACE(tq1_0, 1),  PLACE(tq2_0, 1), PLACE(q1_0, 1),    PLACE(q2_0, 1),
+	{"iq1_m", offsetof(struct block_iq1_m, scales), 1, true},
+};
+
+static const struct place *place_of(const struct heft_encoding *e)
+{
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+		if (!strcmp(places[i].name, e->name))
+			return &places[i];
+	return NULL;
+}
+
+static uint16_t scaled(uint16_t half, double factor)
+{
+	return half_of_float((float)(factor * float_of_half(half)));
+}
+
+static void scale_block(const struct place *p, double factor, uint8_t *block)
+{
+	uint16_t word[4];
+	memcpy(word, block + p->at, p->nibbles ? 8 : 2 * p->n);
+	if (p->nibbles) {
+		uint16_t d = 0;
+		for (int i = 0; i < 4; i++)
+			d |= word[i] >> 12 << 4 * i;
+		d = scaled(d, factor);
+		for (int i = 0; i < 4; i++)
+			word[i] = (uint16_t)((word[i] & 0xfff) | (d >> 4 * i & 15) << 12);
+	}
+	for (int i = 0; i < p->n && !p->nibbles; i++)
+		word[i] = scaled(word[i], factor);
+	memcpy(block + p->at, word, p->nibbles ? 8 : 2 * p->n);
+}
+
+/* The factor for n numbers y that stand for x, with an error up to `most`; 1 where there is none. */
+static double gain_of(const float *x, const float *y, const float *w, size_t n, double most)
+{
+	double xx[LANES] = {0}, xy[LANES] = {0}, yy[LANES] = {0};
+	for (size_t i = 0; i < n; i++) {
+		double wx = w ? (double)w[i] * x[i] : x[i], wy = w ? (double)w[i] * y[i] : y[i];
+		xx[i % LANES] += wx * x[i];
+		xy[i % LANES] += wx * y[i];
+		yy[i % LANES] += wy * y[i];
+	}
+	double X = add_lanes(xx), A = add_lanes(xy), B = add_lanes(yy);
+	double want = (1 + GAIN) * A / (B + GAIN * A * A / X), room = A * A - B * (X - most);
+	double limit = room > 0 ? (A + sqrt(room)) / B : 1;
+	double gain = want < limit ? want : limit;
+	return gain > 0.5 && gain < 2 ? gain : 1;
+}
+
+/* n numbers; `old` are the encoder's bytes. */
+static void set_gain(const struct heft_encoding *e, const struct place *p, const float *x, const float *w, size_t n,
+		     const uint8_t *old, uint8_t *bytes)
+{
+	float was[CHUNK], y[CHUNK];
+	uint8_t wider[CHUNK_BYTES];
+	const void *plane[3][QUANT_MAX_PLANES] = {{old}, {bytes}, {wider}};
+	size_t size = e->plane[0].bytes, blocks = n / e->block;
+	double most[CHUNK / 16];
+	quant_decoder(e)(plane[0], was, n);
+	quant_decoder(e)(plane[1], y, n);
+	memcpy(wider, bytes, blocks * size);
+	for (size_t k = 0, i = 0; k < blocks; k++, i += e->block) {
+		most[k] = refine_error(x + i, was + i, w ? w + i : NULL, e->block);
+		scale_block(p, gain_of(x + i, y + i, w ? w + i : NULL, e->block, most[k]), wider + k * size);
+	}
+	quant_decoder(e)(plane[2], y, n);
+	for (size_t k = 0, i = 0; k < blocks; k++, i += e->block)
+		if (refine_error(x + i, y + i, w ? w + i : NULL, e->block) <= most[k])
+			memcpy(bytes + k * size, wider + k * size, size);
+}
+
+void quant_refine(const struct heft_encoding *e, const float *src, void *const *plane, size_t n, const float *weights)
+{
+	quant_refine_fn *refine = quant_refiner(e);
+	const struct place *p = place_of(e);
+	uint8_t old[CHUNK_BYTES], *bytes = plane[0];
+	for (size_t at = 0, size; at < n && refine; at += size) {
+		size = n - at < CHUNK ? n - at : CHUNK;
+		size_t used = size / e->block * e->plane[0].bytes;
+		void *here[QUANT_MAX_PLANES] = {bytes};
+		const float *w = weights ? weights + at : NULL;
+		memcpy(old, bytes, used);
+		refine(src + at, here, size, w);
+		if (p)
+			set_gain(e, p, src + at, w, size, old, bytes);
+		bytes += used;
+	}
 }

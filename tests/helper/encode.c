@@ -90,8 +90,8 @@ static int encode(const struct heft_encoding *e, const char *in, const char *out
 	for (size_t r = 0; r < rows; r++) {
 		void *plane[1] = {dst + size / rows * r};
 		quant_encoder(e)((const float *)src.p + r * ROWS_COLS, plane, ROWS_COLS, (const float *)w.p);
-		if (refine && quant_refiner(e))
-			quant_refiner(e)((const float *)src.p + r * ROWS_COLS, plane, ROWS_COLS, (const float *)w.p);
+		if (refine)
+			quant_refine(e, (const float *)src.p + r * ROWS_COLS, plane, ROWS_COLS, (const float *)w.p);
 	}
 	spill(out, dst, size);
 	free(src.p);
