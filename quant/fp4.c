@@ -116,7 +116,7 @@ static void put_values(const struct scales *t, const float *x, uint8_t scale, ui
 		qs[i] = (uint8_t)(code_of(value[i]) | code_of(value[i + half]) << 4);
 }
 
-/* code: the scales of n runs, replaced by those with the least errors; `error` is what they are to beat. */
+/* code: the scales of n runs, replaced by those with the least errors. */
 static void refine_scales(const struct scales *t, const struct value_ops *ops, const float *x, const float *w, size_t n,
 			  uint8_t *code, float *error)
 {
@@ -124,12 +124,14 @@ static void refine_scales(const struct scales *t, const struct value_ops *ops, c
 	float scale[REFINE_RUNS];
 	uint8_t from[REFINE_RUNS];
 	memcpy(from, code, n);
+	for (size_t i = 0; i < n; i++)
+		error[i] = INFINITY;
 	for (int step = -t->below; step <= t->above; step++) {
 		for (size_t i = 0; i < n; i++)
 			scale[i] = t->scale((uint8_t)clamp_int(from[i] + step, t->least, t->most));
 		ops->sums(&t->run, x, w, n, scale, &s);
 		for (size_t i = 0; i < n; i++)
-			if (refine_better(s.error[i], error[i])) {
+			if (s.error[i] < error[i]) {
 				error[i] = s.error[i];
 				code[i] = (uint8_t)clamp_int(from[i] + step, t->least, t->most);
 			}
@@ -155,17 +157,15 @@ static struct place nvfp4_place(void *blocks, size_t i)
 }
 
 static void refine_chunk(const struct scales *t, struct place (*place)(void *, size_t), const struct value_ops *ops,
-			 const float *x, const float *now, void *blocks, size_t n, const float *w)
+			 const float *x, void *blocks, size_t n, const float *w)
 {
-	float error[REFINE_RUNS], was[REFINE_RUNS];
+	float error[REFINE_RUNS];
 	uint8_t code[REFINE_RUNS];
 	for (size_t i = 0; i < n; i++)
 		code[i] = *place(blocks, i).scale;
-	ops->errors(t->run.size, x, now, w, n, error);
-	memcpy(was, error, n * sizeof *was);
 	refine_scales(t, ops, x, w, n, code, error);
 	for (size_t i = 0; i < n; i++)
-		if (error[i] < was[i]) {
+		if (error[i] < INFINITY) {
 			*place(blocks, i).scale = code[i];
 			put_values(t, x + i * (size_t)t->run.size, code[i], place(blocks, i).qs);
 		}
@@ -178,11 +178,8 @@ void refine_mxfp4(const struct value_ops *ops, const float *src, void *dst, size
 {
 	struct block_mxfp4 *b = dst;
 	for (size_t at = 0, size; at < n; at += size, b += size / QK) {
-		float now[REFINE_CHUNK];
-		const void *plane[1] = {b};
 		size = n - at < REFINE_CHUNK ? n - at : REFINE_CHUNK;
-		decode_mxfp4(plane, now, size);
-		refine_chunk(&mxfp4_scales, mxfp4_place, ops, src + at, now, b, size / QK, weights ? weights + at : NULL);
+		refine_chunk(&mxfp4_scales, mxfp4_place, ops, src + at, b, size / QK, weights ? weights + at : NULL);
 	}
 }
 
@@ -190,11 +187,8 @@ void refine_nvfp4(const struct value_ops *ops, const float *src, void *dst, size
 {
 	struct block_nvfp4 *b = dst;
 	for (size_t at = 0, size; at < n; at += size, b += size / QK_NVFP4) {
-		float now[REFINE_CHUNK];
-		const void *plane[1] = {b};
 		size = n - at < REFINE_CHUNK ? n - at : REFINE_CHUNK;
-		decode_nvfp4(plane, now, size);
-		refine_chunk(&nvfp4_scales, nvfp4_place, ops, src + at, now, b, size / RUN, weights ? weights + at : NULL);
+		refine_chunk(&nvfp4_scales, nvfp4_place, ops, src + at, b, size / RUN, weights ? weights + at : NULL);
 	}
 }
 

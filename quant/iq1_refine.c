@@ -3,7 +3,6 @@
  */
 #include "iq1_refine.h"
 #include "bits.h"
-#include "refine.h"
 
 #include <float.h>
 
@@ -221,7 +220,7 @@ static const float starts[] = {1, 0.85f, 0.7f};
 enum { STARTS = sizeof starts / sizeof starts[0], ROUNDS = 2 };
 
 static void refine_blocks(const struct shape *s, const struct iq1_refine_ops *ops, const float *x, const float *w,
-			  size_t n, uint8_t *bytes, const float *weights)
+			  size_t n, uint8_t *bytes)
 {
 	struct block b[IQ1_TRY_RUNS / (QK_K / IQ1_MAX_RUN)];
 	size_t size = s->e->plane[0].bytes;
@@ -235,14 +234,10 @@ static void refine_blocks(const struct shape *s, const struct iq1_refine_ops *op
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct iq1_parts p;
-		uint8_t candidate[sizeof(struct block_iq1_m)];
-		const float *importance = weights ? weights + i * QK_K : NULL;
-		double error = refine_block_error(s->e, b[i].x, importance, bytes + i * size);
 		if (!(b[i].best < FLT_MAX))
 			continue;
 		parts_of(s, &b[i], &p);
-		s->pack(&p, candidate);
-		refine_keep(s->e, b[i].x, importance, candidate, bytes + i * size, &error);
+		s->pack(&p, bytes + i * size);
 	}
 }
 
@@ -254,7 +249,7 @@ static void refine(const struct shape *s, const struct iq1_refine_ops *ops, cons
 	for (size_t at = 0; at < n; at += step) {
 		size_t blocks = (n - at < step ? n - at : step) / QK_K;
 		refine_blocks(s, ops, src + at, weights ? weights + at : ones, blocks,
-			      (uint8_t *)plane[0] + at / QK_K * s->e->plane[0].bytes, weights ? weights + at : NULL);
+			      (uint8_t *)plane[0] + at / QK_K * s->e->plane[0].bytes);
 	}
 }
 

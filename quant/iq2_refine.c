@@ -248,13 +248,11 @@ void iq2_refine(const struct heft_encoding *e, const struct iq2 *q, iq2_nearest_
 		const float *w = weights ? weights + at : NULL;
 		double error = refine_block_error(e, src + at, w, dst);
 		struct choice best = {.error = FLT_MAX};
-		uint8_t candidate[sizeof(struct block_iq2_s)];
 		if (!(error > 0 && error < FLT_MAX))
 			continue;
 		load(&k, src + at, w);
 		refine_block(&k, dst, &best);
-		pack(&k, &best, candidate);
-		refine_keep(e, src + at, w, candidate, dst, &error);
+		pack(&k, &best, dst);
 	}
 }
 

@@ -23,7 +23,7 @@ static void put_nl(void *block, uint16_t d, const float *x)
 
 void refine_iq4_nl(const struct value_ops *ops, const float *src, void *dst, size_t n, const float *weights)
 {
-	static const struct refine_halves t = {FIT, sizeof(struct block_iq4_nl), iq4_decode_nl, put_nl};
+	static const struct refine_halves t = {FIT, sizeof(struct block_iq4_nl), put_nl};
 	refine_halves(&t, ops, src, dst, n, weights);
 }
 
@@ -154,18 +154,15 @@ static void put_xs(const struct chunk *c, size_t at, struct block_iq4_xs *b)
 
 static void refine_xs_chunk(struct chunk *c, struct block_iq4_xs *b)
 {
-	float now[REFINE_CHUNK], old[RUNS], want[RUNS];
+	float want[RUNS];
 	struct refine_sums s;
-	const void *plane[1] = {b};
-	iq4_decode_xs(plane, now, c->blocks * QK_K);
-	c->ops->errors(QK, c->x, now, c->w, c->blocks * IQ4_RUNS, old);
 	c->ops->fit(&fit, c->x, c->w, c->blocks * IQ4_RUNS, want, &s);
 	for (size_t i = 0; i < c->blocks; i++)
 		c->d[i] = choose_half(want + i * IQ4_RUNS, s.q2 + i * IQ4_RUNS, c->scale + i * IQ4_RUNS);
 	move_scales(c);
 	move_half(c);
 	for (size_t i = 0; i < c->blocks; i++)
-		if (refine_better(block_error(c->s.error + i * IQ4_RUNS), block_error(old + i * IQ4_RUNS)))
+		if (isfinite(block_error(c->s.error + i * IQ4_RUNS)))
 			put_xs(c, i, b + i);
 }
 

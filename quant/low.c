@@ -108,13 +108,13 @@ static void put_q2_0(void *block, uint16_t d, const float *x)
 
 void refine_q1_0(const struct value_ops *ops, const float *src, void *dst, size_t n, const float *weights)
 {
-	static const struct refine_halves t = {{REFINE_SIGNS, QK1, 1, q1_0_tries}, sizeof(struct block_q1_0), decode_q1_0, put_q1_0};
+	static const struct refine_halves t = {{REFINE_SIGNS, QK1, 1, q1_0_tries}, sizeof(struct block_q1_0), put_q1_0};
 	refine_halves(&t, ops, src, dst, n, weights);
 }
 
 void refine_q2_0(const struct value_ops *ops, const float *src, void *dst, size_t n, const float *weights)
 {
-	static const struct refine_halves t = {Q2_0_RUN, sizeof(struct block_q2_0), decode_q2_0, put_q2_0};
+	static const struct refine_halves t = {Q2_0_RUN, sizeof(struct block_q2_0), put_q2_0};
 	refine_halves(&t, ops, src, dst, n, weights);
 }
 

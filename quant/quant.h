@@ -26,8 +26,8 @@
 
 typedef void quant_decode_fn(const void *const *plane, float *dst, size_t n);
 typedef void quant_encode_fn(const float *src, void *const *plane, size_t n, const float *weights);
-/* What --effort high does: `plane` holds what encode() made of src; better codes and scales of each block replace them where that
- * block's squared error (times weights, where there are any) becomes smaller; where it does not, the block's bytes stay. */
+/* The search of --effort high: `plane` holds what encode() made of src; the codes and scales with the least squared error (times weights,
+ * where there are any) that are found for each block replace them. They may be no better: quant_refine() looks. */
 typedef void quant_refine_fn(const float *src, void *const *plane, size_t n, const float *weights);
 
 enum quant_class {

@@ -1,6 +1,6 @@
 /*
- * refine.c - the error measure of --effort high, and what is done alike for every encoding: the search's blocks replace
- * the encoder's, and then their gain is set right.
+ * refine.c - the error measure of --effort high, and what is done alike for every encoding: the gain of the blocks that
+ * the search finds is set right, and they replace the encoder's where their error is less.
  *
  * The numbers nearest to x in squared error are too small on the whole: their error is square to themselves, so a part
  * of it, as large as the error is to x, is x itself turned round. Such parts of the rows of a matrix add up in the sums
@@ -17,7 +17,7 @@
 
 #include <string.h>
 
-enum { LANES = 16, CHUNK = 4096, CHUNK_BYTES = 2 * CHUNK, GAIN = 2 };
+enum { LANES = 16, CHUNK = 4096, CHUNK_BYTES = 2 * CHUNK, BLOCK_BYTES = 2 * REFINE_BLOCK, GAIN = 2 };
 
 static double add_lanes(double *lane)
 {
@@ -74,10 +74,11 @@ static const struct place {
 
 static const struct place *place_of(const struct heft_encoding *e)
 {
+	static const struct place nowhere;
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
 		if (!strcmp(places[i].name, e->name))
 			return &places[i];
-	return NULL;
+	return &nowhere;
 }
 
 static uint16_t scaled(uint16_t half, double factor)
@@ -119,42 +120,37 @@ static double gain_of(const float *x, const float *y, const float *w, size_t n, 
 	return gain > 0.5 && gain < 2 ? gain : 1;
 }
 
-/* n numbers; `old` are the encoder's bytes. */
-static void set_gain(const struct heft_encoding *e, const struct place *p, const float *x, const float *w, size_t n,
-		     const uint8_t *old, uint8_t *bytes)
+/* A block with its gain set right where that leaves less error than the encoder's bytes have, else as found, else those. */
+static void settle(const struct heft_encoding *e, const struct place *p, const float *x, const float *w, const float *old,
+		   const float *found, const uint8_t *old_block, uint8_t *block)
 {
-	float was[CHUNK], y[CHUNK];
-	uint8_t wider[CHUNK_BYTES];
-	const void *plane[3][QUANT_MAX_PLANES] = {{old}, {bytes}, {wider}};
-	size_t size = e->plane[0].bytes, blocks = n / e->block;
-	double most[CHUNK / 16];
-	quant_decoder(e)(plane[0], was, n);
-	quant_decoder(e)(plane[1], y, n);
-	memcpy(wider, bytes, blocks * size);
-	for (size_t k = 0, i = 0; k < blocks; k++, i += e->block) {
-		most[k] = refine_error(x + i, was + i, w ? w + i : NULL, e->block);
-		scale_block(p, gain_of(x + i, y + i, w ? w + i : NULL, e->block, most[k]), wider + k * size);
-	}
-	quant_decoder(e)(plane[2], y, n);
-	for (size_t k = 0, i = 0; k < blocks; k++, i += e->block)
-		if (refine_error(x + i, y + i, w ? w + i : NULL, e->block) <= most[k])
-			memcpy(bytes + k * size, wider + k * size, size);
+	uint8_t wider[BLOCK_BYTES];
+	size_t size = e->plane[0].bytes;
+	double most = refine_error(x, old, w, e->block);
+	memcpy(wider, block, size);
+	scale_block(p, gain_of(x, found, w, e->block, most), wider);
+	if (refine_block_error(e, x, w, wider) < most)
+		memcpy(block, wider, size);
+	else if (!(refine_error(x, found, w, e->block) < most))
+		memcpy(block, old_block, size);
 }
 
 void quant_refine(const struct heft_encoding *e, const float *src, void *const *plane, size_t n, const float *weights)
 {
 	quant_refine_fn *refine = quant_refiner(e);
 	const struct place *p = place_of(e);
-	uint8_t old[CHUNK_BYTES], *bytes = plane[0];
+	uint8_t old_bytes[CHUNK_BYTES], *bytes = plane[0];
+	float old[CHUNK], found[CHUNK];
 	for (size_t at = 0, size; at < n && refine; at += size) {
-		size = n - at < CHUNK ? n - at : CHUNK;
-		size_t used = size / e->block * e->plane[0].bytes;
-		void *here[QUANT_MAX_PLANES] = {bytes};
+		const void *now[QUANT_MAX_PLANES] = {bytes};
 		const float *w = weights ? weights + at : NULL;
-		memcpy(old, bytes, used);
-		refine(src + at, here, size, w);
-		if (p)
-			set_gain(e, p, src + at, w, size, old, bytes);
-		bytes += used;
+		size = n - at < CHUNK ? n - at : CHUNK;
+		memcpy(old_bytes, bytes, size / e->block * e->plane[0].bytes);
+		quant_decoder(e)(now, old, size);
+		refine(src + at, (void *[QUANT_MAX_PLANES]){bytes}, size, w);
+		quant_decoder(e)(now, found, size);
+		for (size_t i = 0; i < size; i += e->block, bytes += e->plane[0].bytes)
+			settle(e, p, src + at + i, w ? w + i : NULL, old + i, found + i, old_bytes + i / e->block * e->plane[0].bytes,
+			       bytes);
 	}
 }

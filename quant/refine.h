@@ -4,8 +4,8 @@
  * The error is sum of w[i] * (x[i] - y[i])^2, y being the numbers that the encoding's scalar decode() gives; w is the
  * importance of the column, 1 where there is none. It is computed in double in one order for every machine: number i is
  * added to lane i mod 16, then the lanes are added in halves (0 + 8, 1 + 9 ..., 0 + 4 ..., 0 + 2, 0 + 1). A search may
- * measure its tries as it likes; what replaces the encoder's bytes has passed refine_keep(), so that no block, and no
- * tensor, is ever worse. An error that is not a number is smaller than nothing: such blocks stay as they are.
+ * measure its tries as it likes; quant_refine() keeps the encoder's bytes where what it found is no better, so that no
+ * block, and no tensor, is ever worse. An error that is not a number is smaller than nothing: such blocks stay as they are.
  */
 #ifndef QUANT_REFINE_H
 #define QUANT_REFINE_H

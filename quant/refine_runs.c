@@ -8,7 +8,6 @@
  */
 #include "refine_runs.h"
 #include "bits.h"
-#include "refine.h"
 
 enum { ROUNDS = 4 };
 
@@ -202,14 +201,13 @@ static void search_turned(struct chunk *c, const uint8_t *block)
 	}
 }
 
-/* Writes the best choice for the block that begins with a run, where it is better than the bytes there. */
+/* Writes the best choice for the block that begins with a run. */
 static void put(const struct chunk *c, size_t run, void *block)
 {
 	const struct refine_shape *s = c->s;
 	const struct choice *best = &c->best;
-	const float *x = c->x + run * s->run, *w = c->w ? c->w + run * s->run : NULL;
+	const float *x = c->x + run * s->run;
 	struct refine_parts p = {.d = half_of_float(best->d[run]), .dmin = half_of_float(best->dmin[run])};
-	uint8_t candidate[REFINE_BLOCK * 2];
 	for (int j = 0; j < s->runs; j++) {
 		float scale = best->d[run + j] * best->scale[run + j], min = best->dmin[run + j] * best->min[run + j];
 		float inverse = scale != 0 ? 1 / scale : 0;
@@ -218,9 +216,7 @@ static void put(const struct chunk *c, size_t run, void *block)
 		for (int i = j * s->run; i < (j + 1) * s->run; i++)
 			p.code[i] = (uint8_t)(rounded((x[i] + min) * inverse, s->lo, s->hi) - s->lo);
 	}
-	double error = refine_block_error(s->encoding, x, w, block);
-	s->pack(candidate, &p);
-	refine_keep(s->encoding, x, w, candidate, block, &error);
+	s->pack(block, &p);
 }
 
 void refine_runs(const struct refine_shape *s, const struct refine_ops *ops, const float *src, void *dst, size_t n,

@@ -16,7 +16,7 @@ LANE_FN vf lanes_value(vf scaled)
 
 #include "refine_values_lanes.h"
 
-const struct value_ops value_scalar = {lanes_refine_fit, lanes_refine_sums, lanes_refine_errors};
+const struct value_ops value_scalar = {lanes_refine_fit, lanes_refine_sums};
 
 void refine_values(const struct refine_run *r, const float *x, float scale, float *value)
 {
@@ -30,16 +30,10 @@ static void refine_blocks(const struct refine_halves *t, const struct value_ops 
 			  size_t n, const float *w)
 {
 	struct refine_sums s;
-	float now[REFINE_CHUNK], old[REFINE_RUNS], scale[REFINE_RUNS];
-	const void *plane[1] = {block};
-	t->decode(plane, now, n * (size_t)t->run.size);
-	ops->errors(t->run.size, x, now, w, n, old);
+	float scale[REFINE_RUNS];
 	ops->fit(&t->run, x, w, n, scale, &s);
 	for (size_t i = 0; i < n; i++)
-		scale[i] = float_of_half(half_of_float(scale[i]));
-	ops->sums(&t->run, x, w, n, scale, &s);
-	for (size_t i = 0; i < n; i++)
-		if (refine_better(s.error[i], old[i]))
+		if (isfinite(scale[i]))
 			t->put(block + i * t->bytes, half_of_float(scale[i]), x + i * (size_t)t->run.size);
 }
 

@@ -42,19 +42,11 @@ struct value_ops {
 	/* The sums for given scales. */
 	void (*sums)(const struct refine_run *r, const float *x, const float *w, size_t n, const float *scale,
 		     struct refine_sums *s);
-	/* Sums of w (x - y)^2. */
-	void (*errors)(int size, const float *x, const float *y, const float *w, size_t n, float *error);
 };
 extern const struct value_ops value_scalar;
 
 /* The values, in units of the scale, that sums() takes for a run. */
 void refine_values(const struct refine_run *r, const float *x, float scale, float *value);
-
-/* Is this error the lesser by more than the sums' own rounding? NaN is not. */
-static inline bool refine_better(float error, float than)
-{
-	return error < than * 0.99999f;
-}
 
 /* A refine function of an encoding, over the primitives that take its time. */
 typedef void refine_with_fn(const struct value_ops *ops, const float *src, void *dst, size_t n, const float *weights);
@@ -65,7 +57,6 @@ refine_with_fn refine_iq4_nl, refine_iq4_xs, refine_mxfp4, refine_nvfp4, refine_
 struct refine_halves {
 	struct refine_run run;
 	size_t bytes; /* of a block */
-	quant_decode_fn *decode;
 	void (*put)(void *block, uint16_t d, const float *x);
 };
 void refine_halves(const struct refine_halves *t, const struct value_ops *ops, const float *src, void *dst, size_t n,

@@ -197,23 +197,4 @@ static LANES_TARGET void lanes_refine_sums(const struct refine_run *r, const flo
 #undef CALL
 }
 
-static LANES_TARGET void lanes_refine_errors(int size, const float *x, const float *y, const float *w, size_t n,
-					     float *error)
-{
-	const struct refine_run run = {REFINE_SIGNS, size, 0, NULL};
-	for (size_t at = 0; at < n; at += LANES) {
-		struct refine_lanes l;
-		float to[REFINE_MAX_RUN][LANES];
-		size_t skip = at * (size_t)size;
-		vf sum = v_set(0);
-		refine_load(&run, x + skip, w ? w + skip : NULL, n - at, &l);
-		lanes_load(y + skip, size, n - at, to);
-		for (int i = 0; i < size; i++) {
-			vf diff = v_load(l.x[i]) - v_load(to[i]);
-			sum += v_load(l.w[i]) * (diff * diff);
-		}
-		lanes_put(sum, n - at, error + at);
-	}
-}
-
 #endif

@@ -121,13 +121,13 @@ static void put_tq2_0(void *block, uint16_t d, const float *x)
 
 void refine_tq1_0(const struct value_ops *ops, const float *src, void *dst, size_t n, const float *weights)
 {
-	static const struct refine_halves t = {RUN, sizeof(struct block_tq1_0), decode_tq1_0, put_tq1_0};
+	static const struct refine_halves t = {RUN, sizeof(struct block_tq1_0), put_tq1_0};
 	refine_halves(&t, ops, src, dst, n, weights);
 }
 
 void refine_tq2_0(const struct value_ops *ops, const float *src, void *dst, size_t n, const float *weights)
 {
-	static const struct refine_halves t = {RUN, sizeof(struct block_tq2_0), decode_tq2_0, put_tq2_0};
+	static const struct refine_halves t = {RUN, sizeof(struct block_tq2_0), put_tq2_0};
 	refine_halves(&t, ops, src, dst, n, weights);
 }
 

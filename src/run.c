@@ -82,14 +82,13 @@ static const float *tile_weights(const struct plan_output *o, const struct tile 
 static void encode_tile(const struct run *r, const struct heft_item *it, const float *src, uint8_t *dst, size_t n, const float *weights)
 {
 	quant_encode_fn *encode = quant_encoder(it->to);
-	bool refine = r->plan->effort == HEFT_EFFORT_HIGH;
 	size_t step = weights ? (size_t)columns(it) : n;
 
 	for (size_t done = 0; done < n; done += step) {
 		void *plane[1] = { dst + tile_bytes(it->to, done) };
 
 		encode(src + done, plane, step, weights);
-		if (refine)
+		if (r->plan->effort == HEFT_EFFORT_HIGH)
 			quant_refine(it->to, src + done, plane, step, weights);
 	}
 }

@@ -21,4 +21,21 @@ done
 "$heft" convert "$kjv" -j 1 -f -t q8_0 -o "$dir/b1.gguf" >/dev/null 2>&1
 cmp "$dir/a.gguf" "$dir/a1.gguf" && cmp "$dir/b.gguf" "$dir/b1.gguf"
 ok $? "two outputs from one read"
+
+# --effort high: a file with every type, weighed by a matrix that lacks entries for two tensors
+high() { # FILE ARGS: HEFT_CPU may be set
+	local to=$1
+	rm -f "$1"
+	shift
+	"$heft" convert "$kjv" -t q6_k -f -q --effort high --imatrix "$kjv/imatrix.dat" --tensor-type-file tests/every-type.txt "$@" -o "$to" 2>"$dir/stderr" || shown "$dir/stderr"
+}
+high "$dir/high.gguf" -j 1
+for j in 2 7; do
+	high "$dir/now.gguf" -j $j && cmp "$dir/high.gguf" "$dir/now.gguf"
+	ok $? "--effort high: 1 and $j threads"
+done
+for cpu in scalar avx2 neon; do
+	HEFT_CPU=$cpu high "$dir/now.gguf" && cmp "$dir/high.gguf" "$dir/now.gguf"
+	ok $? "--effort high: HEFT_CPU=$cpu"
+done
 finish

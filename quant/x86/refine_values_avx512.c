@@ -8,7 +8,7 @@
 
 #include "../refine_values_lanes.h"
 
-static const struct value_ops lanes_value_ops = {lanes_refine_fit, lanes_refine_sums, lanes_refine_errors};
+static const struct value_ops lanes_value_ops = {lanes_refine_fit, lanes_refine_sums};
 
 REFINE_KERNELS(avx512, QUANT_AVX512)
 #endif

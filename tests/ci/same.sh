@@ -18,6 +18,16 @@ same_bytes() {
 			rm -f "$dir"/*.gguf
 		done
 	done
+	i=0
+	for p in "$@"; do
+		# shellcheck disable=SC2086
+		$p convert testdata/kjv-llama -t q6_k --effort high --imatrix testdata/kjv-llama/imatrix.dat --tensor-type-file tests/every-type.txt \
+			-f -o "$dir/$i.gguf" >/dev/null 2>"$dir/err" || sed 's/^/# /' "$dir/err"
+		i=$((i + 1))
+	done
+	n=$((n + 1)) first=0
+	for ((i = 1; i < $#; i++)); do cmp "$dir/0.gguf" "$dir/$i.gguf" >&2 || first=1; done
+	[ $first = 0 ] && [ -s "$dir/0.gguf" ] && echo "ok $n - every type with --effort high: same bytes" || { echo "not ok $n - every type with --effort high: same bytes"; failed=1; }
 	echo "1..$n"
 	rm -rf "$dir"
 	return $failed

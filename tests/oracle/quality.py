@@ -141,8 +141,19 @@ def check(path, figures, base, matrix):
     return wrong
 
 
+def same_bytes(a, b):
+    """Two files' tensors."""
+    a, b = read(a), read(b)
+    return a.keys() == b.keys() and all(a[n].tensor_type == b[n].tensor_type and bytes(a[n].data) == bytes(b[n].data) for n in a)
+
+
 def ratio(a, b):
     return b / a if a else 1.0
+
+
+def bits(kind):
+    n, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind.upper()]]
+    return size * 8 / n
 
 
 def measure(line, n):
@@ -158,12 +169,14 @@ def measure(line, n):
     worse = [name for name, a, b in rows if b > a]
     ratios = [ratio(a, b) for _, a, b in rows]
     mean = math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else 1.0
-    wrong = check(files + "-high.gguf", then, read(base), importance(matrix)) if os.environ.get("CHECK") else []
+    wrong = check(files + "-high.gguf", then, read(base), importance(matrix))
     good = same and rows and not worse and not wrong
     print(f"{'' if good else 'not '}ok {n} - {label}: same size, none of {len(rows)} tensors worse, {mean:.4f} of the squared error")
     for what in worse + wrong:
         print(f"# {what}")
-    print(f"# ratio {kind} {model} {'plain' if matrix == '-' else 'weighted'} {mean:.6f}")
+    print(f"# ratio {kind} {model} {'plain' if matrix == '-' else 'weighted'} {mean:.6f} {bits(kind):.3f}")
+    if os.path.exists(files + "-llama.gguf"):
+        print(f"{'' if same_bytes(files + '-llama.gguf', files + '-reference.gguf') else 'not '}ok {n} - {label}: llama-quantize's bytes")
 
 
 if sys.argv[1] == "models":
