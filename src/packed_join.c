@@ -42,8 +42,7 @@ struct join {
 	bool *gone;               /* of each tensor: a part of something joined */
 	bool joined_any;
 	struct packed_config config;
-	const struct packed **kind;
-	size_t n_kinds, kind_cap;
+	struct map kinds;         /* by their encoding's name -> struct packed */
 	struct sink *sink;
 	struct heft_err *err;
 };
@@ -128,15 +127,16 @@ static bool same_kind(const struct packed *a, const struct packed *b)
 
 static const struct packed *intern(struct join *j, const struct packed *k)
 {
+	bool found;
+	struct map_slot *slot = map_put(&j->kinds, k->enc.name, strlen(k->enc.name), &found);
 	struct packed *copy;
 
-	for (size_t i = 0; i < j->n_kinds; i++)
-		if (same_kind(j->kind[i], k))
-			return j->kind[i];
+	if (found && same_kind(slot->value.p, k))
+		return slot->value.p;
 	copy = arena_alloc(j->model->arena, sizeof *copy);
 	*copy = *k;
-	j->kind = arena_grow(j->model->arena, j->kind, &j->kind_cap, j->n_kinds + 1, sizeof *j->kind);
-	return j->kind[j->n_kinds++] = copy;
+	slot->value.p = copy;
+	return copy;
 }
 
 /* Has the part that a plane comes from exactly the bytes that its geometry asks for? */
@@ -345,6 +345,7 @@ int packed_join(struct heft_model *m, struct sink *sink, struct heft_err *err)
 	doc = packed_config_find(&j.config, m);
 	j.gone = arena_array(m->arena, m->n_tensors, sizeof *j.gone);
 	map_init(&j.by_name);
+	map_init(&j.kinds);
 	for (size_t i = 0; i < m->n_tensors; i++) {
 		bool found;
 
@@ -352,6 +353,7 @@ int packed_join(struct heft_model *m, struct sink *sink, struct heft_err *err)
 	}
 	rc = join_modules(&j) || judge_rest(&j) ? -1 : 0;
 	map_release(&j.by_name);
+	map_release(&j.kinds);
 	json_free(doc);
 	return rc;
 }
