@@ -65,27 +65,14 @@ void integer_unpack_words(const void *words, unsigned bits, size_t n, uint8_t *c
 	}
 }
 
-void integer_turn(const uint32_t *word, size_t stride, size_t n, uint32_t *row)
+void integer_unpack_awq(const void *words, size_t n, unsigned row, uint8_t *code)
 {
-	for (size_t i = 0; i < n; i++)
-		row[i] = word[i * stride];
-}
+	static const uint8_t nibble[8] = {0, 4, 1, 5, 2, 6, 3, 7};
+	unsigned shift = 4 * nibble[row];
+	const uint8_t *p = words;
 
-/* The nibble of a word that holds an output. */
-static const uint8_t awq_nibble[8] = {0, 4, 1, 5, 2, 6, 3, 7};
-
-void integer_unpack_awq(const uint32_t *word, size_t stride, size_t n, unsigned output, uint8_t *code)
-{
-	unsigned shift = 4 * awq_nibble[output];
-
-	for (size_t i = 0; i < n; i++)
-		code[i] = word[i * stride] >> shift & 15;
-}
-
-void integer_unpack_awq_row(const uint32_t *word, size_t n, uint8_t *code)
-{
-	for (size_t i = 0; i < n; i++)
-		code[i] = word[i / 8] >> 4 * awq_nibble[i % 8] & 15;
+	for (size_t i = 0; i < n; i++, p += 4)
+		code[i] = load32(p) >> shift & 15;
 }
 
 /* ---- numbers ---- */

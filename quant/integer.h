@@ -8,8 +8,8 @@
  *   bits 4    byte  0        1            bits 3    byte  0         1         2
  *             c1 c0    c3 c2  ...                   c2c1c0 -> 22111000 54443332 77766655
  *
- * GPTQ's streams run down a column of words: turned words (integer_turn) are rows of the same kind. AWQ's eight nibbles of a word
- * belong to eight rows, in the order 0 2 4 6 1 3 5 7 from the low end.
+ * GPTQ's streams run down a column of words; turned (source_turned), they are rows of the same kind. AWQ's eight nibbles of a word belong
+ * to eight rows, in the order 0 2 4 6 1 3 5 7 from the low end.
  */
 #ifndef QUANT_INTEGER_H
 #define QUANT_INTEGER_H
@@ -21,12 +21,8 @@
 void integer_unpack(const void *stream, unsigned bits, size_t n, uint8_t *code);
 /* The same, where a word of 32 bits holds 32 / bits codes and the rest of it nothing. Reads whole words. */
 void integer_unpack_words(const void *words, unsigned bits, size_t n, uint8_t *code);
-/* One column of a matrix of words that are `stride` words apart becomes a row of n words. */
-void integer_turn(const uint32_t *word, size_t stride, size_t n, uint32_t *row);
-/* The codes of one of AWQ's rows, `output` 0 to 7, of n words that are `stride` words apart. */
-void integer_unpack_awq(const uint32_t *word, size_t stride, size_t n, unsigned output, uint8_t *code);
-/* Zero points of one group: n 4-bit codes of n / 8 words, in AWQ's order. */
-void integer_unpack_awq_row(const uint32_t *word, size_t n, uint8_t *code);
+/* The codes of one of AWQ's eight rows, `row` 0 to 7, in n words. */
+void integer_unpack_awq(const void *words, size_t n, unsigned row, uint8_t *code);
 
 /* A row of n numbers in groups of `group` columns (the last one may be shorter). */
 struct integer_row {

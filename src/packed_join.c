@@ -68,20 +68,41 @@ const char *packed_dims(const struct heft_tensor *t, struct arena *a)
 	return arena_printf(a, "%s]", s);
 }
 
+int packed_bytes(const struct packed_module *m, const struct heft_tensor *t, void *dst, struct heft_err *err)
+{
+	uint64_t begin;
+	struct source *src = model_extent(m->model, &t->plane[0], &begin);
+
+	if (source_is_stream(src))
+		return heft_fail(err, HEFT_E_OPTION, "tensor '%s' must be read before the weights, which a stream does not allow: give a file", t->name);
+	return source_read(src, begin, dst, (size_t)t->plane[0].size, err);
+}
+
 int packed_small(const struct packed_module *m, const struct heft_tensor *t, float *dst, size_t n, struct heft_err *err)
 {
 	uint8_t bytes[512];
 	const void *plane[1] = { bytes };
-	uint64_t begin;
-	struct source *src = model_extent(m->model, &t->plane[0], &begin);
 
 	if (heft_tensor_count(t) > n || t->plane[0].size > sizeof bytes || !t->enc->decode)
 		return heft_fail(err, HEFT_E_SHAPE, "tensor '%s': %s is more than at most %zu numbers", t->name, packed_dims(t, m->arena), n);
-	if (source_is_stream(src))
-		return heft_fail(err, HEFT_E_OPTION, "tensor '%s' must be read before the weights, which a stream does not allow: give a file", t->name);
-	if (source_read(src, begin, bytes, (size_t)t->plane[0].size, err))
+	if (packed_bytes(m, t, bytes, err))
 		return -1;
 	quant_decoder(t->enc)(plane, dst, (size_t)heft_tensor_count(t));
+	return 0;
+}
+
+int packed_turn(struct packed_module *m, int i, uint64_t rows, uint64_t cols, uint32_t unit, struct heft_err *err)
+{
+	const struct heft_tensor *t = m->part[i];
+	uint64_t begin, size;
+	struct source *src = model_extent(m->model, &t->plane[0], &begin);
+
+	if (source_is_stream(src))
+		return heft_fail(err, HEFT_E_OPTION, "tensor '%s' is packed along its columns, which a stream does not allow to read: give a file", t->name);
+	if (!rows || !cols || __builtin_mul_overflow(rows, cols, &size) || __builtin_mul_overflow(size, unit, &size) || size != t->plane[0].size)
+		return heft_fail(err, HEFT_E_SHAPE, "tensor '%s': %s is no matrix of %" PRIu64 " x %" PRIu64 " units of %u bytes", t->name,
+				 packed_dims(t, m->arena), rows, cols, unit);
+	m->made[i] = source_turned(src, begin, rows, cols, unit);
 	return 0;
 }
 
@@ -171,6 +192,8 @@ static int make_tensor(struct join *j, const struct packed_layout *l, const stru
 		if (check_plane(l, m, i, err))
 			return -1;
 		t.plane[x->plane] = m->part[i]->plane[0];
+		if (m->made[i])
+			t.plane[x->plane].made = m->made[i];
 		if (x->plane == 0)
 			at = (size_t)(m->part[i] - j->model->tensor);
 	}
