@@ -3,17 +3,16 @@
 
 The numbers come from the library that owns the layout (compressed-tensors, bitsandbytes, MLX; PYTHONPATH leads to them) where it runs on a
 processor; GPTQ's and AWQ's from torch in the order of their operations, and the reference's converter is a second witness for GPTQ."""
+import json
 import os
+import shutil
 import sys
 
 import torch
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import make_checkpoint
 import packed
 
-packed.BASE = make_checkpoint.case(make_checkpoint.LLAMA, dict(make_checkpoint.NARROW, hidden_size=256, intermediate_size=384, head_dim=64),
-                                   tok="kjv-llama", types="few")
 F16, BF16, F32 = torch.float16, torch.bfloat16, torch.float32
 
 
@@ -122,7 +121,40 @@ CASES = {
     "awq-32": (awq(32), {**AWQ_CONFIG, "group_size": 32}, False),
     "awq-gemv": (awq(64, gemv=True), {**AWQ_CONFIG, "group_size": 64, "version": "gemv"}, False),
 }
-packed.CASES = CASES
+CASES = {k: (q, {"quantization_config": c}, taken) for k, (q, c, taken) in CASES.items()}
+
+
+
+def sources(work, kjv, names):
+    """Made of the first layer of a small Llama that was trained: transformers need not be asked for one."""
+    base = {k: v for k, v in packed.read(kjv).items() if not k.startswith("model.layers.") or k.startswith("model.layers.0.")}
+    for name in names:
+        quantize, config, _ = CASES[name]
+        d = f"{work}/{name}/src"
+        os.makedirs(d)
+        for f in ("tokenizer.model", "tokenizer_config.json", "generation_config.json", "config.json"):
+            shutil.copy(f"{kjv}/{f}", d)
+        j = json.load(open(d + "/config.json"))
+        json.dump({**j, "num_hidden_layers": 1, **config}, open(d + "/config.json", "w"), indent=1)
+        tensors, values = {}, {}
+        for k, x in base.items():
+            if packed.is_linear(k):
+                parts, values[k] = quantize(k.removesuffix(".weight"), x.float())
+                tensors.update(parts)
+            else:
+                tensors[k], values[k] = x, x.float()
+        packed.write(d, tensors, 1)
+        packed.save_file({k: v.contiguous() for k, v in values.items()}, f"{work}/{name}/values.safetensors")
+
+
+def compare(work, names):
+    """WORK/CASE/our.safetensors with WORK/CASE/values.safetensors."""
+    for name in names:
+        packed.values(work, name, f"{work}/{name}/our.safetensors")
+
 
 if __name__ == "__main__":
-    packed.main()
+    if sys.argv[1] == "sources":
+        sources(sys.argv[2], sys.argv[3], sys.argv[4:] or CASES)
+    elif sys.argv[1] == "compare":
+        compare(sys.argv[2], sys.argv[3:] or CASES)
