@@ -135,6 +135,9 @@ int packed_split_factors(struct family *f, const struct heft_model *m, struct ar
 
 /* ---- for the layouts ---- */
 
+/* n bytes of plane p, from its byte `offset` on: for strip(). */
+int packed_read_plane(const struct heft_model *m, const struct heft_tensor *t, int p, uint64_t offset, void *dst, size_t n, struct heft_err *err);
+
 /* Rows and columns of the last two dimensions (a vector is one row), and how many such matrices there are. */
 struct packed_shape {
 	uint64_t matrices, rows, cols;
