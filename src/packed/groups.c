@@ -215,9 +215,9 @@ static void repack_int8(const struct packed *k, const void *const *plane, uint64
 	repack(k, &int8_style, plane, col, dst, n);
 }
 
-static const struct packed_repack to_q4_0[] = {{"q4_0", repack_stream}, {NULL, NULL}};
-static const struct packed_repack to_q8_0[] = {{"q8_0", repack_stream}, {NULL, NULL}};
-static const struct packed_repack int8_to_q8_0[] = {{"q8_0", repack_int8}, {NULL, NULL}};
+static const struct packed_repack to_q4_0[] = {{"q4_0", repack_stream, false}, {NULL, NULL, false}};
+static const struct packed_repack to_q8_0[] = {{"q8_0", repack_stream, false}, {NULL, NULL, false}};
+static const struct packed_repack int8_to_q8_0[] = {{"q8_0", repack_int8, false}, {NULL, NULL, false}};
 
 const struct packed_repack *groups_repack(const struct packed *k)
 {

@@ -97,7 +97,7 @@ static void to_mxfp4(const struct packed *k, const void *const *plane, uint64_t 
 	}
 }
 
-static const struct packed_repack mxfp4_repack[] = { { "mxfp4", to_mxfp4 }, { NULL, NULL } };
+static const struct packed_repack mxfp4_repack[] = { { "mxfp4", to_mxfp4, false }, { NULL, NULL, false } };
 
 /* ---- fitting ---- */
 
