@@ -293,20 +293,20 @@ static int tell_alone(struct join *j, const struct heft_tensor *t)
 	return tell(j, t, &e);
 }
 
-static bool is_fp8(const struct heft_tensor *t)
+static bool is_codes(const struct heft_tensor *t)
 {
-	return t->rank >= 2 && (!strcmp(t->enc->name, "f8_e4m3") || !strcmp(t->enc->name, "f8_e5m2"));
+	return t->rank >= 2 && (packed_is(t, "f8_e4m3 f8_e5m2") || (packed_is(t, "i8 u8 i32 u32") && ends_with(t->name, strlen(t->name), ".weight")));
 }
 
-/* Where others have scales, a weight of 8-bit floats without one is broken: its scale is lost. */
+/* Where others have scales, a weight of 8-bit floats or integers without one is broken: its scale is lost. */
 static int tell_unscaled(struct join *j, const struct heft_tensor *t)
 {
 	struct heft_err e;
 
-	if (!is_fp8(t) || !j->joined_any)
+	if (!is_codes(t) || !j->joined_any)
 		return 0;
-	heft_fail(&e, HEFT_E_TENSOR_MISSING, "'%s' is %s, and no scale of it is there ('%s_scale', '%s_scale_inv'), as other weights have", t->name,
-		  t->enc->name, t->name, t->name);
+	heft_fail(&e, HEFT_E_TENSOR_MISSING, "'%s' is %s, and no scale of it is there ('%s_scale', '%s_scale_inv', '%.*ss'), as other weights have",
+		  t->name, t->enc->name, t->name, t->name, (int)strlen(t->name) - 6, t->name);
 	return tell(j, t, &e);
 }
 
@@ -341,6 +341,14 @@ static int judge_rest(struct join *j)
 
 /* ---- all ---- */
 
+static bool has_own_part(const struct packed_layout *l, const char *name, size_t n)
+{
+	for (const struct packed_part *p = l->part; p->suffix; p++)
+		if ((p == l->part || (p->use & PACKED_OWN)) && ends_with(name, n, p->suffix))
+			return true;
+	return false;
+}
+
 /* Most checkpoints have nothing to join: no part of any layout tells of one. */
 static bool any_telling(const struct heft_model *m)
 {
@@ -348,7 +356,7 @@ static bool any_telling(const struct heft_model *m)
 		size_t n = strlen(m->tensor[i].name);
 
 		for (size_t k = 0; layouts[k]; k++)
-			if (ends_with(m->tensor[i].name, n, layouts[k]->part[0].suffix))
+			if (has_own_part(layouts[k], m->tensor[i].name, n))
 				return true;
 		for (size_t k = 0; unused[k]; k++)
 			if (ends_with(m->tensor[i].name, n, unused[k]))

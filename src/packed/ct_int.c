@@ -116,7 +116,7 @@ static int place(struct packed_module *m, const struct heft_tensor *codes, const
 	if (plain ? !group : groups > GROUPS_INDEXED_MAX)
 		return wrong(m, scale, codes, err);
 	k->scales = quant_decoder(scale->enc);
-	k->param[GROUPS_COUNT] = groups ? (uint32_t)groups : 1;
+	k->param[GROUPS_COUNT] = plain ? 1 : (uint32_t)groups;
 	k->param[GROUPS_INDEX_AT] = plain ? 0 : 2;
 	k->param[GROUPS_ZEROS_AT] = zeros ? index ? 3 : 2 : 0;
 	k->param[GROUPS_ZERO] = zeros ? 0 : 1u << (k->bits - 1);

@@ -100,7 +100,7 @@ static void place_groups(struct packed_module *m, uint64_t group, uint64_t count
 	k->enc.plane[3] = (struct quant_plane){"groups", PACKED_ALL, PACKED_ALL, (uint32_t)m->dim[1] * 4};
 	k->enc.n_planes = plain ? 3 : 4;
 	k->param[GROUPS_ZERO] = !zeros_are_true(m->config);
-	k->param[GROUPS_COUNT] = (uint32_t)count;
+	k->param[GROUPS_COUNT] = plain ? 1 : (uint32_t)count;
 	k->param[GROUPS_ZEROS_AT] = 2;
 	k->param[GROUPS_INDEX_AT] = plain ? 0 : 3;
 }
@@ -165,7 +165,7 @@ static int fit_gemm(struct packed_module *m, struct heft_err *err)
 	uint64_t count, inputs, group;
 
 	if (!are_matrices(m) || t[QWEIGHT]->dim[1] * 8 != t[SCALES]->dim[1] || t[QZEROS]->dim[1] != t[QWEIGHT]->dim[1] ||
-	    t[QZEROS]->dim[0] != t[SCALES]->dim[0])
+	    t[QZEROS]->dim[0] != t[SCALES]->dim[0] || t[QWEIGHT]->dim[0] == t[SCALES]->dim[0]) /* no groups of one: that is GEMV */
 		return no_match(m, err);
 	count = t[SCALES]->dim[0];
 	inputs = t[QWEIGHT]->dim[0];
@@ -180,7 +180,6 @@ static int fit_gemm(struct packed_module *m, struct heft_err *err)
 	k->enc.plane[2] = (struct quant_plane){"zeros", 8, (uint32_t)group, 4};
 	k->enc.n_planes = 3;
 	k->param[GROUPS_ZEROS_AT] = 2;
-	k->param[GROUPS_COUNT] = (uint32_t)count;
 	k->decode = groups_decode_awq;
 	k->scales = quant_decoder(t[SCALES]->enc);
 	groups_name(m, "awq4", group);

@@ -12,7 +12,8 @@
 /* Planes: the others' numbers are in param, 0 where there is none. Scales and zero points have one unit per group, or (cols PACKED_ALL)
  * one that holds all groups of the row, or rows; an index is one unit of 32-bit numbers. */
 enum { GROUPS_CODES, GROUPS_SCALES };
-/* kind.param: the zero point where none is stored, else what is added to each; groups of a row; planes */
+/* kind.param: the zero point where none is stored, else what is added to each; groups in a unit of
+ * cols PACKED_ALL; planes */
 enum { GROUPS_ZERO, GROUPS_COUNT, GROUPS_ZEROS_AT, GROUPS_INDEX_AT };
 
 enum { GROUPS_INDEXED_MAX = 4096, GROUPS_COLUMNS_MAX = 1 << 24 };
