@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Checkpoints whose modules are stored as integer codes: as packed.py, whose commands these are, with cases of its own.
+"""Checkpoints whose modules are stored as integer codes: writes them, the numbers that they stand for, and the reference's files.
+
+usage: packed_int.py sources WORK MODEL [CASE...]  WORK/CASE/src: the checkpoint; WORK/CASE/values.safetensors: every weight as F32
+       packed_int.py refer WORK [CASE...]          WORK/CASE/ref/OUTTYPE[-TYPE].gguf where the reference's converter takes such a checkpoint
+       packed_int.py compare WORK [CASE...]        WORK/CASE/our.safetensors with values.safetensors, bit by bit; TAP
 
 The numbers come from the library that owns the layout (compressed-tensors, bitsandbytes, MLX; PYTHONPATH leads to them) where it runs on a
 processor; GPTQ's and AWQ's from torch in the order of their operations, and the reference's converter is a second witness for GPTQ."""
@@ -302,7 +306,6 @@ def refer(work, names):
 
 
 def compare(work, names):
-    """WORK/CASE/our.safetensors with WORK/CASE/values.safetensors."""
     for name in names:
         ours = f"{work}/{name}/our.safetensors"
         if os.path.exists(ours):
