@@ -24,6 +24,10 @@ void source_close(struct source *s); /* NULL is allowed */
 /* Makes `owner` close `made`, a source that reads from it. */
 void source_adopt(struct source *owner, struct source *made);
 
+/* A matrix of rows x cols units of `unit` bytes, none of them 0, at an offset of `from`, read column by column: as its transpose would
+ * lie in a file. `from` closes it. The caller has checked that rows * cols * unit bytes are there. */
+struct source *source_turned(struct source *from, uint64_t offset, uint64_t rows, uint64_t cols, uint32_t unit);
+
 /* Reads exactly n bytes; fewer there are is HEFT_E_TRUNCATED, told with the offset. */
 int source_read(struct source *s, uint64_t offset, void *buf, size_t n, struct heft_err *err);
 /* Reads up to n bytes: fewer only where the source ends. How many, or -1. */

@@ -70,14 +70,13 @@ static uint8_t *scratch_bytes(struct packed_scratch *s, size_t n)
 	return s->bytes;
 }
 
-static int read_plane(const struct heft_model *m, const struct heft_tensor *t, int p, uint64_t lo, uint64_t hi, uint8_t *dst,
-		      struct heft_err *err)
+int packed_read_plane(const struct heft_model *m, const struct heft_tensor *t, int p, uint64_t offset, void *dst, size_t n, struct heft_err *err)
 {
-	uint64_t bytes = t->enc->plane[p].bytes, begin;
+	uint64_t begin;
 	struct source *src = model_extent(m, &t->plane[p], &begin);
 	struct heft_err why;
 
-	if (source_read(src, begin + lo * bytes, dst, (size_t)((hi - lo) * bytes), &why))
+	if (source_read(src, begin + offset, dst, n, &why))
 		return heft_fail(err, why.code, "tensor '%s' (%s): %s", t->name, t->enc->plane[p].name, why.text);
 	return 0;
 }
@@ -97,11 +96,13 @@ static int read_piece(const struct heft_model *m, const struct heft_tensor *t, u
 	}
 	at = scratch_bytes(s, total);
 	for (int p = 0; p < t->n_planes; p++) {
-		if (read_plane(m, t, p, lo[p], hi[p], at, err))
+		uint64_t bytes = t->enc->plane[p].bytes;
+
+		if (packed_read_plane(m, t, p, lo[p] * bytes, at, (size_t)((hi[p] - lo[p]) * bytes), err))
 			return -1;
 		x->unit[p] = lo[p];
 		x->bytes[p] = at;
-		at += (hi[p] - lo[p]) * t->enc->plane[p].bytes;
+		at += (hi[p] - lo[p]) * bytes;
 	}
 	return 0;
 }

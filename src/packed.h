@@ -108,6 +108,7 @@ struct packed_module {
 	const struct heft_model *model;
 	struct arena *arena;
 	/* filled by the layout's fit() */
+	struct source *made[PACKED_PARTS]; /* where a part's bytes are read instead of where they stand, as many; NULL: there */
 	struct packed kind;    /* zeroed before */
 	int rank;
 	uint64_t dim[HEFT_MAX_RANK];
@@ -134,6 +135,9 @@ int packed_split_factors(struct family *f, const struct heft_model *m, struct ar
 
 /* ---- for the layouts ---- */
 
+/* n bytes of plane p, from its byte `offset` on: for strip(). */
+int packed_read_plane(const struct heft_model *m, const struct heft_tensor *t, int p, uint64_t offset, void *dst, size_t n, struct heft_err *err);
+
 /* Rows and columns of the last two dimensions (a vector is one row), and how many such matrices there are. */
 struct packed_shape {
 	uint64_t matrices, rows, cols;
@@ -141,6 +145,10 @@ struct packed_shape {
 struct packed_shape packed_shape(int rank, const uint64_t *dim);
 bool packed_is(const struct heft_tensor *t, const char *encodings); /* "f32 f16 bf16": t's is one of them */
 const char *packed_dims(const struct heft_tensor *t, struct arena *a); /* "F32 [5, 56]", for messages */
+/* Reads all of a tensor that is read while joining, no stream, as its bytes are. */
+int packed_bytes(const struct packed_module *m, const struct heft_tensor *t, void *dst, struct heft_err *err);
+/* Part i is a matrix of rows x cols units of `unit` bytes (all of it), whose columns are what the plane wants as rows. */
+int packed_turn(struct packed_module *m, int i, uint64_t rows, uint64_t cols, uint32_t unit, struct heft_err *err);
 /* Reads a small tensor (at most n numbers, floats of any kind, no stream) while joining. */
 int packed_small(const struct packed_module *m, const struct heft_tensor *t, float *dst, size_t n, struct heft_err *err);
 

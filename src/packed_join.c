@@ -42,8 +42,7 @@ struct join {
 	bool *gone;               /* of each tensor: a part of something joined */
 	bool joined_any;
 	struct packed_config config;
-	const struct packed **kind;
-	size_t n_kinds, kind_cap;
+	struct map kinds;         /* by their encoding's name -> struct packed */
 	struct sink *sink;
 	struct heft_err *err;
 };
@@ -69,20 +68,41 @@ const char *packed_dims(const struct heft_tensor *t, struct arena *a)
 	return arena_printf(a, "%s]", s);
 }
 
+int packed_bytes(const struct packed_module *m, const struct heft_tensor *t, void *dst, struct heft_err *err)
+{
+	uint64_t begin;
+	struct source *src = model_extent(m->model, &t->plane[0], &begin);
+
+	if (source_is_stream(src))
+		return heft_fail(err, HEFT_E_OPTION, "tensor '%s' must be read before the weights, which a stream does not allow: give a file", t->name);
+	return source_read(src, begin, dst, (size_t)t->plane[0].size, err);
+}
+
 int packed_small(const struct packed_module *m, const struct heft_tensor *t, float *dst, size_t n, struct heft_err *err)
 {
 	uint8_t bytes[512];
 	const void *plane[1] = { bytes };
-	uint64_t begin;
-	struct source *src = model_extent(m->model, &t->plane[0], &begin);
 
 	if (heft_tensor_count(t) > n || t->plane[0].size > sizeof bytes || !t->enc->decode)
 		return heft_fail(err, HEFT_E_SHAPE, "tensor '%s': %s is more than at most %zu numbers", t->name, packed_dims(t, m->arena), n);
-	if (source_is_stream(src))
-		return heft_fail(err, HEFT_E_OPTION, "tensor '%s' must be read before the weights, which a stream does not allow: give a file", t->name);
-	if (source_read(src, begin, bytes, (size_t)t->plane[0].size, err))
+	if (packed_bytes(m, t, bytes, err))
 		return -1;
 	quant_decoder(t->enc)(plane, dst, (size_t)heft_tensor_count(t));
+	return 0;
+}
+
+int packed_turn(struct packed_module *m, int i, uint64_t rows, uint64_t cols, uint32_t unit, struct heft_err *err)
+{
+	const struct heft_tensor *t = m->part[i];
+	uint64_t begin, size;
+	struct source *src = model_extent(m->model, &t->plane[0], &begin);
+
+	if (source_is_stream(src))
+		return heft_fail(err, HEFT_E_OPTION, "tensor '%s' is packed along its columns, which a stream does not allow to read: give a file", t->name);
+	if (!rows || !cols || __builtin_mul_overflow(rows, cols, &size) || __builtin_mul_overflow(size, unit, &size) || size != t->plane[0].size)
+		return heft_fail(err, HEFT_E_SHAPE, "tensor '%s': %s is no matrix of %" PRIu64 " x %" PRIu64 " units of %u bytes", t->name,
+				 packed_dims(t, m->arena), rows, cols, unit);
+	m->made[i] = source_turned(src, begin, rows, cols, unit);
 	return 0;
 }
 
@@ -128,15 +148,16 @@ static bool same_kind(const struct packed *a, const struct packed *b)
 
 static const struct packed *intern(struct join *j, const struct packed *k)
 {
+	bool found;
+	struct map_slot *slot = map_put(&j->kinds, k->enc.name, strlen(k->enc.name), &found);
 	struct packed *copy;
 
-	for (size_t i = 0; i < j->n_kinds; i++)
-		if (same_kind(j->kind[i], k))
-			return j->kind[i];
+	if (found && same_kind(slot->value.p, k))
+		return slot->value.p;
 	copy = arena_alloc(j->model->arena, sizeof *copy);
 	*copy = *k;
-	j->kind = arena_grow(j->model->arena, j->kind, &j->kind_cap, j->n_kinds + 1, sizeof *j->kind);
-	return j->kind[j->n_kinds++] = copy;
+	slot->value.p = copy;
+	return copy;
 }
 
 /* Has the part that a plane comes from exactly the bytes that its geometry asks for? */
@@ -171,6 +192,8 @@ static int make_tensor(struct join *j, const struct packed_layout *l, const stru
 		if (check_plane(l, m, i, err))
 			return -1;
 		t.plane[x->plane] = m->part[i]->plane[0];
+		if (m->made[i])
+			t.plane[x->plane].made = m->made[i];
 		if (x->plane == 0)
 			at = (size_t)(m->part[i] - j->model->tensor);
 	}
@@ -270,20 +293,20 @@ static int tell_alone(struct join *j, const struct heft_tensor *t)
 	return tell(j, t, &e);
 }
 
-static bool is_fp8(const struct heft_tensor *t)
+static bool is_codes(const struct heft_tensor *t)
 {
-	return t->rank >= 2 && (!strcmp(t->enc->name, "f8_e4m3") || !strcmp(t->enc->name, "f8_e5m2"));
+	return t->rank >= 2 && (packed_is(t, "f8_e4m3 f8_e5m2") || (packed_is(t, "i8 u8 i32 u32") && ends_with(t->name, strlen(t->name), ".weight")));
 }
 
-/* Where others have scales, a weight of 8-bit floats without one is broken: its scale is lost. */
+/* Where others have scales, a weight of 8-bit floats or integers without one is broken: its scale is lost. */
 static int tell_unscaled(struct join *j, const struct heft_tensor *t)
 {
 	struct heft_err e;
 
-	if (!is_fp8(t) || !j->joined_any)
+	if (!is_codes(t) || !j->joined_any)
 		return 0;
-	heft_fail(&e, HEFT_E_TENSOR_MISSING, "'%s' is %s, and no scale of it is there ('%s_scale', '%s_scale_inv'), as other weights have", t->name,
-		  t->enc->name, t->name, t->name);
+	heft_fail(&e, HEFT_E_TENSOR_MISSING, "'%s' is %s, and no scale of it is there ('%s_scale', '%s_scale_inv', '%.*ss'), as other weights have",
+		  t->name, t->enc->name, t->name, t->name, (int)strlen(t->name) - 6, t->name);
 	return tell(j, t, &e);
 }
 
@@ -318,6 +341,14 @@ static int judge_rest(struct join *j)
 
 /* ---- all ---- */
 
+static bool has_own_part(const struct packed_layout *l, const char *name, size_t n)
+{
+	for (const struct packed_part *p = l->part; p->suffix; p++)
+		if ((p == l->part || (p->use & PACKED_OWN)) && ends_with(name, n, p->suffix))
+			return true;
+	return false;
+}
+
 /* Most checkpoints have nothing to join: no part of any layout tells of one. */
 static bool any_telling(const struct heft_model *m)
 {
@@ -325,7 +356,7 @@ static bool any_telling(const struct heft_model *m)
 		size_t n = strlen(m->tensor[i].name);
 
 		for (size_t k = 0; layouts[k]; k++)
-			if (ends_with(m->tensor[i].name, n, layouts[k]->part[0].suffix))
+			if (has_own_part(layouts[k], m->tensor[i].name, n))
 				return true;
 		for (size_t k = 0; unused[k]; k++)
 			if (ends_with(m->tensor[i].name, n, unused[k]))
@@ -345,6 +376,7 @@ int packed_join(struct heft_model *m, struct sink *sink, struct heft_err *err)
 	doc = packed_config_find(&j.config, m);
 	j.gone = arena_array(m->arena, m->n_tensors, sizeof *j.gone);
 	map_init(&j.by_name);
+	map_init(&j.kinds);
 	for (size_t i = 0; i < m->n_tensors; i++) {
 		bool found;
 
@@ -352,6 +384,7 @@ int packed_join(struct heft_model *m, struct sink *sink, struct heft_err *err)
 	}
 	rc = join_modules(&j) || judge_rest(&j) ? -1 : 0;
 	map_release(&j.by_name);
+	map_release(&j.kinds);
 	json_free(doc);
 	return rc;
 }

@@ -3,7 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 
 model "$dir/moe" mixtral-narrow shards=3
-for src in "$kjv" "$dir/moe"; do
+model "$dir/fp8" llama hidden=320 ffn=448 head_dim=80 layers=2 shards=2 fp8=1
+for src in "$kjv" "$dir/moe" "$dir/fp8"; do
 	for t in q4_k_m q2_k q6_k q5_1 q8_0 f16; do
 		rm -f "$dir"/*.gguf
 		for j in 1 2 7; do

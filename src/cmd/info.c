@@ -54,7 +54,7 @@ static void count_tensor(struct view *v, const struct heft_tensor *t)
 {
 	struct type_count *c = v->type;
 
-	while (c < v->type + v->n_types && c->enc != t->enc)
+	while (c < v->type + v->n_types && strcmp(heft_encoding_name(c->enc), heft_encoding_name(t->enc)))
 		c++;
 	if (c == v->type + sizeof v->type / sizeof *v->type)
 		return;

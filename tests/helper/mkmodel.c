@@ -1,7 +1,8 @@
 /*
  * mkmodel.c - writes checkpoints for tests, without Python: config.json, (sharded) safetensors, index.
  *
- * usage: mkmodel PRESET DIR [KEY=VALUE ...]     keys: the fields of struct shape, dtype=bf16|f16|f32|mixed, shards=N, sparse=1
+ * usage: mkmodel PRESET DIR [KEY=VALUE ...]     keys: the fields of struct shape, dtype=bf16|f16|f32|mixed, shards=N, sparse=1,
+ *                                               fp8=1: projections in F8_E4M3 with a scale per block of 128 x 128
  *
  * The bytes depend on the arguments alone: each tensor's numbers come from its name, by integer arithmetic and correctly rounded
  * float operations. Weights have a bell with a heavy tail, norms lie near 1. sparse=1 writes true headers and leaves the data to
@@ -72,7 +73,7 @@ static const struct preset {
 	{ "moe-256", QWEN3MOE, { 2048, 6144, 48, 32, 4, 128, 151936, 256, 768, 0, 0 } },
 };
 
-enum kind { MATRIX, NORM, BIAS };
+enum kind { MATRIX, NORM, BIAS, CODES, SCALES };
 
 struct tensor {
 	char name[96];
@@ -87,7 +88,7 @@ struct model {
 	const char *dir, *dtype;
 	const struct family_row *family;
 	struct shape shape;
-	long shards, sparse;
+	long shards, sparse, fp8;
 	struct tensor *tensor;
 	size_t n, cap;
 };
@@ -118,6 +119,8 @@ static float bell(uint64_t r)
 static float value(enum kind kind, uint64_t seed, uint64_t i)
 {
 	float b = bell(mix(seed + i * 0x9e3779b97f4a7c15u));
+	if (kind == SCALES)
+		return 0.0001f + (b < 0 ? -b : b) * 0.0001f;
 	return kind == NORM ? 1.0f + b * 0.05f : kind == BIAS ? b * 0.1f : b * 0.02f;
 }
 
@@ -157,13 +160,20 @@ static uint64_t hash_name(const char *s, uint64_t seed)
 
 static const char *dtype_of(const struct model *m, enum kind kind, const char *name)
 {
-	if (!strcmp(m->dtype, "f32"))
+	if (kind == CODES)
+		return "F8_E4M3";
+	if (kind == SCALES || !strcmp(m->dtype, "f32"))
 		return "F32";
 	if (!strcmp(m->dtype, "f16"))
 		return "F16";
 	if (!strcmp(m->dtype, "mixed"))
 		return kind == NORM ? "F32" : strstr(name, "k_proj") ? "F16" : "BF16";
 	return "BF16";
+}
+
+static uint64_t size_of(const struct tensor *t)
+{
+	return t->kind == CODES ? 1 : strcmp(t->dtype, "F32") ? 2 : 4;
 }
 
 __attribute__((format(printf, 5, 6)))
@@ -186,7 +196,21 @@ static void add(struct model *m, enum kind kind, uint64_t rows, uint64_t cols, c
 	t->dim[0] = rows ? rows : cols;
 	t->dim[1] = cols;
 	t->dtype = dtype_of(m, kind, t->name);
-	t->bytes = (rows ? rows : 1) * cols * (strcmp(t->dtype, "F32") ? 2 : 4);
+	t->bytes = (rows ? rows : 1) * cols * size_of(t);
+}
+
+/* A projection: one tensor, or codes and scales. */
+__attribute__((format(printf, 4, 5)))
+static void add_linear(struct model *m, uint64_t rows, uint64_t cols, const char *fmt, ...)
+{
+	char name[80];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(name, sizeof(name), fmt, ap);
+	va_end(ap);
+	add(m, m->fp8 ? CODES : MATRIX, rows, cols, "%s", name);
+	if (m->fp8)
+		add(m, SCALES, (rows + 127) / 128, (cols + 127) / 128, "%s_scale_inv", name);
 }
 
 static void add_attention(struct model *m, long l)
@@ -195,11 +219,11 @@ static void add_attention(struct model *m, long l)
 	const struct shape *s = &m->shape;
 	for (int i = 0; i < 3; i++) {
 		uint64_t rows = (uint64_t)((i ? s->kv_heads : s->heads) * s->head_dim);
-		add(m, MATRIX, rows, (uint64_t)s->hidden, "model.layers.%ld.self_attn.%s.weight", l, part[i]);
+		add_linear(m, rows, (uint64_t)s->hidden, "model.layers.%ld.self_attn.%s.weight", l, part[i]);
 		if (m->family->qkv_bias)
 			add(m, BIAS, 0, rows, "model.layers.%ld.self_attn.%s.bias", l, part[i]);
 	}
-	add(m, MATRIX, (uint64_t)s->hidden, (uint64_t)(s->heads * s->head_dim), "model.layers.%ld.self_attn.o_proj.weight", l);
+	add_linear(m, (uint64_t)s->hidden, (uint64_t)(s->heads * s->head_dim), "model.layers.%ld.self_attn.o_proj.weight", l);
 	if (m->family->qk_norm) {
 		add(m, NORM, 0, (uint64_t)s->head_dim, "model.layers.%ld.self_attn.q_norm.weight", l);
 		add(m, NORM, 0, (uint64_t)s->head_dim, "model.layers.%ld.self_attn.k_norm.weight", l);
@@ -208,9 +232,9 @@ static void add_attention(struct model *m, long l)
 
 static void add_ffn(struct model *m, const char *prefix, const char *gate, const char *up, const char *down, long ffn)
 {
-	add(m, MATRIX, (uint64_t)ffn, (uint64_t)m->shape.hidden, "%s.%s.weight", prefix, gate);
-	add(m, MATRIX, (uint64_t)ffn, (uint64_t)m->shape.hidden, "%s.%s.weight", prefix, up);
-	add(m, MATRIX, (uint64_t)m->shape.hidden, (uint64_t)ffn, "%s.%s.weight", prefix, down);
+	add_linear(m, (uint64_t)ffn, (uint64_t)m->shape.hidden, "%s.%s.weight", prefix, gate);
+	add_linear(m, (uint64_t)ffn, (uint64_t)m->shape.hidden, "%s.%s.weight", prefix, up);
+	add_linear(m, (uint64_t)m->shape.hidden, (uint64_t)ffn, "%s.%s.weight", prefix, down);
 }
 
 static void add_layer(struct model *m, long l)
@@ -302,6 +326,8 @@ static void write_config(const struct model *m)
 		fprintf(f, "  \"%s\": %ld,\n", m->family - families == MIXTRAL ? "num_local_experts" : "num_experts", s->experts);
 	if (m->family - families == QWEN3MOE)
 		fprintf(f, "  \"moe_intermediate_size\": %ld,\n", s->moe_ffn);
+	if (m->fp8)
+		fprintf(f, "  \"quantization_config\": {\"quant_method\": \"fp8\", \"weight_block_size\": [128, 128]},\n");
 	fprintf(f, "  \"max_position_embeddings\": 131072,\n  %s,\n", m->family->more);
 	fprintf(f, "  \"tie_word_embeddings\": %s,\n  \"vocab_size\": %ld\n}\n", s->tie ? "true" : "false", s->vocab);
 	finish(f);
@@ -323,11 +349,13 @@ static void write_index(const struct model *m, uint64_t total)
 static void write_data(FILE *f, const struct tensor *t, uint64_t seed)
 {
 	unsigned char buf[1 << 15];
-	size_t size = strcmp(t->dtype, "F32") ? 2 : 4, n = 0;
+	size_t size = size_of(t), n = 0;
 	uint64_t base = hash_name(t->name, seed);
 	for (uint64_t i = 0; i < t->bytes / size; i++) {
 		float v = value(t->kind, base, i);
-		if (size == 4) {
+		if (size == 1) {
+			buf[n] = (unsigned char)(mix(base + i) % 0x7f + (mix(base + i) >> 56 & 0x80)); /* any number but NaN */
+		} else if (size == 4) {
 			memcpy(buf + n, &v, 4);
 		} else {
 			uint16_t h = t->dtype[0] == 'F' ? to_f16(v) : to_bf16(v);
@@ -402,6 +430,7 @@ static const struct field {
 #define F(x) { #x, offsetof(struct model, shape.x) }
 	F(hidden), F(ffn), F(layers), F(heads), F(kv_heads), F(head_dim), F(vocab), F(experts), F(moe_ffn), F(tie), F(seed),
 	{ "shards", offsetof(struct model, shards) }, { "sparse", offsetof(struct model, sparse) },
+	{ "fp8", offsetof(struct model, fp8) },
 };
 
 static bool set_field(struct model *m, const char *arg)

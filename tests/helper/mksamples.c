@@ -163,18 +163,18 @@ static const struct sample samples[] = {
 	{ "bad-E216-deep.safetensors", "250 brackets", "" }, /* replaced below */
 
 	/* ---- quantized modules ---- */
-	{ "good-fp8-block.safetensors", "8-bit floats and the scale of their block", "J:{" FP8("[0,4]") "," T("m.weight_scale_inv", "F32", "[1,1]", "[4,8]") "} " ONES_F8 " " ONE_F32 },
-	{ "good-nvfp4.safetensors", "4-bit floats, a scale, a factor", "J:{" NVFP4 "," T("m.weight_scale_2", "F32", "[]", "[9,13]") "} " EIGHT " b56 " ONE_F32 },
-	{ "good-mxfp4-blocks.safetensors", "4-bit floats of experts", "J:{" T("e_blocks", "U8", "[1,1,1,16]", "[0,16]") "," T("e_scales", "U8", "[1,1,1]", "[16,17]") "} " EIGHT " " EIGHT " b127" },
-	{ "bad-E304-fp8-lone-scale.safetensors", "a scale without its weight", "J:{" T("m.weight_scale_inv", "F32", "[1,1]", "[0,4]") "} " ONE_F32 },
-	{ "bad-E304-fp8-no-scale.safetensors", "a weight of 8-bit floats without its scale, beside one that has it",
+	{ "good-packed-fp8-block.safetensors", "8-bit floats and the scale of their block", "J:{" FP8("[0,4]") "," T("m.weight_scale_inv", "F32", "[1,1]", "[4,8]") "} " ONES_F8 " " ONE_F32 },
+	{ "good-packed-nvfp4.safetensors", "4-bit floats, a scale, a factor", "J:{" NVFP4 "," T("m.weight_scale_2", "F32", "[]", "[9,13]") "} " EIGHT " b56 " ONE_F32 },
+	{ "good-packed-mxfp4-blocks.safetensors", "4-bit floats of experts", "J:{" T("e_blocks", "U8", "[1,1,1,16]", "[0,16]") "," T("e_scales", "U8", "[1,1,1]", "[16,17]") "} " EIGHT " " EIGHT " b127" },
+	{ "bad-E304-packed-fp8-lone-scale.safetensors", "a scale without its weight", "J:{" T("m.weight_scale_inv", "F32", "[1,1]", "[0,4]") "} " ONE_F32 },
+	{ "bad-E304-packed-fp8-no-scale.safetensors", "a weight of 8-bit floats without its scale, beside one that has it",
 	  "J:{" FP8("[0,4]") "," T("m.weight_scale_inv", "F32", "[1,1]", "[4,8]") "," T("n.weight", "F8_E4M3", "[2,2]", "[8,12]") "} " ONES_F8 " " ONE_F32 " " ONES_F8 },
-	{ "bad-E304-nvfp4-no-factor.safetensors", "4-bit floats without the factor of their scales", "J:{" NVFP4 "} " EIGHT " b56" },
-	{ "bad-E304-mxfp4-no-scales.safetensors", "blocks without scales", "J:{" T("e_blocks", "U8", "[1,1,1,16]", "[0,16]") "} " EIGHT " " EIGHT },
-	{ "bad-E206-fp8-scaled-f32.safetensors", "a scale whose weight is no 8-bit float", "J:{" T("m.weight", "F32", "[1]", "[0,4]") "," T("m.weight_scale", "F32", "[]", "[4,8]") "} " ONE_F32 " " ONE_F32 },
-	{ "bad-E207-fp8-scale-shape.safetensors", "scales of 3 x 3 for a weight of 2 x 2", "J:{" FP8("[0,4]") "," T("m.weight_scale_inv", "F32", "[3,3]", "[4,40]") "} " ONES_F8 " z36" },
-	{ "bad-E207-fp8-empty.safetensors", "a weight of no rows with a scale", "J:{" T("m.weight", "F8_E4M3", "[0,2]", "[0,0]") "," T("m.weight_scale_inv", "F32", "[0,1]", "[0,0]") "}" },
-	{ "bad-E207-nvfp4-scale-shape.safetensors", "one scale for 32 numbers of a kind that has one for 16",
+	{ "bad-E304-packed-nvfp4-no-factor.safetensors", "4-bit floats without the factor of their scales", "J:{" NVFP4 "} " EIGHT " b56" },
+	{ "bad-E304-packed-mxfp4-no-scales.safetensors", "blocks without scales", "J:{" T("e_blocks", "U8", "[1,1,1,16]", "[0,16]") "} " EIGHT " " EIGHT },
+	{ "bad-E206-packed-fp8-scaled-f32.safetensors", "a scale whose weight is no 8-bit float", "J:{" T("m.weight", "F32", "[1]", "[0,4]") "," T("m.weight_scale", "F32", "[]", "[4,8]") "} " ONE_F32 " " ONE_F32 },
+	{ "bad-E207-packed-fp8-scale-shape.safetensors", "scales of 3 x 3 for a weight of 2 x 2", "J:{" FP8("[0,4]") "," T("m.weight_scale_inv", "F32", "[3,3]", "[4,40]") "} " ONES_F8 " z36" },
+	{ "bad-E207-packed-fp8-empty.safetensors", "a weight of no rows with a scale", "J:{" T("m.weight", "F8_E4M3", "[0,2]", "[0,0]") "," T("m.weight_scale_inv", "F32", "[0,1]", "[0,0]") "}" },
+	{ "bad-E207-packed-nvfp4-scale-shape.safetensors", "one scale for 32 numbers of a kind that has one for 16",
 	  "J:{" T("m.weight", "U8", "[1,16]", "[0,16]") "," T("m.weight_scale", "F8_E4M3", "[1,1]", "[16,17]") "," T("m.weight_scale_2", "F32", "[]", "[17,21]") "} " EIGHT " " EIGHT " b56 " ONE_F32 },
 
 	/* ---- directories ---- */

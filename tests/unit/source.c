@@ -192,6 +192,77 @@ static void memory(void)
 	source_close(s);
 }
 
+/* ---- turned matrices ---- */
+
+enum { TURN_AT = 5, TURN_UNIT = 4 };
+
+struct turning {
+	struct source *source;
+	uint64_t rows, cols;
+	unsigned seed;
+	int wrong;
+};
+
+/* The byte that a transpose has. */
+static unsigned char turned_byte(const struct turning *x, uint64_t at)
+{
+	uint64_t col = at / TURN_UNIT / x->rows, row = at / TURN_UNIT % x->rows;
+
+	return byte_at(TURN_AT + (row * x->cols + col) * TURN_UNIT + at % TURN_UNIT);
+}
+
+static void *read_turned(void *arg)
+{
+	struct turning *x = arg;
+	uint64_t size = x->rows * x->cols * TURN_UNIT;
+	unsigned char buf[5000];
+	struct heft_err err;
+
+	for (int i = 0; i < 200; i++) {
+		uint64_t at = (x->seed = x->seed * 1664525 + 1013904223) % size;
+		int64_t n = source_read_some(x->source, at, buf, 1 + x->seed % sizeof buf, &err);
+
+		x->wrong += n < 1 || (uint64_t)n > size - at;
+		for (int64_t k = 0; k < n; k++)
+			x->wrong += buf[k] != turned_byte(x, at + (uint64_t)k);
+	}
+	return NULL;
+}
+
+static void turned(uint64_t rows, uint64_t cols)
+{
+	size_t n = TURN_AT + rows * cols * TURN_UNIT;
+	unsigned char *p = malloc(n);
+	struct turning x[3];
+	pthread_t thread[3];
+	struct source *from, *s;
+
+	for (size_t i = 0; i < n; i++)
+		p[i] = byte_at(i);
+	from = source_memory(p, n, "memory");
+	s = source_turned(from, TURN_AT, rows, cols, TURN_UNIT);
+	for (unsigned i = 0; i < 3; i++) {
+		x[i] = (struct turning){ s, rows, cols, i + 1, 0 };
+		pthread_create(&thread[i], NULL, read_turned, &x[i]);
+	}
+	for (int i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+	is_int(x[0].wrong + x[1].wrong + x[2].wrong, 0, "a turned matrix of %d x %d, read by three threads", (int)rows, (int)cols);
+	source_close(from);
+	free(p);
+}
+
+static void turned_short(void)
+{
+	struct heft_err err = { 0 };
+	struct source *from = source_memory("0123456789abcde", 15, "memory"), *s = source_turned(from, 0, 2, 2, 4);
+	char buf[16];
+
+	ok(source_read(s, 0, buf, 8, &err) && err.code == HEFT_E_TRUNCATED, "a turned matrix whose last byte is missing");
+	is_int(source_read_some(s, 16, buf, 1, &err), 0, "behind its end is nothing");
+	source_close(from);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN); /* writers whose reader has seen enough */
@@ -200,5 +271,9 @@ int main(void)
 	stream_by_threads();
 	files();
 	memory();
+	turned(1, 1);
+	turned(7, 300);
+	turned(3000, 500);
+	turned_short();
 	return done();
 }
