@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../base/json.h"
+#include "../base/mount.h"
 #include "model.h"
 
 enum { JSON_LIMIT = 64 << 20 };
@@ -50,7 +51,7 @@ void check_companions(struct check *c, const char *dir)
 		const char *path = path_join(c->model->arena, dir, f->name);
 		struct heft_err err = { 0 };
 
-		if (!access(path, F_OK) || errno != ENOENT) {
+		if (path_kind(path) != PATH_NONE || errno != ENOENT) {
 			if (look_at(f, path, &err))
 				model_tell_error(&c->sink, &err, path);
 		} else if (f->needed && !gguf) {

@@ -11,8 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../base/source.h"
+#include "../base/mount.h"
+#include "../base/unpack.h"
 #include "../formats/format.h"
+#include "archive.h"
 #include "packed.h"
 
 #define DEFAULT_SPOOL ((uint64_t)256 << 20)
@@ -52,6 +54,21 @@ struct source *model_extent(const struct heft_model *m, const struct heft_extent
 	return x->made ? x->made : m->file[x->file].source;
 }
 
+struct source *model_stream(const struct heft_model *m)
+{
+	struct source *stream = NULL;
+	uint64_t begin;
+
+	for (size_t i = 0; i < m->n_files; i++) {
+		struct source *s = source_stream_of(m->file[i].source, &begin);
+
+		if (!s || (stream && s != stream))
+			return NULL;
+		stream = s;
+	}
+	return stream;
+}
+
 void heft_close(struct heft_model *m)
 {
 	struct arena *a;
@@ -60,6 +77,7 @@ void heft_close(struct heft_model *m)
 		return;
 	for (size_t i = 0; i < m->n_files; i++)
 		source_close(m->file[i].source);
+	archive_close(m->archive);
 	a = m->arena;
 	arena_free(a);
 }
@@ -195,9 +213,30 @@ static void forget_split_keys(struct heft_model *m)
 
 /* ---- all files ---- */
 
+static uint64_t spool_of(const struct opening *o)
+{
+	return o->options->spool ? o->options->spool : DEFAULT_SPOOL;
+}
+
+/* A compressed file is read as what is in it. Takes over src. */
+static struct source *unpacked(struct opening *o, struct source *src)
+{
+	uint8_t head[16];
+	int64_t n;
+
+	if (src && source_is_packed(src))
+		return src;
+	n = src ? source_peek(src, head, sizeof head, o->err) : -1;
+
+	if (n >= 0)
+		return packing_of(head, (size_t)n) == PACKING_FILE ? archive_unpack(src, spool_of(o), o->err) : src;
+	source_close(src);
+	return NULL;
+}
+
 static int open_path(struct opening *o, const char *path)
 {
-	struct source *src = source_unpacked(source_open(path, o->err), o->err);
+	struct source *src = unpacked(o, source_unpacked(source_open(path, o->err), o->err));
 	struct format_listing l;
 	struct heft_model *m = o->model;
 
@@ -241,12 +280,12 @@ static int open_files(struct opening *o)
 	return 0;
 }
 
-static int open_stream(struct opening *o)
+static int open_stream(struct opening *o, struct source *src)
 {
-	uint64_t spool = o->options->spool ? o->options->spool : DEFAULT_SPOOL, count = 1;
-	struct source *src = source_stream(STDIN_FILENO, "-", spool, o->err);
+	uint64_t count = 1;
 	struct format_listing l;
 
+	src = unpacked(o, src);
 	if (!src)
 		return -1;
 	o->set.single = "-";
@@ -371,19 +410,66 @@ static void name_model(struct opening *o)
 	m->dir = o->options->config_dir ? arena_strdup(m->arena, o->options->config_dir) : o->set.dir;
 }
 
+static int read_header(struct source *src, struct heft_err *err)
+{
+	struct arena *a = arena_new();
+	struct sink sink = { .err = err };
+	struct format_listing l;
+	const struct format *f = recognise(src, err);
+	int rc = f ? f->list(&l, src, a, &sink, err) : -1;
+
+	arena_free(a);
+	return rc;
+}
+
+/* Where the path is an archive with a model in it, o->model->archive. Else *src is the stream, for standard input. */
+static int open_archive(struct opening *o, struct source **src)
+{
+	struct heft_model *m = o->model;
+	struct archive_options options = { spool_of(o), o->options->config_dir != NULL, read_header };
+	bool stream = !strcmp(m->path, "-");
+	int is;
+
+	*src = NULL;
+	if (!stream && path_kind(m->path) != PATH_FILE)
+		return 0;
+	*src = stream ? source_stream(STDIN_FILENO, "-", spool_of(o), o->err) : source_unpacked(source_open(m->path, o->err), o->err);
+	if (!*src)
+		return -1;
+	is = source_is_packed(*src) ? 0 : archive_probe(*src, o->err);
+	if (is > 0)
+		return archive_open(&m->archive, *src, m->path, &options, o->err);
+	if (is < 0 || !stream) {
+		source_close(*src);
+		*src = NULL;
+	}
+	return is;
+}
+
+static int open_set(struct opening *o, const char *path)
+{
+	struct heft_model *m = o->model;
+
+	if (file_set_find(&o->set, path, &m->missing_shards, m->arena, &o->sink, o->err))
+		return -1;
+	o->shard_listed = arena_array(m->arena, o->set.index.n_shards + 1, sizeof *o->shard_listed);
+	return open_files(o);
+}
+
 static int open_all(struct opening *o)
 {
 	struct heft_model *m = o->model;
-	int rc;
+	struct source *stream;
 
-	if (!strcmp(m->path, "-")) {
-		rc = open_stream(o);
-	} else {
-		rc = file_set_find(&o->set, m->path, &m->missing_shards, m->arena, &o->sink, o->err);
-		o->shard_listed = arena_array(m->arena, o->set.index.n_shards + 1, sizeof *o->shard_listed);
-		rc = rc || open_files(o) ? -1 : 0;
+	if (open_archive(o, &stream))
+		return -1;
+	if (m->archive ? open_set(o, archive_dir(m->archive)) : stream ? open_stream(o, stream) : open_set(o, m->path)) {
+		if (o->err->code == HEFT_E_SHARD_MISSING && archive_ended_early(m->archive))
+			return heft_fail(o->err, HEFT_E_SPOOL,
+					 "%s: further parts come behind more bytes of the first ones than --spool allows: raise --spool, or save the archive to a file first", m->path);
+		return -1;
 	}
-	if (rc || join(o))
+	if (join(o))
 		return -1;
 	name_model(o);
 	return packed_join(m, &o->sink, o->err);
