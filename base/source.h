@@ -35,6 +35,18 @@ struct source *source_range(struct source *of, uint64_t offset, uint64_t size, c
 /* Its first n bytes are these (borrowed): they are not read from `of`. */
 void source_range_head(struct source *range, const void *head, size_t n);
 void source_close(struct source *s); /* NULL is allowed */
+
+/* Numbers that lie in `from` at a distance of step[i] bytes along each dimension. Whoever makes one has checked that all of them lie in
+ * it and that their bytes can be counted in 64 bits. */
+struct source_grid {
+	uint64_t offset;  /* of the first number */
+	uint32_t item;    /* bytes of a number: at most 16 */
+	bool turned;      /* the other byte order */
+	int rank;
+	uint64_t dim[HEFT_MAX_RANK], step[HEFT_MAX_RANK]; /* outermost first */
+};
+struct source *source_strided(struct source *from, const struct source_grid *grid);
+
 /* Makes `owner` close `made`, a source that reads from it. */
 void source_adopt(struct source *owner, struct source *made);
 

@@ -124,20 +124,37 @@ static char *stem_of_archive(const struct archive *ar)
 	return s;
 }
 
+static bool is_array(const struct entry *e)
+{
+	size_t n = strlen(e->name);
+
+	return n > 4 && !strcmp(e->name + n - 4, ".npy");
+}
+
+static bool only_arrays(const struct archive *ar)
+{
+	for (size_t i = 0; i < ar->n; i++)
+		if (!is_array(entry_at(ar, i)))
+			return false;
+	return ar->n > 0;
+}
+
+/* The folders of an .npz are parts of its arrays' names. */
 static int choose_folder(struct archive *ar, struct heft_err *err)
 {
 	const struct entry *other, *e = highest(ar, is_config, &other);
 	const char *top = NULL;
 	size_t n;
 
+	ar->arrays = only_arrays(ar);
 	e = e ? e : highest(ar, is_weights, &other);
 	if (!e && ar->nested)
 		return heft_fail(err, HEFT_E_ARCHIVE, "%s: holds another archive, '%s': unpack it, heft reads one archive deep", ar->path, ar->nested);
 	if (!e)
 		return heft_fail(err, HEFT_E_MAGIC, "%s: no file in it holds weights that heft knows", ar->path);
-	if (other)
+	if (other && !ar->arrays)
 		return heft_fail(err, HEFT_E_OPEN, "%s: holds several models, '%s' and '%s': unpack it and name one", ar->path, e->name, other->name);
-	n = folder_length(e->name);
+	n = ar->arrays ? 0 : folder_length(e->name);
 	if (!n)
 		top = stem_of_archive(ar);
 	for (size_t i = 0; i < ar->n; i++)
@@ -289,6 +306,32 @@ static int list_stream(struct archive *ar, struct heft_err *err)
 }
 
 /* ---- all of it ---- */
+
+static int by_string(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char *const *archive_arrays(const struct archive *ar, size_t *n)
+{
+	const char **path;
+
+	if (!ar || !ar->arrays)
+		return NULL;
+	path = arena_array(ar->arena, ar->n, sizeof *path);
+	for (size_t i = 0; i < ar->n; i++)
+		path[i] = path_join(ar->arena, ar->path, ar->file[i]->name);
+	qsort(path, ar->n, sizeof *path, by_string);
+	*n = ar->n;
+	return path;
+}
+
+const char *archive_array_name(const struct archive *ar, const char *path)
+{
+	const char *name = path + strlen(ar->dir) + 1;
+
+	return arena_memdup(ar->arena, name, strlen(name) - strlen(".npy"));
+}
 
 bool archive_ended_early(const struct archive *ar)
 {

@@ -28,6 +28,9 @@ int archive_probe(struct source *src, struct heft_err *err);
 int archive_open(struct archive **out, struct source *src, const char *path, const struct archive_options *o, struct heft_err *err);
 void archive_close(struct archive *ar); /* NULL is allowed */
 const char *archive_dir(const struct archive *ar); /* the path of the folder in it that holds the model */
+/* Its arrays, where it holds nothing but arrays (an .npz); NULL otherwise. Their names: what stands before ".npy", folders and all. */
+const char *const *archive_arrays(const struct archive *ar, size_t *n);
+const char *archive_array_name(const struct archive *ar, const char *path);
 bool archive_ended_early(const struct archive *ar); /* standard input: what may lie behind the weights was not seen */
 
 /* The unpacked bytes of a compressed file: a stream. Takes over src, also where it fails. */

@@ -41,6 +41,7 @@ struct archive {
 	struct entry *current;        /* the weights that it stands at */
 	struct source *stream;        /* of weights that are packed */
 	uint64_t stream_size;         /* so far */
+	bool arrays;                  /* it holds nothing else */
 	bool live, early;             /* standard input; it was not seen to its end */
 };
 

@@ -44,7 +44,7 @@ static int look_at(const struct companion *f, const char *path, struct heft_err 
 
 void check_companions(struct check *c, const char *dir)
 {
-	bool gguf = !strcmp(c->model->format, "gguf");
+	bool gguf = model_speaks_gguf(c->model);
 
 	for (size_t i = 0; i < sizeof companions / sizeof *companions; i++) {
 		const struct companion *f = &companions[i];

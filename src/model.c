@@ -26,6 +26,7 @@ struct opening {
 	struct file_set set;
 	const struct format *format;
 	bool *shard_listed;      /* of the index */
+	bool arrays;             /* of an .npz */
 	size_t tensor_cap, file_cap;
 	struct sink sink;
 	struct heft_err *err;
@@ -52,6 +53,11 @@ struct source *model_extent(const struct heft_model *m, const struct heft_extent
 {
 	*begin = x->made ? 0 : x->offset;
 	return x->made ? x->made : m->file[x->file].source;
+}
+
+bool model_speaks_gguf(const struct heft_model *m)
+{
+	return !strcmp(m->format, "gguf") || !strcmp(m->format, "llama2c");
 }
 
 struct source *model_stream(const struct heft_model *m)
@@ -246,6 +252,8 @@ static int open_path(struct opening *o, const char *path)
 		source_close(src);
 		return -1;
 	}
+	if (o->arrays)
+		m->tensor[m->n_tensors - 1].name = archive_array_name(m->archive, path);
 	if (m->n_files == 1) {
 		m->kv = l.kv;
 		m->n_kv = l.n_kv;
@@ -449,7 +457,14 @@ static int open_archive(struct opening *o, struct source **src)
 static int open_set(struct opening *o, const char *path)
 {
 	struct heft_model *m = o->model;
+	const char *const *arrays = archive_arrays(m->archive, &o->set.n);
 
+	if (arrays) {
+		o->arrays = true;
+		o->set.path = (const char **)arrays;
+		o->set.single = m->path;
+		return open_files(o);
+	}
 	if (file_set_find(&o->set, path, &m->missing_shards, m->arena, &o->sink, o->err))
 		return -1;
 	o->shard_listed = arena_array(m->arena, o->set.index.n_shards + 1, sizeof *o->shard_listed);

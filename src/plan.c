@@ -4,6 +4,7 @@
 #include "plan.h"
 
 #include "../quant/quant.h"
+#include "model.h"
 #include "recipe.h"
 #include "target/target.h"
 
@@ -490,6 +491,8 @@ static int check_together(const struct build *b)
 		return heft_fail(b->err, HEFT_E_OPTION, "--leave-output-tensor and --output-tensor-type do not go together");
 	if (j->consume && j->vocab_only)
 		return heft_fail(b->err, HEFT_E_OPTION, "--consume and --vocab-only do not go together");
+	if (j->consume && b->plan->model->archive)
+		return heft_fail(b->err, HEFT_E_OPTION, "--consume removes files, not members of an archive");
 	for (size_t i = 0; j->consume && i < j->n_outputs; i++)
 		if (j->output[i].path && !strcmp(j->output[i].path, "-"))
 			return heft_fail(b->err, HEFT_E_OPTION, "--consume needs an output that is safe on disk: name a file with -o");
@@ -512,7 +515,7 @@ static int check_words(struct build *b)
 	if (j->via && !is_word(j->via, "auto") && !is_plain_float(j->via))
 		return heft_fail(b->err, HEFT_E_OPTION, "--via '%s': auto, bf16, f16 or f32", j->via);
 	b->keeps_names = target->keeps_names;
-	b->from_gguf = !strcmp(b->plan->model->format, "gguf");
+	b->from_gguf = model_speaks_gguf(b->plan->model);
 	b->auto_type = auto_type(b->plan->model);
 	b->via = is_word(j->via, "auto") ? b->auto_type : j->via;
 	if (named_encoding(b, "--output-tensor-type", j->output_tensor_type, &b->output_type) ||
