@@ -37,6 +37,8 @@ enum packing packing_of(const uint8_t *head, size_t n)
 		{ "\xfd" "7zXZ\0", 6, 0, PACKING_FILE },
 		{ "BZh", 3, 0, PACKING_FILE },
 		{ "\x04\x22\x4d\x18", 4, 0, PACKING_FILE },     /* lz4 */
+		{ "MZ", 2, 0, PACKING_PROGRAM },
+		{ "\x7f" "ELF", 4, 0, PACKING_PROGRAM },
 		{ "ustar", 5, 257, PACKING_TAR },
 		{ "PK\3\4", 4, 0, PACKING_ZIP },
 		{ "PK\5\6", 4, 0, PACKING_ZIP },                /* an empty one */
@@ -48,6 +50,24 @@ enum packing packing_of(const uint8_t *head, size_t n)
 	if (n >= 4 && (head[0] & 0xf0) == 0x50 && !memcmp(head + 1, "\x2a\x4d\x18", 3)) /* a skippable frame: zstd */
 		return PACKING_FILE;
 	return PACKING_NONE;
+}
+
+int packing_has_zip(struct source *src, struct heft_err *err)
+{
+	enum { TAIL = 16 << 10, END = 22 }; /* as far as libarchive looks: archives with long comments are not found */
+	uint64_t size = source_size(src), from = size > TAIL ? size - TAIL : 0;
+	unsigned char *tail;
+	int found = 0;
+
+	if (source_is_stream(src) || size < END)
+		return 0;
+	tail = xmalloc(TAIL);
+	if (source_read(src, from, tail, (size_t)(size - from), err))
+		found = -1;
+	for (size_t i = 0; !found && i + END <= size - from; i++)
+		found = !memcmp(tail + i, "PK\5\6", 4);
+	free(tail);
+	return found;
 }
 
 /* ---- what libarchive calls ---- */

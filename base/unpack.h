@@ -13,7 +13,7 @@
 
 enum { UNPACK_RATIO_MAX = 1000, UNPACK_FREE = 64 << 20 }; /* so many bytes are unpacked whatever their ratio */
 
-enum packing { PACKING_NONE, PACKING_FILE, PACKING_TAR, PACKING_ZIP }; /* FILE: one compressed file, or a compressed tar */
+enum packing { PACKING_NONE, PACKING_FILE, PACKING_TAR, PACKING_ZIP, PACKING_PROGRAM }; /* FILE: one compressed file, or a compressed tar; PROGRAM: a zip may stand behind it */
 enum packing packing_of(const uint8_t *head, size_t n); /* by the first bytes; 262 of them are enough */
 
 enum member_kind { MEMBER_FILE, MEMBER_FOLDER, MEMBER_SYMLINK, MEMBER_HARDLINK, MEMBER_OTHER };
@@ -23,6 +23,9 @@ struct member {
 	uint64_t size;           /* UINT64_MAX: not known before it is read */
 	uint64_t at;             /* where its bytes stand in the source as they are; UINT64_MAX: they are packed */
 };
+
+/* Does a zip archive's directory end this file? 1, 0 or -1. */
+int packing_has_zip(struct source *src, struct heft_err *err);
 
 struct unpacker;
 /* Reads src, which stays the caller's, from its beginning; a stream's bytes are released as they are read, unless this is but a look. */

@@ -400,6 +400,8 @@ int archive_probe(struct source *src, struct heft_err *err)
 		return n < 0 ? -1 : 0;
 	if (packing == PACKING_TAR)
 		return 1;
+	if (packing == PACKING_PROGRAM)
+		return packing_has_zip(src, err);
 	u = unpacker_open(src, true, err);
 	if (!u)
 		return -1;

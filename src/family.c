@@ -41,6 +41,7 @@ static int from_gguf(struct family *f, const struct heft_model *m, struct arena 
 	identity_weights(f, m, a);
 	kv_set_all(&f->kv, m->kv, m->n_kv);
 	kv_remove_prefix(&f->kv, "split.");
+	kv_remove_prefix(&f->kv, "ollama.");
 	f->arch = kv_string(m->kv, m->n_kv, "general.architecture");
 	if (strcmp(m->format, "llama2c"))
 		return 0;

@@ -15,6 +15,8 @@
 #include "../base/unpack.h"
 #include "../formats/format.h"
 #include "archive.h"
+#include "kv.h"
+#include "ollama.h"
 #include "packed.h"
 
 #define DEFAULT_SPOOL ((uint64_t)256 << 20)
@@ -158,7 +160,7 @@ static int add_file(struct opening *o, struct source *src, const char *path, str
 
 /* ---- the parts of one GGUF ---- */
 
-static bool kv_uint(const struct format_listing *l, const char *key, uint64_t *out)
+static bool listed_uint(const struct format_listing *l, const char *key, uint64_t *out)
 {
 	for (size_t i = 0; i < l->n_kv; i++) {
 		const struct heft_value *v = &l->kv[i].value;
@@ -177,8 +179,8 @@ static int check_part(struct opening *o, const char *path, const struct format_l
 	struct part_name name = { .no = 1, .count = 1 };
 	uint64_t no = 0, count = 1;
 
-	kv_uint(l, "split.no", &no);
-	kv_uint(l, "split.count", &count);
+	listed_uint(l, "split.no", &no);
+	listed_uint(l, "split.count", &count);
 	part_name_parse(path_base(path), &name);
 	if (count > 1 && name.count == 1)
 		return sink_tellf(&o->sink, HEFT_E_INDEX_MISMATCH, path, NULL,
@@ -303,7 +305,7 @@ static int open_stream(struct opening *o, struct source *src)
 	}
 	o->model->kv = l.kv;
 	o->model->n_kv = l.n_kv;
-	if (kv_uint(&l, "split.count", &count) && count > 1)
+	if (listed_uint(&l, "split.count", &count) && count > 1)
 		return heft_fail(o->err, HEFT_E_OPTION,
 				 "-: is one of %" PRIu64 " parts; a stream must be a whole model", count);
 	return 0;
@@ -471,14 +473,34 @@ static int open_set(struct opening *o, const char *path)
 	return open_files(o);
 }
 
+/* The GGUF of a store's model, and what the store says besides: what its own keys say, they say. */
+static int open_ollama(struct opening *o, const struct ollama *store)
+{
+	struct heft_model *m = o->model;
+	struct kv_list kv = { .arena = m->arena };
+
+	if (open_set(o, store->model))
+		return -1;
+	kv_set_all(&kv, m->kv, m->n_kv);
+	for (size_t i = 0; i < store->n_kv; i++)
+		if (!kv_find(kv.v, kv.n, store->kv[i].key))
+			kv_set(&kv, store->kv[i].key, store->kv[i].value);
+	m->kv = kv.v;
+	m->n_kv = kv.n;
+	o->set.single = m->path;
+	return 0;
+}
+
 static int open_all(struct opening *o)
 {
 	struct heft_model *m = o->model;
 	struct source *stream;
+	struct ollama store;
+	int rc = strcmp(m->path, "-") ? ollama_resolve(&store, m->path, m->arena, o->err) : 0;
 
-	if (open_archive(o, &stream))
+	if (rc < 0 || (!rc && open_archive(o, &stream)))
 		return -1;
-	if (m->archive ? open_set(o, archive_dir(m->archive)) : stream ? open_stream(o, stream) : open_set(o, m->path)) {
+	if (rc ? open_ollama(o, &store) : m->archive ? open_set(o, archive_dir(m->archive)) : stream ? open_stream(o, stream) : open_set(o, m->path)) {
 		if (o->err->code == HEFT_E_SHARD_MISSING && archive_ended_early(m->archive))
 			return heft_fail(o->err, HEFT_E_SPOOL,
 					 "%s: further parts come behind more bytes of the first ones than --spool allows: raise --spool, or save the archive to a file first", m->path);
