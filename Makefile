@@ -18,7 +18,8 @@ FUZZ_SECONDS ?= 30
 BENCH_PARTS ?= types threads steps kernels
 VERSION := $(shell sed -n 's/^\#define HEFT_VERSION "\(.*\)"/\1/p' include/heft.h)
 
-PACKAGES := libcjson oniguruma libutf8proc yaml-0.1 libcrypto libzstd
+OWN_PACKAGES := libcjson oniguruma libutf8proc yaml-0.1 libcrypto libzstd
+PACKAGES := $(OWN_PACKAGES) libarchive
 UNAME := $(shell uname -s)
 
 # flags: the product is bytes, so nothing that lets a compiler reorder arithmetic
@@ -33,6 +34,7 @@ ifeq ($(UNAME),Darwin)
 OPENMP_CFLAGS ?= -Xpreprocessor -fopenmp -I$(shell brew --prefix libomp 2>/dev/null)/include
 OPENMP_LIBS ?= -L$(shell brew --prefix libomp 2>/dev/null)/lib -lomp
 SHARED_EXT := dylib
+export PKG_CONFIG_PATH := $(shell brew --prefix libarchive 2>/dev/null)/lib/pkgconfig:$(PKG_CONFIG_PATH) # Homebrew keeps it apart
 SHARED_FLAGS = -dynamiclib -install_name $(PREFIX)/lib/libheft.dylib
 else
 OPENMP_CFLAGS ?= -fopenmp
@@ -42,6 +44,8 @@ SHARED_FLAGS = -shared -Wl,-soname,libheft.so.0
 endif
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
+# for heft.pc: libarchive is linked shared, so that what it is made of need not be installed for developers
+ARCHIVE_LIBS = $(shell $(PKG_CONFIG) --libs libarchive 2>/dev/null)
 LIBS = $(PKG_LIBS) $(OPENMP_LIBS) -lpthread -lm
 
 # sources: a new file is found by itself
@@ -157,8 +161,8 @@ $(BUILD)/heft.pc:
 	@mkdir -p $(@D)
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: heft' \
 		'Description: converts and quantizes open-weight checkpoints' 'Version: $(VERSION)' \
-		'Requires.private: $(PACKAGES)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lheft' \
-		'Libs.private: $(OPENMP_LIBS) -lpthread -lm' >$@
+		'Requires.private: $(OWN_PACKAGES)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lheft' \
+		'Libs.private: $(ARCHIVE_LIBS) $(OPENMP_LIBS) -lpthread -lm' >$@
 
 install: all $(COMPLETIONS) $(BUILD)/heft.pc
 	$(INSTALL) -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(SHARE)/man/man1 $(SHARE)/man/man5

@@ -12,15 +12,13 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "map.h"
+#include "source.h"
 #include "utf8.h"
 
 enum { DEPTH_LIMIT = 200, TAG = 0xc0, TAG_NUL = 0x80, TAG_FLOAT = 0x82, TAG_LONG = 0x83, TAG_BYTES = 0x84, BYTES_HEAD = 10 };
@@ -300,46 +298,26 @@ struct json_doc *json_parse(const char *text, size_t n, const char *name, bool n
 	return d;
 }
 
-static int read_all(int fd, char *buf, size_t n)
-{
-	size_t got = 0;
-
-	while (got < n) {
-		ssize_t r = read(fd, buf + got, n - got);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return -1;
-		got += (size_t)r;
-	}
-	return 0;
-}
-
 struct json_doc *json_read_file(const char *path, size_t limit, struct heft_err *err)
 {
+	struct source *src = source_open(path, err);
 	struct json_doc *d = NULL;
-	struct stat st;
+	uint64_t size;
 	char *text;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0 || fstat(fd, &st)) {
-		heft_fail_errno(err, HEFT_E_OPEN, "cannot open '%s'", path);
-	} else if (!S_ISREG(st.st_mode)) {
-		heft_fail(err, HEFT_E_OPEN, "cannot open '%s': not a regular file", path);
-	} else if ((uint64_t)st.st_size > limit) {
+	if (!src)
+		return NULL;
+	size = source_size(src);
+	if (size > limit) {
 		heft_fail(err, HEFT_E_JSON, "%s: %" PRIu64 " bytes are more than the %zu that such a file may have", path,
-			  (uint64_t)st.st_size, limit);
+			  size, limit);
 	} else {
-		text = xmalloc((size_t)st.st_size + 1);
-		if (read_all(fd, text, (size_t)st.st_size))
-			heft_fail_errno(err, HEFT_E_READ, "cannot read '%s'", path);
-		else
-			d = json_parse(text, (size_t)st.st_size, path, false, err);
+		text = xmalloc((size_t)size + 1);
+		if (!source_read(src, 0, text, (size_t)size, err))
+			d = json_parse(text, (size_t)size, path, false, err);
 		free(text);
 	}
-	if (fd >= 0)
-		close(fd);
+	source_close(src);
 	return d;
 }
 

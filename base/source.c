@@ -87,6 +87,14 @@ bool source_is_stream(const struct source *s)
 	return s->class->stream;
 }
 
+struct source *source_stream_of(struct source *s, uint64_t *begin)
+{
+	*begin = 0;
+	if (s->class->stream_of)
+		return s->class->stream_of(s, begin);
+	return s->class->stream ? s : NULL;
+}
+
 const char *source_name(const struct source *s)
 {
 	return s->name;

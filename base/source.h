@@ -1,6 +1,6 @@
 /*
- * source.h - byte sources: where input bytes come from. A file (pread), a stream that is read once (a pipe, with a
- * window of bytes that may still be asked for), or memory.
+ * source.h - byte sources: where input bytes come from. A file (pread; or a member of an archive: mount.h), a stream that
+ * comes in order (a pipe, a decompressor; with a window of bytes that may still be asked for), memory, or a part of one.
  *
  * All functions may be called from several threads at once, but for source_close.
  */
@@ -19,8 +19,34 @@ void source_packed_sha256(const struct source *s, uint8_t out[32]); /* of the fi
 /* A stream: bytes between the release mark and the furthest byte read are kept; more than `spool` of them is
  * HEFT_E_SPOOL. The descriptor stays the caller's. */
 struct source *source_stream(int fd, const char *name, uint64_t spool, struct heft_err *err);
+/* Bytes that come once and in order. */
+struct feed {
+	int64_t (*read)(struct feed *f, void *buf, size_t n, struct heft_err *err); /* 1 to n bytes; 0 at the end; -1 */
+	int (*rewind)(struct feed *f, struct heft_err *err); /* to the first byte; NULL: it cannot */
+	void (*close)(struct feed *f);
+};
+/* A stream of them, which closes the feed. size: UINT64_MAX where it is not known. One that rewinds keeps at most `spool`
+ * bytes and begins again for those that it let go. */
+struct source *source_feed(struct feed *f, const char *name, uint64_t size, uint64_t spool);
 struct source *source_memory(const void *p, size_t n, const char *name); /* borrows p */
+/* `size` bytes of `of`, which is not closed with it. Of a stream a part is a stream too; letting go
+ * of its bytes is for whoever knows all parts: source_stream_of(). */
+struct source *source_range(struct source *of, uint64_t offset, uint64_t size, const char *name);
+/* Its first n bytes are these (borrowed): they are not read from `of`. */
+void source_range_head(struct source *range, const void *head, size_t n);
 void source_close(struct source *s); /* NULL is allowed */
+
+/* Numbers that lie in `from` at a distance of step[i] bytes along each dimension. Whoever makes one has checked that all of them lie in
+ * it and that their bytes can be counted in 64 bits. */
+struct source_grid {
+	uint64_t offset;  /* of the first number */
+	uint32_t item;    /* bytes of a number: at most 16 */
+	bool turned;      /* the other byte order */
+	int rank;
+	uint64_t dim[HEFT_MAX_RANK], step[HEFT_MAX_RANK]; /* outermost first */
+};
+struct source *source_strided(struct source *from, const struct source_grid *grid);
+
 /* Makes `owner` close `made`, a source that reads from it. */
 void source_adopt(struct source *owner, struct source *made);
 
@@ -42,6 +68,8 @@ int64_t source_drain(struct source *s, struct heft_err *err);
 
 uint64_t source_size(const struct source *s); /* UINT64_MAX where it is not known (a stream) */
 bool source_is_stream(const struct source *s);
+/* The stream that s is, or is a part of; *begin: where it begins there. NULL: neither. */
+struct source *source_stream_of(struct source *s, uint64_t *begin);
 const char *source_name(const struct source *s);
 
 #endif

@@ -1,4 +1,4 @@
-/* source_class.h - what the kinds of sources (source.c, source_file.c, source_stream.c) share. */
+/* source_class.h - what the kinds of sources (source*.c) share. */
 #ifndef BASE_SOURCE_CLASS_H
 #define BASE_SOURCE_CLASS_H
 
@@ -10,6 +10,7 @@ struct source_class {
 	int64_t (*read)(struct source *s, uint64_t offset, void *buf, size_t n, struct heft_err *err);
 	void (*release)(struct source *s, uint64_t offset); /* NULL: nothing to do */
 	int64_t (*drain)(struct source *s, struct heft_err *err); /* NULL: nothing to do */
+	struct source *(*stream_of)(struct source *s, uint64_t *begin); /* NULL: itself where `stream`, else none */
 	void (*close)(struct source *s); /* frees what the kind has beyond the struct; NULL: nothing */
 };
 

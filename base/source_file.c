@@ -4,6 +4,8 @@
  */
 #include "source_class.h"
 
+#include "mount.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -46,13 +48,25 @@ static void file_close(struct source *s)
 
 static const struct source_class file_class = { .read = file_read, .close = file_close };
 
+static struct source *open_mounted(const struct mount *m, const struct mount_file *file, const char *path, struct heft_err *err)
+{
+	if (file)
+		return m->open(m->ctx, file, path, err);
+	heft_fail(err, HEFT_E_OPEN, "cannot open '%s': it is a folder", path);
+	return NULL;
+}
+
 struct source *source_open(const char *path, struct heft_err *err)
 {
+	const struct mount *m;
+	const struct mount_file *member;
 	/* O_NONBLOCK: a FIFO without a writer must not hold us; it means nothing to a regular file */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 	struct file *f;
 
+	if (fd < 0 && mount_find(path, &m, &member))
+		return open_mounted(m, member, path, err);
 	if (fd < 0 || fstat(fd, &st)) {
 		heft_fail_errno(err, HEFT_E_OPEN, "cannot open '%s'", path);
 	} else if (!S_ISREG(st.st_mode)) {

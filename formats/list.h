@@ -1,3 +1,5 @@
 /* One row per container: formats/NAME.c defines `const struct format format_NAME`. */
 FORMAT(safetensors)
 FORMAT(gguf)
+FORMAT(npy)
+FORMAT(llama2c)

@@ -56,6 +56,8 @@ extern "C" {
 	X(TRAILING, 215, "bytes follow the end of the data")                                                           \
 	X(JSON, 216, "a JSON text cannot be read")                                                                     \
 	X(VERSION, 217, "a version of the format that heft does not know")                                             \
+	X(ARCHIVE, 225, "an archive cannot be read, or holds what it must not")                                        \
+	X(BOMB, 226, "packed data unpack to more than any model's do")                                                 \
 	X(FAMILY, 301, "the model's family is not known")                                                              \
 	X(CONFIG, 302, "the model's configuration lacks a key or holds a wrong value")                                 \
 	X(UNMAPPED, 303, "a tensor has no row in its family")                                                          \
@@ -191,6 +193,7 @@ struct heft_model {
 	size_t n_kv;
 	uint64_t missing_shards;    /* named by the index, not there (only with a problem function) */
 	uint64_t index_total_size;  /* metadata.total_size of the index; 0 where it says none */
+	struct archive *archive;    /* that the files are members of; NULL: they are files */
 	struct arena *arena;
 };
 

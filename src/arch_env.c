@@ -3,6 +3,7 @@
  * own (layers, rope, pooling), then the configuration, completed by `default` rows. Each is worked out once, when it is
  * first asked for.
  */
+#include "../base/mount.h"
 #include "arch_rows.h"
 
 #include <math.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 enum { CONFIG_LIMIT = 16 << 20, BUDGET = 4 << 20, BUDGET_PER_TENSOR = 4096 };
 
@@ -197,7 +197,7 @@ int arch_read_json(struct arch_run *r, const char *name, struct value *out)
 	if (!r->in->dir)
 		return 0;
 	const char *path = arena_printf(r->env.arena, "%s/%s", r->in->dir, name);
-	if (access(path, R_OK))
+	if (path_kind(path) != PATH_FILE)
 		return 0;
 	struct json_doc *d = json_read_file(path, CONFIG_LIMIT, r->env.err);
 	if (!d)

@@ -1,6 +1,7 @@
 /*
  * arch_fn.c - the functions of expressions that ask about the model: its files, tensors and tokenizer.
  */
+#include "../base/mount.h"
 #include "arch_rows.h"
 
 #include <math.h>
@@ -32,13 +33,13 @@ static int fn_mentions(struct env *e, const struct value *v, int n, struct value
 	if (v[0].kind != V_STR || v[1].kind != V_STR || !arch_plain_path(v[0].s.p))
 		return env_fail(e, "mentions() takes a file's name and a text");
 	*out = v_bool(false);
-	FILE *f = dir ? fopen(arena_printf(e->arena, "%s/%s", dir, v[0].s.p), "rb") : NULL;
+	struct source *f = dir ? source_open(arena_printf(e->arena, "%s/%s", dir, v[0].s.p), NULL) : NULL;
 	if (!f)
 		return 0;
 	char *text = arena_alloc(e->arena, README_LIMIT + 1);
-	size_t size = fread(text, 1, README_LIMIT, f);
-	fclose(f);
-	for (size_t i = 0; i + v[1].s.n <= size && !out->b; i++)
+	int64_t size = source_peek(f, text, README_LIMIT, NULL);
+	source_close(f);
+	for (int64_t i = 0; i + (int64_t)v[1].s.n <= size && !out->b; i++)
 		out->b = !strncasecmp(text + i, v[1].s.p, v[1].s.n);
 	return 0;
 }

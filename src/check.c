@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "model.h"
+#include "ollama.h"
 
 /* What heft_open reports goes the same way as all else. */
 static void forward(void *ctx, const struct heft_problem *p)
@@ -44,7 +45,7 @@ int heft_check(const char *path, const struct heft_check_options *options, heft_
 	int rc = 0;
 
 	c.sink = (struct sink){ .fn = problem, .ctx = c.options->ctx };
-	if (strcmp(path, "-") && stat(path, &st))
+	if (strcmp(path, "-") && stat(path, &st) && !ollama_has(path))
 		return heft_fail_errno(err, HEFT_E_OPEN, "cannot open '%s'", path);
 	if (heft_open(&c.model, path, &open, &why))
 		model_tell_error(&c.sink, &why, path);

@@ -63,8 +63,13 @@ static void add_link(struct notes *x, const char *path)
 	ssize_t n = readlink(path, target, sizeof target - 1);
 	const char *base, *hex;
 
-	if (n <= 0)
+	if (n <= 0) { /* Ollama's blobs are named so themselves */
+		base = path_base(path);
+		hex = !strncmp(base, "sha256-", 7) && strlen(base) == 7 + HEX ? digest_at(x, base + 7) : NULL;
+		if (hex)
+			add(x, path, hex, "the store's name for it");
 		return;
+	}
 	target[n] = 0;
 	base = path_base(target);
 	hex = strlen(base) == HEX ? digest_at(x, base) : NULL;

@@ -91,7 +91,7 @@ void check_family(struct check *c)
 	const char *class;
 	struct heft_err err = { 0 };
 
-	if (!m->dir || !strcmp(m->format, "gguf"))
+	if (!m->dir || model_speaks_gguf(m))
 		return;
 	config = json_read_file(path_join(m->arena, m->dir, "config.json"), CONFIG_LIMIT,
 				NULL); /* told by check_companions */

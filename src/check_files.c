@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../base/json.h"
+#include "../base/mount.h"
 #include "model.h"
 
 enum { JSON_LIMIT = 64 << 20 };
@@ -43,14 +44,14 @@ static int look_at(const struct companion *f, const char *path, struct heft_err 
 
 void check_companions(struct check *c, const char *dir)
 {
-	bool gguf = !strcmp(c->model->format, "gguf");
+	bool gguf = model_speaks_gguf(c->model);
 
 	for (size_t i = 0; i < sizeof companions / sizeof *companions; i++) {
 		const struct companion *f = &companions[i];
 		const char *path = path_join(c->model->arena, dir, f->name);
 		struct heft_err err = { 0 };
 
-		if (!access(path, F_OK) || errno != ENOENT) {
+		if (path_kind(path) != PATH_NONE || errno != ENOENT) {
 			if (look_at(f, path, &err))
 				model_tell_error(&c->sink, &err, path);
 		} else if (f->needed && !gguf) {

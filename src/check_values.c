@@ -137,7 +137,8 @@ static int scan_tensor(struct worker *w, const struct heft_tensor *t, struct cou
 		if (w->reports)
 			report_progress(s, t->name);
 	}
-	source_release(src, begin + x->size);
+	if (s->check->model->n_files == 1)
+		source_release(src, begin + x->size);
 	return 0;
 }
 

@@ -260,7 +260,7 @@ int heft_model_facts(struct heft_model *m, const char *arch_file, struct heft_fa
 	struct counted c;
 
 	*out = (struct heft_facts){ 0 };
-	if (!strcmp(m->format, "gguf")) {
+	if (model_speaks_gguf(m)) {
 		from_gguf(out, m);
 	} else if (arch_file && !strcmp(arch_file, "none")) {
 		c = count(m);

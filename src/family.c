@@ -5,6 +5,7 @@
 
 #include "../base/json.h"
 #include "arch.h"
+#include "llama2c.h"
 #include "model.h"
 #include "packed.h"
 #include "target/target.h"
@@ -35,12 +36,17 @@ static void identity_weights(struct family *f, const struct heft_model *m, struc
 	}
 }
 
-static void from_gguf(struct family *f, const struct heft_model *m, struct arena *a)
+static int from_gguf(struct family *f, const struct heft_model *m, struct arena *a, struct heft_err *err)
 {
 	identity_weights(f, m, a);
 	kv_set_all(&f->kv, m->kv, m->n_kv);
 	kv_remove_prefix(&f->kv, "split.");
+	kv_remove_prefix(&f->kv, "ollama.");
 	f->arch = kv_string(m->kv, m->n_kv, "general.architecture");
+	if (strcmp(m->format, "llama2c"))
+		return 0;
+	kv_set(&f->kv, "general.name", value_string(m->name));
+	return llama2c_tokenizer(&f->kv, m->dir ? m->dir : path_dir(a, m->path), err);
 }
 
 /* For a safetensors file: its own __metadata__; of another container, what transformers wants to see. */
@@ -229,8 +235,8 @@ int family_resolve(struct family *out, struct heft_model *m, const struct family
 	*out = (struct family){ .kv = { .arena = a } };
 	if (o->own_names)
 		with_own_names(out, m, a);
-	else if (!strcmp(m->format, "gguf"))
-		from_gguf(out, m, a);
+	else if (model_speaks_gguf(m))
+		return from_gguf(out, m, a, err);
 	else if (o->arch && !strcmp(o->arch, "none"))
 		without_family(out, m, o, a);
 	else if (from_checkpoint(out, m, o, a, sink, err))

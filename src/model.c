@@ -11,8 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../base/source.h"
+#include "../base/mount.h"
+#include "../base/unpack.h"
 #include "../formats/format.h"
+#include "archive.h"
+#include "kv.h"
+#include "ollama.h"
 #include "packed.h"
 
 #define DEFAULT_SPOOL ((uint64_t)256 << 20)
@@ -24,6 +28,7 @@ struct opening {
 	struct file_set set;
 	const struct format *format;
 	bool *shard_listed;      /* of the index */
+	bool arrays;             /* of an .npz */
 	size_t tensor_cap, file_cap;
 	struct sink sink;
 	struct heft_err *err;
@@ -52,6 +57,26 @@ struct source *model_extent(const struct heft_model *m, const struct heft_extent
 	return x->made ? x->made : m->file[x->file].source;
 }
 
+bool model_speaks_gguf(const struct heft_model *m)
+{
+	return !strcmp(m->format, "gguf") || !strcmp(m->format, "llama2c");
+}
+
+struct source *model_stream(const struct heft_model *m)
+{
+	struct source *stream = NULL;
+	uint64_t begin;
+
+	for (size_t i = 0; i < m->n_files; i++) {
+		struct source *s = source_stream_of(m->file[i].source, &begin);
+
+		if (!s || (stream && s != stream))
+			return NULL;
+		stream = s;
+	}
+	return stream;
+}
+
 void heft_close(struct heft_model *m)
 {
 	struct arena *a;
@@ -60,6 +85,7 @@ void heft_close(struct heft_model *m)
 		return;
 	for (size_t i = 0; i < m->n_files; i++)
 		source_close(m->file[i].source);
+	archive_close(m->archive);
 	a = m->arena;
 	arena_free(a);
 }
@@ -134,7 +160,7 @@ static int add_file(struct opening *o, struct source *src, const char *path, str
 
 /* ---- the parts of one GGUF ---- */
 
-static bool kv_uint(const struct format_listing *l, const char *key, uint64_t *out)
+static bool listed_uint(const struct format_listing *l, const char *key, uint64_t *out)
 {
 	for (size_t i = 0; i < l->n_kv; i++) {
 		const struct heft_value *v = &l->kv[i].value;
@@ -153,8 +179,8 @@ static int check_part(struct opening *o, const char *path, const struct format_l
 	struct part_name name = { .no = 1, .count = 1 };
 	uint64_t no = 0, count = 1;
 
-	kv_uint(l, "split.no", &no);
-	kv_uint(l, "split.count", &count);
+	listed_uint(l, "split.no", &no);
+	listed_uint(l, "split.count", &count);
 	part_name_parse(path_base(path), &name);
 	if (count > 1 && name.count == 1)
 		return sink_tellf(&o->sink, HEFT_E_INDEX_MISMATCH, path, NULL,
@@ -195,9 +221,30 @@ static void forget_split_keys(struct heft_model *m)
 
 /* ---- all files ---- */
 
+static uint64_t spool_of(const struct opening *o)
+{
+	return o->options->spool ? o->options->spool : DEFAULT_SPOOL;
+}
+
+/* A compressed file is read as what is in it. Takes over src. */
+static struct source *unpacked(struct opening *o, struct source *src)
+{
+	uint8_t head[16];
+	int64_t n;
+
+	if (src && source_is_packed(src))
+		return src;
+	n = src ? source_peek(src, head, sizeof head, o->err) : -1;
+
+	if (n >= 0)
+		return packing_of(head, (size_t)n) == PACKING_FILE ? archive_unpack(src, spool_of(o), o->err) : src;
+	source_close(src);
+	return NULL;
+}
+
 static int open_path(struct opening *o, const char *path)
 {
-	struct source *src = source_unpacked(source_open(path, o->err), o->err);
+	struct source *src = unpacked(o, source_unpacked(source_open(path, o->err), o->err));
 	struct format_listing l;
 	struct heft_model *m = o->model;
 
@@ -207,6 +254,8 @@ static int open_path(struct opening *o, const char *path)
 		source_close(src);
 		return -1;
 	}
+	if (o->arrays)
+		m->tensor[m->n_tensors - 1].name = archive_array_name(m->archive, path);
 	if (m->n_files == 1) {
 		m->kv = l.kv;
 		m->n_kv = l.n_kv;
@@ -241,12 +290,12 @@ static int open_files(struct opening *o)
 	return 0;
 }
 
-static int open_stream(struct opening *o)
+static int open_stream(struct opening *o, struct source *src)
 {
-	uint64_t spool = o->options->spool ? o->options->spool : DEFAULT_SPOOL, count = 1;
-	struct source *src = source_stream(STDIN_FILENO, "-", spool, o->err);
+	uint64_t count = 1;
 	struct format_listing l;
 
+	src = unpacked(o, src);
 	if (!src)
 		return -1;
 	o->set.single = "-";
@@ -256,7 +305,7 @@ static int open_stream(struct opening *o)
 	}
 	o->model->kv = l.kv;
 	o->model->n_kv = l.n_kv;
-	if (kv_uint(&l, "split.count", &count) && count > 1)
+	if (listed_uint(&l, "split.count", &count) && count > 1)
 		return heft_fail(o->err, HEFT_E_OPTION,
 				 "-: is one of %" PRIu64 " parts; a stream must be a whole model", count);
 	return 0;
@@ -371,19 +420,93 @@ static void name_model(struct opening *o)
 	m->dir = o->options->config_dir ? arena_strdup(m->arena, o->options->config_dir) : o->set.dir;
 }
 
+static int read_header(struct source *src, struct heft_err *err)
+{
+	struct arena *a = arena_new();
+	struct sink sink = { .err = err };
+	struct format_listing l;
+	const struct format *f = recognise(src, err);
+	int rc = f ? f->list(&l, src, a, &sink, err) : -1;
+
+	arena_free(a);
+	return rc;
+}
+
+/* Where the path is an archive with a model in it, o->model->archive. Else *src is the stream, for standard input. */
+static int open_archive(struct opening *o, struct source **src)
+{
+	struct heft_model *m = o->model;
+	struct archive_options options = { spool_of(o), o->options->config_dir != NULL, read_header };
+	bool stream = !strcmp(m->path, "-");
+	int is;
+
+	*src = NULL;
+	if (!stream && path_kind(m->path) != PATH_FILE)
+		return 0;
+	*src = stream ? source_stream(STDIN_FILENO, "-", spool_of(o), o->err) : source_unpacked(source_open(m->path, o->err), o->err);
+	if (!*src)
+		return -1;
+	is = source_is_packed(*src) ? 0 : archive_probe(*src, o->err);
+	if (is > 0)
+		return archive_open(&m->archive, *src, m->path, &options, o->err);
+	if (is < 0 || !stream) {
+		source_close(*src);
+		*src = NULL;
+	}
+	return is;
+}
+
+static int open_set(struct opening *o, const char *path)
+{
+	struct heft_model *m = o->model;
+	const char *const *arrays = archive_arrays(m->archive, &o->set.n);
+
+	if (arrays) {
+		o->arrays = true;
+		o->set.path = (const char **)arrays;
+		o->set.single = m->path;
+		return open_files(o);
+	}
+	if (file_set_find(&o->set, path, &m->missing_shards, m->arena, &o->sink, o->err))
+		return -1;
+	o->shard_listed = arena_array(m->arena, o->set.index.n_shards + 1, sizeof *o->shard_listed);
+	return open_files(o);
+}
+
+/* The GGUF of a store's model, and what the store says besides: what its own keys say, they say. */
+static int open_ollama(struct opening *o, const struct ollama *store)
+{
+	struct heft_model *m = o->model;
+	struct kv_list kv = { .arena = m->arena };
+
+	if (open_set(o, store->model))
+		return -1;
+	kv_set_all(&kv, m->kv, m->n_kv);
+	for (size_t i = 0; i < store->n_kv; i++)
+		if (!kv_find(kv.v, kv.n, store->kv[i].key))
+			kv_set(&kv, store->kv[i].key, store->kv[i].value);
+	m->kv = kv.v;
+	m->n_kv = kv.n;
+	o->set.single = m->path;
+	return 0;
+}
+
 static int open_all(struct opening *o)
 {
 	struct heft_model *m = o->model;
-	int rc;
+	struct source *stream;
+	struct ollama store;
+	int rc = strcmp(m->path, "-") ? ollama_resolve(&store, m->path, m->arena, o->err) : 0;
 
-	if (!strcmp(m->path, "-")) {
-		rc = open_stream(o);
-	} else {
-		rc = file_set_find(&o->set, m->path, &m->missing_shards, m->arena, &o->sink, o->err);
-		o->shard_listed = arena_array(m->arena, o->set.index.n_shards + 1, sizeof *o->shard_listed);
-		rc = rc || open_files(o) ? -1 : 0;
+	if (rc < 0 || (!rc && open_archive(o, &stream)))
+		return -1;
+	if (rc ? open_ollama(o, &store) : m->archive ? open_set(o, archive_dir(m->archive)) : stream ? open_stream(o, stream) : open_set(o, m->path)) {
+		if (o->err->code == HEFT_E_SHARD_MISSING && archive_ended_early(m->archive))
+			return heft_fail(o->err, HEFT_E_SPOOL,
+					 "%s: further parts come behind more bytes of the first ones than --spool allows: raise --spool, or save the archive to a file first", m->path);
+		return -1;
 	}
-	if (rc || join(o))
+	if (join(o))
 		return -1;
 	name_model(o);
 	return packed_join(m, &o->sink, o->err);

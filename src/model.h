@@ -77,6 +77,10 @@ bool model_tokenizer_is_impostor(const char *dir, struct heft_err *err); /* for 
 /* Tells an error as a finding about the file that its text begins with, else about `file`. */
 int model_tell_error(struct sink *sink, const struct heft_err *e, const char *file);
 
+/* Are its names and keys those of GGUF? */
+bool model_speaks_gguf(const struct heft_model *m);
+/* The one stream that all files are parts of, or NULL. */
+struct source *model_stream(const struct heft_model *m);
 /* Where the bytes of an extent are read, and from which offset on. */
 struct source *model_extent(const struct heft_model *m, const struct heft_extent *x, uint64_t *begin);
 

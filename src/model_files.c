@@ -11,15 +11,16 @@
  *
  * X.zst, where no X is, stands for X: what heft pack made of it.
  */
+#include "archive.h"
 #include "model.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include "../base/mount.h"
 
 #define INDEX_SUFFIX ".safetensors.index.json"
 
@@ -50,14 +51,12 @@ static bool has_prefix(const char *s, const char *prefix)
 
 static bool is_directory(const char *path)
 {
-	struct stat st;
-
-	return !stat(path, &st) && S_ISDIR(st.st_mode);
+	return path_kind(path) == PATH_FOLDER;
 }
 
 static bool exists(const char *path)
 {
-	return !access(path, F_OK);
+	return path_kind(path) != PATH_NONE;
 }
 
 /* The file itself, or what heft pack made of it; NULL: neither is there. */
@@ -91,22 +90,28 @@ static void name_unpacked(struct names *names, struct arena *a)
 	names->n = n;
 }
 
+struct reading {
+	struct names *names;
+	size_t cap;
+	struct arena *arena;
+};
+
+static void add_name(void *ctx, const char *name)
+{
+	struct reading *r = ctx;
+	struct names *out = r->names;
+
+	out->v = arena_grow(r->arena, out->v, &r->cap, out->n + 1, sizeof *out->v);
+	out->v[out->n++] = arena_strdup(r->arena, name);
+}
+
 static int read_names(const char *dir, struct names *out, struct arena *a, struct heft_err *err)
 {
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	size_t cap = 0;
+	struct reading r = { .names = out, .arena = a };
 
 	*out = (struct names){ 0 };
-	if (!d)
-		return heft_fail_errno(err, HEFT_E_OPEN, "cannot open folder '%s'", dir);
-	while ((e = readdir(d))) {
-		if (e->d_name[0] == '.')
-			continue;
-		out->v = arena_grow(a, out->v, &cap, out->n + 1, sizeof *out->v);
-		out->v[out->n++] = arena_strdup(a, e->d_name);
-	}
-	closedir(d);
+	if (path_names(dir, add_name, &r, err))
+		return -1;
 	if (out->n)
 		qsort(out->v, out->n, sizeof *out->v, by_string);
 	name_unpacked(out, a);
@@ -333,14 +338,11 @@ static int use_directory(struct finder *f, const char *dir)
 /* What refs/main says, where it says a plain name; "" otherwise. */
 static void read_ref(const char *path, char *buf, size_t n)
 {
-	FILE *fp = fopen(path, "re");
+	struct source *s = source_open(path, NULL);
+	int64_t got = s ? source_peek(s, buf, n - 1, NULL) : 0;
 
-	buf[0] = 0;
-	if (!fp)
-		return;
-	if (!fgets(buf, (int)n, fp))
-		buf[0] = 0;
-	fclose(fp);
+	source_close(s);
+	buf[got > 0 ? got : 0] = 0;
 	buf[strcspn(buf, "\r\n")] = 0;
 	if (strchr(buf, '/') || buf[0] == '.')
 		buf[0] = 0;
@@ -399,12 +401,12 @@ int file_set_find(struct file_set *set, const char *path, uint64_t *missing, str
 {
 	struct finder f = { set, missing, a, sink, err };
 	const char *dir;
-	struct stat st;
+	enum path_kind kind = path_kind(path);
 
 	*set = (struct file_set){ 0 };
-	if (stat(path, &st))
+	if (kind == PATH_NONE)
 		return heft_fail_errno(err, HEFT_E_OPEN, "cannot open '%s'", path);
-	if (!S_ISDIR(st.st_mode))
+	if (kind != PATH_FOLDER)
 		return use_file(&f, path);
 	return hub_snapshot(&f, path, &dir) ? -1 : use_directory(&f, dir);
 }
@@ -420,8 +422,12 @@ int model_config_path(const struct heft_model *m, struct arena *a, const char **
 	struct stat st;
 
 	*out = m->dir ? path_join(a, m->dir, "config.json") : NULL;
-	if (*out && (!lstat(*out, &st) || errno != ENOENT))
+	if (*out && (path_kind(*out) != PATH_NONE || !lstat(*out, &st) || errno != ENOENT))
 		return 0;
+	if (archive_ended_early(m->archive))
+		return heft_fail(err, HEFT_E_CONFIG,
+				 "%s: no config.json before the weights, and --spool does not reach behind them: put small files first (tar --sort=name), or name their folder with --config DIR",
+				 m->path);
 	return heft_fail(err, HEFT_E_CONFIG,
 			 "%s: no config.json beside it, so the family is not known (--config DIR names one, --arch none carries the tensors as they are)",
 			 m->path);

@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
-#include "../base/source.h"
+#include "../base/mount.h"
 
 #define BAD_DOWNLOAD "download the file again (does the model need a login or an accepted licence?)"
 
@@ -29,6 +28,8 @@ static const struct impostor {
 	IMPOSTOR("Entry not found", MAGIC, true, "a server's error text, not a model: " BAD_DOWNLOAD),
 	IMPOSTOR("Access to ", MAGIC, true, "a server's error text, not a model: " BAD_DOWNLOAD),
 	IMPOSTOR("Invalid ", MAGIC, true, "a server's error text, not a model: " BAD_DOWNLOAD),
+	IMPOSTOR("MZ", MAGIC, false, "a program without a model behind it (a llamafile has one)"),
+	IMPOSTOR("\x7f" "ELF", MAGIC, false, "a program without a model behind it (a llamafile has one)"),
 	IMPOSTOR("PK\3\4", MAGIC, false, "a zip archive (a PyTorch checkpoint?), heft reads safetensors and GGUF"),
 	IMPOSTOR("\x80\2", MAGIC, false, "a Python pickle (a PyTorch checkpoint?), heft reads safetensors and GGUF"),
 	IMPOSTOR("\x1f\x8b", MAGIC, false, "a gzip file: unpack it first"),
@@ -98,7 +99,7 @@ bool model_tokenizer_is_impostor(const char *dir, struct heft_err *err)
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		int n = snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-		if ((size_t)n < sizeof path && !access(path, R_OK) && model_impostor_at(path, err))
+		if ((size_t)n < sizeof path && path_kind(path) == PATH_FILE && model_impostor_at(path, err))
 			return true;
 	}
 	return false;
@@ -114,7 +115,7 @@ static size_t named_file(const char *text, char *path, size_t cap)
 		return 0;
 	memcpy(path, text, n);
 	path[n] = 0;
-	return access(path, F_OK) ? 0 : n;
+	return path_kind(path) == PATH_NONE ? 0 : n;
 }
 
 int model_tell_error(struct sink *sink, const struct heft_err *e, const char *file)

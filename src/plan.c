@@ -4,6 +4,7 @@
 #include "plan.h"
 
 #include "../quant/quant.h"
+#include "model.h"
 #include "recipe.h"
 #include "target/target.h"
 
@@ -492,13 +493,13 @@ static int check_words(struct build *b)
 	if (j->via && !is_word(j->via, "auto") && !is_plain_float(j->via))
 		return heft_fail(b->err, HEFT_E_OPTION, "--via '%s': auto, bf16, f16 or f32", j->via);
 	b->keeps_names = target->keeps_names;
-	b->from_gguf = !strcmp(b->plan->model->format, "gguf");
+	b->from_gguf = model_speaks_gguf(b->plan->model);
 	b->auto_type = auto_type(b->plan->model);
 	b->via = is_word(j->via, "auto") ? b->auto_type : j->via;
 	if (named_encoding(b, "--output-tensor-type", j->output_tensor_type, &b->output_type) ||
 	    named_encoding(b, "--token-embedding-type", j->token_embedding_type, &b->embedding_type))
 		return -1;
-	return plan_check_together(b->job, b->keeps_names, b->err);
+	return plan_check_together(b->job, b->plan->model, b->keeps_names, b->err);
 }
 
 /* What the recipes see: metadata with the user's overrides, and layers as they were before some were left out. */

@@ -69,7 +69,7 @@ struct heft_plan {
 };
 
 /* plan_check.c: refuses options that do not go together; keeps_names: tensors keep the source's names. */
-int plan_check_together(const struct heft_job *j, bool keeps_names, struct heft_err *err);
+int plan_check_together(const struct heft_job *j, const struct heft_model *m, bool keeps_names, struct heft_err *err);
 /* plan_edit.c: overrides, order and layers of the family's weights; then, when an output's metadata is complete, what leaving layers out
  * changes in it. */
 int plan_edit(struct heft_plan *p, const struct heft_job *job, struct heft_err *err);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-int plan_check_together(const struct heft_job *j, bool keeps_names, struct heft_err *err)
+int plan_check_together(const struct heft_job *j, const struct heft_model *m, bool keeps_names, struct heft_err *err)
 {
 	bool quantizes = j->n_tensor_types || j->output_tensor_type || j->token_embedding_type || j->pure || j->leave_output_tensor;
 
@@ -16,6 +16,8 @@ int plan_check_together(const struct heft_job *j, bool keeps_names, struct heft_
 		return heft_fail(err, HEFT_E_OPTION, "--leave-output-tensor and --output-tensor-type do not go together");
 	if (j->consume && j->vocab_only)
 		return heft_fail(err, HEFT_E_OPTION, "--consume and --vocab-only do not go together");
+	if (j->consume && m->archive)
+		return heft_fail(err, HEFT_E_OPTION, "--consume removes files, not members of an archive");
 	for (size_t i = 0; j->consume && i < j->n_outputs; i++)
 		if (j->output[i].path && !strcmp(j->output[i].path, "-"))
 			return heft_fail(err, HEFT_E_OPTION, "--consume needs an output that is safe on disk: name a file with -o");

@@ -4,25 +4,40 @@
  * To files, segments run in the order of their source bytes, so that a disk reads forward and a stream needs no memory but for rearranged
  * tensors. To a pipe they run in the order of the output. A stream's bytes wait in memory from when they pass until their last use.
  */
+#include "model.h"
 #include "plan.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void place(const struct plan_weight *w, size_t from, size_t to, struct plan_segment *s)
+/* Files that are parts of one stream (members of a packed archive) count as one. */
+static void place_extent(const struct heft_model *m, const struct heft_extent *x, struct plan_segment *s)
+{
+	uint64_t begin = x->offset;
+	uint32_t file = x->file;
+
+	if (model_stream(m)) {
+		source_stream_of(m->file[x->file].source, &begin);
+		begin += x->offset;
+		file = 0;
+	}
+	if (file < s->file || (file == s->file && begin < s->offset)) {
+		s->file = file;
+		s->offset = begin;
+	}
+	if (begin + x->size > s->end)
+		s->end = begin + x->size;
+}
+
+/* A stream's codes and scales may lie far apart. */
+static void place(const struct heft_model *m, const struct plan_weight *w, size_t from, size_t to, struct plan_segment *s)
 {
 	s->file = UINT32_MAX;
-	for (size_t i = from; i < to; i++) {
-		const struct heft_extent *x = &w->weight->source[i]->plane[0];
-
-		if (x->file < s->file || (x->file == s->file && x->offset < s->offset)) {
-			s->file = x->file;
-			s->offset = x->offset;
-		}
-		if (x->offset + x->size > s->end)
-			s->end = x->offset + x->size;
-	}
+	for (size_t i = from; i < to; i++)
+		for (int k = 0; k < w->weight->source[i]->n_planes; k++)
+			if (!k || source_is_stream(m->file[0].source))
+				place_extent(m, &w->weight->source[i]->plane[k], s);
 	if (from == to)
 		s->file = 0;
 }
@@ -32,6 +47,12 @@ static bool in_pieces(const struct weight *w)
 {
 	return w->n_sources > 1 && !w->n_ops &&
 	       (w->combine == COMBINE_STACK || (w->combine == COMBINE_JOIN && w->join_axis == 0));
+}
+
+/* Do its bytes stand in the file, all of them together? */
+static bool one_run(const struct heft_tensor *t)
+{
+	return t->n_planes == 1 && !t->plane[0].made;
 }
 
 static void add_segments(struct heft_plan *p, size_t i)
@@ -45,13 +66,14 @@ static void add_segments(struct heft_plan *p, size_t i)
 
 		s->weight = i;
 		s->first = first;
-		s->straight = !w->weight->n_ops && (pieces > 1 || w->weight->n_sources == 1);
+		s->straight = !w->weight->n_ops && (pieces > 1 || w->weight->n_sources == 1) &&
+			      one_run(w->weight->source[pieces > 1 ? k : 0]);
 		s->count = pieces > 1 ? heft_tensor_count(w->weight->source[k]) : w->tile.count;
 		first += s->count;
 		if (pieces > 1)
-			place(w, k, k + 1, s);
+			place(p->model, w, k, k + 1, s);
 		else
-			place(w, 0, w->weight->n_sources, s);
+			place(p->model, w, 0, w->weight->n_sources, s);
 	}
 }
 
@@ -118,7 +140,7 @@ int plan_order(struct heft_plan *p, uint64_t spool, struct heft_err *err)
 	if (!pipe)
 		qsort(p->segment, p->n_segments, sizeof *p->segment, by_source);
 	set_marks(p);
-	if (!p->model->n_files || !source_is_stream(p->model->file[0].source))
+	if (!model_stream(p->model))
 		return 0;
 	need = window(p);
 	if (need > spool)

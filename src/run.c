@@ -5,6 +5,7 @@
  * pipe each thread waits for its turn to write. A stream is read under the lock, since its bytes come in one order.
  */
 #include "commit.h"
+#include "model.h"
 #include "tally.h"
 
 #include <pthread.h>
@@ -411,8 +412,7 @@ int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_
 	struct run r = { .plan = p, .options = o ? o : &none, .failed = UINT64_MAX, .started = now() };
 	int rc;
 
-	if (p->model->n_files && source_is_stream(p->model->file[0].source))
-		r.stream = p->model->file[0].source;
+	r.stream = model_stream(p->model);
 	if (plan_check_needs(p, err) || commit_open(&r.commit, p, err))
 		return -1;
 	if (!r.options->no_errors)

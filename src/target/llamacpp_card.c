@@ -12,11 +12,10 @@
  * none.
  */
 #include "llamacpp_card.h"
-#include "../../base/source.h"
+#include "../../base/mount.h"
 #include "../../base/yaml.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 enum { CARD_LIMIT = 1 << 20 };
 
@@ -85,9 +84,8 @@ char *card_front_matter(const char *text, size_t n, size_t *out_n, struct arena 
 int card_read(struct json_doc **out, const char *dir, struct arena *a, struct heft_err *err)
 {
 	const char *path = arena_printf(a, "%s/README.md", dir);
-	struct stat st;
 	*out = NULL;
-	if (stat(path, &st) || !S_ISREG(st.st_mode))
+	if (path_kind(path) != PATH_FILE)
 		return 0;
 	struct source *s = source_open(path, err);
 	if (!s)

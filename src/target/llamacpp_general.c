@@ -11,13 +11,13 @@
  * All of it was written by strangers: sizes are bounded, texts are carried as bytes, a value of the wrong kind is an
  * error that names its file and key.
  */
+#include "../../base/mount.h"
 #include "target.h"
 #include "llamacpp_card.h"
 #include "llamacpp_names.h"
 
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { QUANTIZATION_VERSION = 2, CONFIG_LIMIT = 16 << 20, MAX_KEYS = 4 };
 
@@ -380,8 +380,7 @@ static struct heft_kv *find(struct list *l, const char *key)
 static struct json_doc *read_generation(const char *path)
 {
 	struct heft_err ignored;
-	struct stat st;
-	if (stat(path, &st) || !S_ISREG(st.st_mode))
+	if (path_kind(path) != PATH_FILE)
 		return NULL;
 	return json_read_file(path, CONFIG_LIMIT, &ignored);
 }

@@ -4,10 +4,11 @@
  */
 #include "internal.h"
 
-#include <errno.h>
+#include "../../base/mount.h"
+
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static char *path_of(const char *dir, const char *name)
 {
@@ -18,21 +19,10 @@ static char *path_of(const char *dir, const char *name)
 	return path;
 }
 
-static bool regular(const char *path, size_t *size)
-{
-	struct stat st;
-
-	if (stat(path, &st) || !S_ISREG(st.st_mode))
-		return false;
-	*size = (size_t)st.st_size;
-	return true;
-}
-
 bool file_exists(const char *dir, const char *name)
 {
 	char *path = path_of(dir, name);
-	size_t size;
-	bool there = regular(path, &size);
+	bool there = path_kind(path) == PATH_FILE;
 
 	free(path);
 	return there;
@@ -41,26 +31,25 @@ bool file_exists(const char *dir, const char *name)
 static int read_path(const char *path, size_t limit, size_t head, struct heft_str *out, struct arena *a,
 		     struct heft_err *err)
 {
-	size_t size = 0;
+	struct source *s = source_open(path, err);
+	uint64_t size;
 	char *text;
-	FILE *f;
-	int rc = 0;
+	int rc;
 
-	if (!regular(path, &size))
-		return heft_fail_errno(err, HEFT_E_OPEN, "cannot open '%s'", path);
-	if (size > limit)
-		return heft_fail(err, HEFT_E_LIMIT, "'%s' has %zu bytes; a tokenizer file of more than %zu is not read",
-				 path, size, limit);
+	if (!s)
+		return -1;
+	size = source_size(s);
+	if (size > limit) {
+		source_close(s);
+		return heft_fail(err, HEFT_E_LIMIT,
+				 "'%s' has %" PRIu64 " bytes; a tokenizer file of more than %zu is not read", path, size,
+				 limit);
+	}
 	size = size < head ? size : head;
-	f = fopen(path, "rb");
-	if (!f)
-		return heft_fail_errno(err, HEFT_E_OPEN, "cannot open '%s'", path);
-	text = arena_alloc(a, size + 1);
-	if (fread(text, 1, size, f) != size)
-		rc = ferror(f) ? heft_fail_errno(err, HEFT_E_READ, "cannot read '%s'", path)
-			       : heft_fail(err, HEFT_E_TRUNCATED, "'%s' became shorter while it was read", path);
-	fclose(f);
-	*out = (struct heft_str){ text, size };
+	text = arena_alloc(a, (size_t)size + 1);
+	rc = source_read(s, 0, text, (size_t)size, err);
+	source_close(s);
+	*out = (struct heft_str){ text, (size_t)size };
 	return rc;
 }
 
@@ -86,11 +75,10 @@ int file_head(const char *dir, const char *name, size_t n, struct heft_str *out,
 int file_json(const char *dir, const char *name, size_t limit, struct json_doc **out, struct heft_err *err)
 {
 	char *path = path_of(dir, name);
-	size_t size;
 	int rc = 0;
 
 	*out = NULL;
-	if (regular(path, &size)) {
+	if (path_kind(path) == PATH_FILE) {
 		*out = json_read_file(path, limit, err);
 		rc = *out ? 0 : -1;
 	}

@@ -36,7 +36,8 @@ static void lay_out(const struct format *f, const struct format_listing *l, stru
 						       .size = l->tensor[i].plane[0].size};
 		memcpy(out.tensor[i].dim, l->tensor[i].dim, sizeof out.tensor[i].dim);
 	}
-	f->layout(&out, a, &err);
+	if (f->layout)
+		f->layout(&out, a, &err);
 }
 
 static void list_once(const char *name, const uint8_t *data, size_t size, bool strict)
