@@ -15,6 +15,8 @@ grep -q 'none is missing' "$dir/stderr"
 ok $? "a missing reference is told" || shown "$dir/stderr"
 grep -qE '^The longest sync of an output took [0-9.]+ s\.$' "$dir/stdout"
 ok $? "syncs are told apart" || shown "$dir/stdout"
+model "$dir/m" llama && "$heft" convert "$dir/m" -t q8_0 -o "$dir/m.gguf" --json 2>/dev/null | grep -q '"sync_seconds": *[0-9]'
+ok $? "a report says how long the disk took"
 bench limits "F16 Q4_K" && [ "$(rows '^\| (F16|Q4_K|Q4_K, imatrix) \|( [0-9.]+ \|){4}$')" = 3 ]
 ok $? "bytes moved and the encoding's part of the time" || shown "$dir/stderr"
 ! bench types "Q8_0" 2>/dev/null || ! ls "$dir"/heft-bench.* >/dev/null 2>&1
