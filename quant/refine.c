@@ -27,13 +27,18 @@ static double add_lanes(double *lane)
 	return lane[0];
 }
 
+/* Importance where there is none; a product with it is exact. */
+static const float ones[REFINE_BLOCK] = {[0 ... REFINE_BLOCK - 1] = 1};
+
 double refine_error(const float *x, const float *y, const float *w, size_t n)
 {
 	double lane[LANES] = {0};
-	for (size_t i = 0; i < n; i++) {
-		double diff = (double)x[i] - y[i];
-		lane[i % LANES] += w ? w[i] * (diff * diff) : diff * diff;
-	}
+	w = w ? w : ones;
+	for (size_t i = 0; i < n; i += LANES)
+		for (size_t k = 0; k < LANES; k++) {
+			double diff = (double)x[i + k] - y[i + k];
+			lane[k] += w[i + k] * (diff * diff);
+		}
 	return add_lanes(lane);
 }
 
@@ -107,12 +112,14 @@ static void scale_block(const struct place *p, double factor, uint8_t *block)
 static double gain_of(const float *x, const float *y, const float *w, size_t n, double most)
 {
 	double xx[LANES] = {0}, xy[LANES] = {0}, yy[LANES] = {0};
-	for (size_t i = 0; i < n; i++) {
-		double wx = w ? (double)w[i] * x[i] : x[i], wy = w ? (double)w[i] * y[i] : y[i];
-		xx[i % LANES] += wx * x[i];
-		xy[i % LANES] += wx * y[i];
-		yy[i % LANES] += wy * y[i];
-	}
+	w = w ? w : ones;
+	for (size_t i = 0; i < n; i += LANES)
+		for (size_t k = 0; k < LANES; k++) {
+			double wx = (double)w[i + k] * x[i + k], wy = (double)w[i + k] * y[i + k];
+			xx[k] += wx * x[i + k];
+			xy[k] += wx * y[i + k];
+			yy[k] += wy * y[i + k];
+		}
 	double X = add_lanes(xx), A = add_lanes(xy), B = add_lanes(yy);
 	double want = (1 + GAIN) * A / (B + GAIN * A * A / X), room = A * A - B * (X - most);
 	double limit = room > 0 ? (A + sqrt(room)) / B : 1;

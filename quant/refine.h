@@ -14,7 +14,7 @@
 
 enum { REFINE_BLOCK = 256 }; /* most numbers in a block */
 
-/* w may be NULL. */
+/* w may be NULL; n is a multiple of 16, at most REFINE_BLOCK. */
 double refine_error(const float *x, const float *y, const float *w, size_t n);
 
 /* Error of one block of e as its bytes stand. */

@@ -3,7 +3,7 @@
  * time neither; bytes that depend on nothing but the block; less error by a stated share on rows like those of models;
  * and numbers that are not too small on the whole.
  *
- * To see it fail: let refine_keep() copy where the error is not less, or drop a try of quant/refine_runs.c.
+ * To see it fail: let settle() in quant/refine.c keep any block, or drop a try of quant/refine_runs.c.
  */
 #include "quant/refine.h"
 #include "quant/quant.h"
@@ -66,9 +66,9 @@ static double error_of(const struct heft_encoding *e, const uint8_t *bytes, cons
 
 static void measure(void)
 {
-	static const float x[40] = {1, 2, [38] = 3}, y[40] = {0.5f, 2, [38] = -1}, w[40] = {4, 1, [38] = 0.5f};
-	ok(refine_error(x, y, NULL, 40) == 16.25, "the error is the sum of squares");
-	ok(refine_error(x, y, w, 40) == 9, "weighted by importance");
+	static const float x[48] = {1, 2, [38] = 3}, y[48] = {0.5f, 2, [38] = -1}, w[48] = {4, 1, [38] = 0.5f};
+	ok(refine_error(x, y, NULL, 48) == 16.25, "the error is the sum of squares");
+	ok(refine_error(x, y, w, 48) == 9, "weighted by importance");
 	float huge[256] = {INFINITY};
 	uint8_t block[256] = {0}, candidate[256] = {1, 2, 3};
 	double error = refine_block_error(quant_find("q4_k"), huge, NULL, block);
