@@ -30,7 +30,7 @@ for f in testdata/samples/*; do
 	case $name in *-E210-*) known=;; *) known=$code;; esac
 	tool "info $name" "$known" info "$PWD/$f"
 	# safetensors has no blocks: those become numbers
-	case $name in *iq2_xxs*) type=f32;; *) type=keep;; esac
+	case $name in *iq2_xxs* | *packed*) type=f32;; *) type=keep;; esac
 	tool "convert $name" "$code" convert "$PWD/$f" --arch none --to safetensors -t $type -o x
 done
 [ $tap_n -gt 100 ]
