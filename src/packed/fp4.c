@@ -200,6 +200,7 @@ static int fit_gpt_oss(struct packed_module *m, struct heft_err *err)
 		return refuse(m, b, s, err);
 	fill(m, "mxfp4 pairs", MX_BLOCK, "f8_e8m0");
 	m->kind.repack = mx_repack;
+	m->kind.turns = true;
 	return 0;
 }
 

@@ -186,11 +186,29 @@ def refer(converter, work, name):
                 raise SystemExit(open(d + "/log").read()[-2000:])
 
 
+def gpt_oss(work):
+    """Experts as gpt-oss stores them; transformers' own function says what they are in its model."""
+    from transformers.integrations.mxfp4 import convert_moe_packed_tensors
+    g = torch.Generator().manual_seed(7)
+    d = work + "/gpt-oss/src"
+    os.makedirs(d)
+    tensors, values = {}, {}
+    for name, rows, cols in (("gate_up_proj", 192, 96), ("down_proj", 96, 192), ("wide", 64, 2880)):
+        base = "model.layers.0.mlp.experts." + name
+        blocks = torch.randint(0, 256, (3, rows, cols // 32, 16), generator=g).to(torch.uint8)
+        scales = torch.randint(100, 140, (3, rows, cols // 32), generator=g).to(torch.uint8)
+        tensors.update({base + "_blocks": blocks, base + "_scales": scales})
+        values[base] = convert_moe_packed_tensors(blocks, scales, dtype=torch.float32)
+    write(d, tensors, 1)
+    save_file({k: v.contiguous() for k, v in values.items()}, work + "/gpt-oss/values.safetensors")
+
+
 def make(work, tokenizers):
     make_checkpoint.CASES["packed"] = BASE
     base = work + "/base"
     make_checkpoint.build("packed", base, tokenizers)
     converter = reference.load_converter()
+    gpt_oss(work)
     for name, (_, _, taken) in CASES.items():
         make_case(work, name, base)
         if taken:
@@ -222,6 +240,6 @@ if __name__ == "__main__":
         for name, ours in zip(sys.argv[3::2], sys.argv[4::2]):
             values(sys.argv[2], name, ours)
     elif sys.argv[1:] == ["list"]:
-        print("\n".join(CASES))
+        print("\n".join([*CASES, "gpt-oss"]))
     else:
         raise SystemExit(__doc__)
