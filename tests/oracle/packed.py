@@ -104,7 +104,12 @@ CT8 = {"num_bits": 8, "type": "float", "symmetric": True}
 CT4 = {"num_bits": 4, "type": "float", "symmetric": True, "strategy": "tensor_group", "group_size": 16}
 INPUT = {".input_scale": torch.tensor(0.5)}
 # name: (how a weight is quantized, quantization_config, does the converter take it)
+MOE = make_checkpoint.case(make_checkpoint.QWEN3MOE, dict(make_checkpoint.NARROW, hidden_size=192, head_dim=32, moe_intermediate_size=64,
+                                                          num_hidden_layers=2), tok="kjv-bpe", types="few")
+FP8_BLOCKS = {"quant_method": "fp8", "weight_block_size": [128, 128]}
 CASES = {
+    "moe-fp8": (fp8(128, 128), FP8_BLOCKS, True),
+    "moe-nvfp4": (nvfp4(".weight", ".weight_scale_2", ".input_scale", False), {"quant_method": "modelopt", "quant_algo": "NVFP4"}, True),
     "fp8-block": (fp8(128, 128), {"quant_method": "fp8", "weight_block_size": [128, 128]}, True),
     "fp8-block-bf16": (fp8(128, 128, torch.bfloat16), {"quant_method": "fp8", "weight_block_size": [128, 128]}, True),
     "fp8-block-e8m0": (fp8(128, 128, E8M0), {"quant_method": "fp8", "weight_block_size": [128, 128], "scale_fmt": "ue8m0"}, True),
@@ -204,13 +209,15 @@ def gpt_oss(work):
 
 
 def make(work, tokenizers):
-    make_checkpoint.CASES["packed"] = BASE
-    base = work + "/base"
+    make_checkpoint.CASES.update({"packed": BASE, "packed-moe": MOE})
+    base, moe = work + "/base", work + "/moe"
     make_checkpoint.build("packed", base, tokenizers)
+    make_checkpoint.build("packed-moe", moe, tokenizers)
+    os.environ["PRE"] = "qwen2"  # the small BPE tokenizer is nobody's
     converter = reference.load_converter()
     gpt_oss(work)
     for name, (_, _, taken) in CASES.items():
-        make_case(work, name, base)
+        make_case(work, name, moe if name.startswith("moe") else base)
         if taken:
             refer(converter, work, name)
 
