@@ -267,7 +267,7 @@ static int decide_types(struct build *b, struct plan_output *o, const char *type
 	for (size_t i = 0; i < p->n_weights; i++) {
 		if (r && !quantizer && tile_stays_as(p->weight[i].weight)) {
 			item[i].type = item[i].stored;
-			item[i].why = "codes stay as they are";
+			item[i].why = "lossless: codes stay";
 		}
 		o->item[i].rank = item[i].shape.rank;
 		memcpy(o->item[i].dim, item[i].shape.dim, sizeof o->item[i].dim);
