@@ -294,7 +294,9 @@ int packed_read_bytes(const struct heft_model *m, const struct heft_tensor *t, c
 
 		run = left < n - done ? (size_t)left : n - done;
 		find_planes(&x, row, col, plane);
-		repack(t->packed, plane, row % x.shape.rows, col, (uint8_t *)dst + done / to->plane[0].cols * to->plane[0].bytes, run);
+		if (!repack(t->packed, plane, row % x.shape.rows, col, (uint8_t *)dst + done / to->plane[0].cols * to->plane[0].bytes, run))
+			return heft_fail(err, HEFT_E_CONFIG, "tensor '%s': its zero points are not what the configuration's \"sym\" says: correct that, "
+					 "and its codes are decoded instead of repacked", t->name);
 	}
 	return 0;
 }

@@ -24,9 +24,10 @@
 struct packed;
 
 /* n numbers of one row, from column `col` on, to dst: floats, or bytes of another encoding. plane[p] stands at the unit of plane p
- * that holds the first of them; row and col are those within the matrix. Planes need no alignment. */
+ * that holds the first of them; row and col are those within the matrix. Planes need no alignment. A repack function says false where the
+ * codes are not on the grid after all, against what was said of them. */
 typedef void packed_decode_fn(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, float *dst, size_t n);
-typedef void packed_repack_fn(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n);
+typedef bool packed_repack_fn(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n);
 
 /* Where rows do not lie together in the planes (words that run down a column): n whole rows from `row` on, of all matrices one after
  * another. `scratch` has the bytes that k->scratch says. */

@@ -85,7 +85,7 @@ static void decode_mode(const struct packed *k, const void *const *plane, uint64
 }
 
 /* GGUF's byte j of a block has numbers j and j + 16, where here they are 2j and 2j + 1. */
-static void to_mxfp4(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n)
+static bool to_mxfp4(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n)
 {
 	const uint8_t *code = plane[CODES], *scale = plane[SCALES];
 	uint8_t *out = dst;
@@ -95,6 +95,7 @@ static void to_mxfp4(const struct packed *k, const void *const *plane, uint64_t 
 		for (int j = 0; j < 16; j++)
 			*out++ = (uint8_t)((code[j / 2] >> j % 2 * 4 & 15) | (code[8 + j / 2] >> j % 2 * 4 & 15) << 4);
 	}
+	return true;
 }
 
 static const struct packed_repack mxfp4_repack[] = { { "mxfp4", to_mxfp4, false }, { NULL, NULL, false } };
