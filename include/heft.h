@@ -200,6 +200,7 @@ struct heft_model {
 struct heft_open_options {
 	const char *config_dir;    /* config.json and tokenizer for a lone file or a stream; NULL: beside the file */
 	uint64_t spool;            /* bytes that a stream may keep; 0: the default, 256 MiB */
+	bool as_stored;            /* the tensors of a quantized module stay apart, as the files have them; else they are one weight */
 	heft_problem_fn *problem;  /* report problems and go on where that is possible; NULL: the first one is the error */
 	void *ctx;
 };

@@ -18,12 +18,20 @@ enum { CONFIG_LIMIT = 64 * 1024 * 1024, QUANTIZATION_VERSION = 2 };
 
 /* ---- names as they are ---- */
 
-static void identity_weights(struct family *f, const struct heft_model *m, struct arena *a)
+/* As its library has it, where names are kept; as it is stored, where a family's rows look at it. */
+static const struct heft_tensor *as_named(const struct heft_tensor *t, bool by_library, struct arena *a)
+{
+	const struct heft_tensor *turned = by_library && t->packed && t->packed->turns ? packed_turned(t, a) : NULL;
+
+	return turned ? turned : t;
+}
+
+static void identity_weights(struct family *f, const struct heft_model *m, bool by_library, struct arena *a)
 {
 	f->n_weights = m->n_tensors;
 	f->weight = arena_array(a, m->n_tensors, sizeof *f->weight);
 	for (size_t i = 0; i < m->n_tensors; i++) {
-		const struct heft_tensor *t = &m->tensor[i];
+		const struct heft_tensor *t = as_named(&m->tensor[i], by_library, a);
 		const struct heft_tensor **source = arena_alloc(a, sizeof *source);
 		struct weight *w = &f->weight[i];
 
@@ -38,7 +46,7 @@ static void identity_weights(struct family *f, const struct heft_model *m, struc
 
 static int from_gguf(struct family *f, const struct heft_model *m, struct arena *a, struct heft_err *err)
 {
-	identity_weights(f, m, a);
+	identity_weights(f, m, false, a);
 	kv_set_all(&f->kv, m->kv, m->n_kv);
 	kv_remove_prefix(&f->kv, "split.");
 	kv_remove_prefix(&f->kv, "ollama.");
@@ -52,7 +60,7 @@ static int from_gguf(struct family *f, const struct heft_model *m, struct arena 
 /* For a safetensors file: its own __metadata__; of another container, what transformers wants to see. */
 static void with_own_names(struct family *f, const struct heft_model *m, struct arena *a)
 {
-	identity_weights(f, m, a);
+	identity_weights(f, m, true, a);
 	if (!strcmp(m->format, "safetensors"))
 		kv_set_all(&f->kv, m->kv, m->n_kv);
 	kv_set(&f->kv, "format", value_string("pt"));
@@ -60,7 +68,7 @@ static void with_own_names(struct family *f, const struct heft_model *m, struct 
 
 static void without_family(struct family *f, const struct heft_model *m, const struct family_options *o, struct arena *a)
 {
-	identity_weights(f, m, a);
+	identity_weights(f, m, false, a);
 	f->arch = "none";
 	kv_set(&f->kv, "general.architecture", value_string(f->arch));
 	kv_set(&f->kv, "general.name", value_string(o->model_name ? o->model_name : m->name));

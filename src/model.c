@@ -509,7 +509,7 @@ static int open_all(struct opening *o)
 	if (join(o))
 		return -1;
 	name_model(o);
-	return packed_join(m, &o->sink, o->err);
+	return o->options->as_stored ? 0 : packed_join(m, &o->sink, o->err);
 }
 
 int heft_open(struct heft_model **out, const char *path, const struct heft_open_options *options, struct heft_err *err)

@@ -174,6 +174,83 @@ static int read_strips(const struct heft_model *m, const struct heft_tensor *t, 
 	return 0;
 }
 
+/* ---- turned matrices ---- */
+
+static struct heft_tensor straightened(const struct heft_tensor *t)
+{
+	struct heft_tensor s = *t;
+
+	s.dim[t->rank - 2] = t->dim[t->rank - 1];
+	s.dim[t->rank - 1] = t->dim[t->rank - 2];
+	s.packed = t->packed->straight;
+	s.enc = &s.packed->enc;
+	return s;
+}
+
+/* A strip of rows is a strip of columns of the matrix that is stored: that is read whole, and of each of its rows a piece is decoded. */
+static int turned_strip(const struct heft_model *m, const struct heft_tensor *t, uint64_t row, uint64_t n, float *dst, void *scratch,
+			struct heft_err *err)
+{
+	const struct heft_tensor s = straightened(t);
+	struct packed_shape shape = packed_shape(s.rank, s.dim);
+	uint64_t matrix = row / shape.cols, col = row % shape.cols;
+	struct packed_scratch own = { 0 };
+	const void *plane[HEFT_MAX_PLANES];
+	struct piece x;
+
+	if (read_piece(m, &s, matrix * shape.rows * shape.cols, (size_t)(shape.rows * shape.cols), &x, &own, err)) {
+		packed_scratch_release(&own);
+		return -1;
+	}
+	for (uint64_t r = 0; r < shape.rows; r++) {
+		float *piece = scratch;
+
+		find_planes(&x, matrix * shape.rows + r, col, plane);
+		s.packed->decode(s.packed, plane, r, col, piece, (size_t)n);
+		for (uint64_t i = 0; i < n; i++)
+			dst[i * shape.rows + r] = piece[i];
+	}
+	packed_scratch_release(&own);
+	return 0;
+}
+
+/* As many rows as make a good tile, of those that divide the matrix. */
+static uint32_t turned_rows(const struct packed_shape *s, uint32_t block)
+{
+	enum { ELEMENTS = 1 << 20 };
+	uint32_t best = block;
+
+	for (uint64_t n = block; n <= s->cols && n * s->rows <= ELEMENTS; n += block)
+		if (s->cols % n == 0)
+			best = (uint32_t)n;
+	return best;
+}
+
+const struct heft_tensor *packed_turned(const struct heft_tensor *t, struct arena *a)
+{
+	struct heft_tensor *turned = arena_alloc(a, sizeof *turned);
+	struct packed *k = arena_alloc(a, sizeof *k);
+	struct packed_shape s = packed_shape(t->rank, t->dim);
+
+	if (t->rank < 2 || !t->packed->decode || s.cols % t->enc->block)
+		return NULL;
+	*turned = *t;
+	*k = *t->packed;
+	turned->dim[t->rank - 2] = s.cols;
+	turned->dim[t->rank - 1] = s.rows;
+	k->straight = t->packed;
+	k->decode = NULL;
+	k->repack = NULL;
+	k->turns = false;
+	k->strip = turned_strip;
+	k->strip_rows = turned_rows(&s, t->enc->block);
+	k->scratch = k->strip_rows * sizeof(float);
+	k->enc.block = 1;
+	turned->packed = k;
+	turned->enc = &k->enc;
+	return turned;
+}
+
 /* ---- both ---- */
 
 int packed_read(const struct heft_model *m, const struct heft_tensor *t, uint64_t first, size_t n, float *dst, struct packed_scratch *s,
@@ -217,7 +294,9 @@ int packed_read_bytes(const struct heft_model *m, const struct heft_tensor *t, c
 
 		run = left < n - done ? (size_t)left : n - done;
 		find_planes(&x, row, col, plane);
-		repack(t->packed, plane, row % x.shape.rows, col, (uint8_t *)dst + done / to->plane[0].cols * to->plane[0].bytes, run);
+		if (!repack(t->packed, plane, row % x.shape.rows, col, (uint8_t *)dst + done / to->plane[0].cols * to->plane[0].bytes, run))
+			return heft_fail(err, HEFT_E_CONFIG, "tensor '%s': its zero points are not what the configuration's \"sym\" says: correct that, "
+					 "and its codes are decoded instead of repacked", t->name);
 	}
 	return 0;
 }

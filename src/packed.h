@@ -24,9 +24,10 @@
 struct packed;
 
 /* n numbers of one row, from column `col` on, to dst: floats, or bytes of another encoding. plane[p] stands at the unit of plane p
- * that holds the first of them; row and col are those within the matrix. Planes need no alignment. */
+ * that holds the first of them; row and col are those within the matrix. Planes need no alignment. A repack function says false where the
+ * codes are not on the grid after all, against what was said of them. */
 typedef void packed_decode_fn(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, float *dst, size_t n);
-typedef void packed_repack_fn(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n);
+typedef bool packed_repack_fn(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n);
 
 /* Where rows do not lie together in the planes (words that run down a column): n whole rows from `row` on, of all matrices one after
  * another. `scratch` has the bytes that k->scratch says. */
@@ -54,6 +55,8 @@ struct packed {
 	quant_decode_fn *codes, *scales;    /* of plane 0 and 1 where they are numbers; for the layout's own use, as all that follows */
 	uint32_t bits, group;
 	uint32_t param[4];
+	bool turns;               /* the library holds each matrix the other way round: so do targets that keep its names */
+	const struct packed *straight; /* of a turned tensor: the kind of the one that it turns */
 };
 
 struct packed_scratch { /* of one thread; zero-initialise */
@@ -69,6 +72,8 @@ void packed_scratch_release(struct packed_scratch *s);
 /* Elements first .. first+n, row-major, of a tensor that has t->packed. Any, where the block is 1; else multiples of it. */
 int packed_read(const struct heft_model *m, const struct heft_tensor *t, uint64_t first, size_t n, float *dst, struct packed_scratch *s,
 		struct heft_err *err);
+/* The tensor with the last two dimensions changed about, read in strips; NULL where it is no matrix of whole blocks both ways. */
+const struct heft_tensor *packed_turned(const struct heft_tensor *t, struct arena *a);
 /* NULL: the layout's codes are not on that encoding's grid. */
 packed_repack_fn *packed_repacker(const struct heft_tensor *t, const struct heft_encoding *to);
 /* The same elements, multiples of to's block, as bytes of `to`, by packed_repacker()'s function. */

@@ -143,7 +143,7 @@ static bool same_kind(const struct packed *a, const struct packed *b)
 			return false;
 	return !strcmp(a->enc.name, b->enc.name) && a->decode == b->decode && a->strip == b->strip && a->strip_rows == b->strip_rows &&
 	       a->repack == b->repack && a->scratch == b->scratch && a->codes == b->codes && a->scales == b->scales && a->bits == b->bits &&
-	       a->group == b->group && !memcmp(a->param, b->param, sizeof a->param);
+	       a->group == b->group && a->turns == b->turns && !memcmp(a->param, b->param, sizeof a->param);
 }
 
 static const struct packed *intern(struct join *j, const struct packed *k)

@@ -95,17 +95,6 @@ static const struct heft_encoding *source_encoding(const struct weight *w)
 	return w->n_sources ? w->source[0]->enc : quant_find("f32");
 }
 
-/* The encoding that the reference's converter leaves a packed source's codes in, whatever type is asked for; or NULL. */
-static const struct heft_encoding *stays_as(const struct weight *w)
-{
-	const struct packed_repack *r = w->n_sources && w->source[0]->packed ? w->source[0]->packed->repack : NULL;
-
-	for (; r && r->to; r++)
-		if (r->stays && tile_has_bytes(w, quant_find(r->to)))
-			return quant_find(r->to);
-	return NULL;
-}
-
 /* What the two-step pipeline's first file would hold for a weight. */
 static const struct heft_encoding *stored_encoding(const struct build *b, const struct plan_weight *w, const char *via)
 {
@@ -113,8 +102,8 @@ static const struct heft_encoding *stored_encoding(const struct build *b, const 
 		return source_encoding(w->weight);
 	if (w->weight->forced)
 		return w->weight->forced;
-	if (stays_as(w->weight))
-		return stays_as(w->weight);
+	if (tile_stays_as(w->weight))
+		return tile_stays_as(w->weight);
 	return quant_find(w->keeps_f32 ? "f32" : via);
 }
 
@@ -137,7 +126,7 @@ static struct recipe_item *recipe_items(const struct build *b, const char *via, 
 
 		item[i].name = w->weight->name;
 		item[i].shape = quantizer ? quantizer_shape(&w->weight->shape) : w->weight->shape;
-		item[i].stored = via || stays_as(w->weight) ? stored_encoding(b, w, via) : source_encoding(w->weight);
+		item[i].stored = via || tile_stays_as(w->weight) ? stored_encoding(b, w, via) : source_encoding(w->weight);
 	}
 	return item;
 }
@@ -159,7 +148,7 @@ static bool is_exact(const struct weight *w, const struct heft_encoding *e)
 {
 	if (!strcmp(e->name, "f32"))
 		return true;
-	if (e == stays_as(w))
+	if (e == tile_stays_as(w))
 		return true;
 	for (size_t i = 0; i < w->n_sources; i++)
 		if (w->source[i]->enc != e)
@@ -226,7 +215,7 @@ static uint32_t file_type(const struct build *b, const struct plan_output *o, co
 	enum { MXFP4_MOE = 38, NVFP4 = 39 };
 
 	for (size_t i = 0; i < b->plan->n_weights; i++) {
-		const struct heft_encoding *e = stays_as(b->plan->weight[i].weight);
+		const struct heft_encoding *e = tile_stays_as(b->plan->weight[i].weight);
 
 		if (e && e == o->item[i].to && is_plain_float(recipe_name(r)) && !b->from_gguf)
 			return !strcmp(e->name, "nvfp4") ? NVFP4 : MXFP4_MOE;
@@ -277,9 +266,9 @@ static int decide_types(struct build *b, struct plan_output *o, const char *type
 	if (recipe_decide(r, item, p->n_weights, &facts, p->arena, b->err))
 		return -1;
 	for (size_t i = 0; i < p->n_weights; i++) {
-		if (r && !quantizer && stays_as(p->weight[i].weight)) {
+		if (r && !quantizer && tile_stays_as(p->weight[i].weight)) {
 			item[i].type = item[i].stored;
-			item[i].why = "codes stay as they are";
+			item[i].why = "lossless: codes stay";
 		}
 		o->item[i].rank = item[i].shape.rank;
 		memcpy(o->item[i].dim, item[i].shape.dim, sizeof o->item[i].dim);
@@ -360,7 +349,7 @@ static int check_item(struct build *b, struct plan_output *o, size_t i)
 	if (!quant_encoder(it->to))
 		return heft_fail(b->err, HEFT_E_TYPE, "tensor '%s': heft does not write %s", it->name, it->to->name);
 	for (size_t s = 0; s < wt->n_sources; s++)
-		if (wt->source[s]->enc->class == QUANT_BLOCK && (!wt->source[s]->packed || stays_as(wt)) && it->to->class == QUANT_BLOCK && !b->job->allow_requantize)
+		if (wt->source[s]->enc->class == QUANT_BLOCK && (!wt->source[s]->packed || tile_stays_as(wt)) && it->to->class == QUANT_BLOCK && !b->job->allow_requantize)
 			return heft_fail(b->err, HEFT_E_REQUANTIZE,
 					 "tensor '%s' is quantized already (%s); quantizing it again loses quality: --allow-requantize does it all the same",
 					 wt->source[s]->name, wt->source[s]->enc->name);

@@ -265,7 +265,7 @@ static uint64_t tile_size(const struct heft_plan *p, size_t weight, uint64_t fir
 	uint64_t rows, left;
 
 	if (!has_importance(p, weight))
-		return TILE_ELEMENTS;
+		return tile_good_size(&p->weight[weight].tile);
 	rows = row > TILE_ELEMENTS ? row : TILE_ELEMENTS / row * row;
 	left = matrix - first % matrix;
 	return left < rows ? left : rows;

@@ -261,12 +261,32 @@ int tile_read(const struct tile_plan *p, const struct heft_model *m, uint64_t fi
 	return 0;
 }
 
+uint64_t tile_good_size(const struct tile_plan *p)
+{
+	const struct weight *w = p->map.weight;
+	const struct heft_tensor *t = w->n_sources ? w->source[0] : NULL;
+
+	if (!t || !t->packed || !t->packed->strip || w->n_ops || w->n_sources > 1)
+		return TILE_ELEMENTS;
+	return t->packed->strip_rows * packed_shape(t->rank, t->dim).cols;
+}
+
 bool tile_has_bytes(const struct weight *w, const struct heft_encoding *e)
 {
 	for (size_t i = 0; i < w->n_sources; i++)
 		if (w->source[i]->packed ? !packed_repacker(w->source[i], e) : w->source[i]->enc != e)
 			return false;
 	return w->n_sources > 0 && weight_moves_only(w);
+}
+
+const struct heft_encoding *tile_stays_as(const struct weight *w)
+{
+	const struct packed_repack *r = w->n_sources && w->source[0]->packed ? w->source[0]->packed->repack : NULL;
+
+	for (; r && r->to; r++)
+		if (r->stays && tile_has_bytes(w, quant_find(r->to)))
+			return quant_find(r->to);
+	return NULL;
 }
 
 int tile_read_bytes(const struct tile_plan *p, const struct heft_model *m, const struct heft_encoding *e, uint64_t first, size_t n, void *dst,

@@ -33,6 +33,8 @@ int tile_read(const struct tile_plan *p, const struct heft_model *m, uint64_t fi
 	      struct tile_scratch *s, struct heft_err *err);
 /* Can its sources' bytes be had in an encoding without a number being calculated: because they are, or are repacked? */
 bool tile_has_bytes(const struct weight *w, const struct heft_encoding *e);
+/* The encoding that the reference's converter leaves a packed source's codes in, whatever type is asked for; or NULL. */
+const struct heft_encoding *tile_stays_as(const struct weight *w);
 /* The same as bytes of an encoding that tile_has_bytes; first and n are multiples of its block. */
 int tile_read_bytes(const struct tile_plan *p, const struct heft_model *m, const struct heft_encoding *e, uint64_t first, size_t n, void *dst,
 		    struct tile_scratch *s, struct heft_err *err);
@@ -40,6 +42,9 @@ int tile_read_bytes(const struct tile_plan *p, const struct heft_model *m, const
 /* Of an encoding with one plane: the bytes of so many elements (a multiple of its block), and their values. */
 size_t tile_bytes(const struct heft_encoding *e, uint64_t elements);
 void tile_decode(const struct heft_encoding *e, const void *src, float *dst, size_t n);
+
+/* Elements of a good piece: a strip of a source that is read in strips. */
+uint64_t tile_good_size(const struct tile_plan *p);
 
 enum { TILE_ELEMENTS = 64 * 1024 }; /* a good piece: fits the second-level cache with its codes */
 

@@ -148,6 +148,15 @@ static int write_model(const struct writer *w, struct heft_model *m, const struc
 	return status;
 }
 
+/* Kept names and types: then a quantized module's tensors are copied, each as it is. */
+static bool keeps_all(const struct heft_job *job)
+{
+	for (size_t i = 0; i < job->n_outputs; i++)
+		if (!job->output[i].type || strcmp(job->output[i].type, "keep"))
+			return false;
+	return job->n_outputs && job->to && !strcmp(job->to, "safetensors");
+}
+
 int writer_run(const struct writer *w, const char *source, struct heft_job *job)
 {
 	struct heft_open_options open = { .config_dir = w->config, .spool = w->spool };
@@ -157,6 +166,7 @@ int writer_run(const struct writer *w, const char *source, struct heft_job *job)
 	int status;
 
 	fill_job(w, job);
+	open.as_stored = keeps_all(job);
 	if (w->prune_layers && layers(w->prune_layers, layer, &job->n_prune_layers))
 		job->prune_layer = layer;
 	quit_on_signals();

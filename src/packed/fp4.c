@@ -79,7 +79,7 @@ static void regroup(const uint8_t *codes, int n, uint8_t *dst)
 		dst[j] = (uint8_t)(code_at(codes, j) | code_at(codes, j + n / 2) << 4);
 }
 
-static void to_mxfp4(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n)
+static bool to_mxfp4(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n)
 {
 	const uint8_t *codes = plane[CODES], *scale = plane[SCALES];
 	uint8_t *out = dst;
@@ -88,10 +88,11 @@ static void to_mxfp4(const struct packed *k, const void *const *plane, uint64_t 
 		out[0] = *scale++;
 		regroup(codes, MX_BLOCK, out + 1);
 	}
+	return true;
 }
 
 /* Scales lose their sign bit, as in the reference. */
-static void to_nvfp4(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n)
+static bool to_nvfp4(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n)
 {
 	enum { RUNS = NV_SUPER / NV_BLOCK };
 	const uint8_t *codes = plane[CODES], *scale = plane[SCALES];
@@ -102,6 +103,7 @@ static void to_nvfp4(const struct packed *k, const void *const *plane, uint64_t 
 			out[r] = *scale++ & 0x7f;
 			regroup(codes, NV_BLOCK, out + RUNS + r * NV_BLOCK / 2);
 		}
+	return true;
 }
 
 static const struct packed_repack mx_repack[] = { { "mxfp4", to_mxfp4, true }, { NULL, NULL, false } };
@@ -200,6 +202,7 @@ static int fit_gpt_oss(struct packed_module *m, struct heft_err *err)
 		return refuse(m, b, s, err);
 	fill(m, "mxfp4 pairs", MX_BLOCK, "f8_e8m0");
 	m->kind.repack = mx_repack;
+	m->kind.turns = true;
 	return 0;
 }
 

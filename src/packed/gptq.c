@@ -120,7 +120,7 @@ static int fit_gptq(struct packed_module *m, struct heft_err *err)
 	const struct heft_tensor *const *t = m->part;
 	struct packed *k = &m->kind;
 	uint64_t count, outputs, inputs, group;
-	bool plain = true;
+	bool plain = true, symmetric = false;
 	struct unit u;
 
 	if (!are_matrices(m) || t[QWEIGHT]->dim[1] != t[SCALES]->dim[1] || t[QZEROS]->dim[0] != t[SCALES]->dim[0])
@@ -146,6 +146,8 @@ static int fit_gptq(struct packed_module *m, struct heft_err *err)
 	k->decode = groups_decode_stream;
 	k->scales = quant_decoder(t[SCALES]->enc);
 	groups_name(m, arena_printf(m->arena, "gptq%u", k->bits), group ? group : 1);
+	json_bool(json_get(m->config->root, "sym"), &symmetric);
+	k->repack = groups_repack(k, symmetric);
 	return turn_parts(m, err);
 }
 

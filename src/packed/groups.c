@@ -192,44 +192,49 @@ static void put_q8_0(const uint8_t *code, uint8_t *dst)
 		dst[i] = code[i] ^ 0x80;
 }
 
-static void repack(const struct packed *k, const struct style *s, const void *const *plane, uint64_t col, uint8_t *dst, size_t n)
+static bool repack(const struct packed *k, const struct style *s, const void *const *plane, uint64_t row, uint64_t col, uint8_t *dst, size_t n)
 {
 	size_t bytes = k->enc.plane[GROUPS_SCALES].bytes, unit = k->enc.plane[GROUPS_CODES].cols;
 	uint8_t buf[BLOCK + UNIT_MOST];
 
 	for (size_t done = 0; done < n; done += BLOCK, dst += 2 + BLOCK * k->bits / 8) {
-		const uint8_t *code = s->codes(k, plane[GROUPS_CODES], 0, (size_t)(col % unit) + done, BLOCK, buf);
+		const uint8_t *code = s->codes(k, plane[GROUPS_CODES], row, (size_t)(col % unit) + done, BLOCK, buf);
+		size_t g = group_of(k, col + done, col);
 
-		memcpy(dst, (const uint8_t *)plane[GROUPS_SCALES] + group_of(k, col + done, col) * bytes, 2);
+		if (zero_of(k, s, plane, row, g) != (float)(1 << (k->bits - 1)))
+			return false;
+		memcpy(dst, (const uint8_t *)plane[GROUPS_SCALES] + g * bytes, 2);
 		(k->bits == 4 ? put_q4_0 : put_q8_0)(code, dst + 2);
 	}
+	return true;
 }
 
-static void repack_stream(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n)
+static bool repack_stream(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n)
 {
-	repack(k, &stream_style, plane, col, dst, n);
+	return repack(k, &stream_style, plane, row, col, dst, n);
 }
 
-static void repack_int8(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n)
+static bool repack_int8(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n)
 {
-	repack(k, &int8_style, plane, col, dst, n);
+	return repack(k, &int8_style, plane, row, col, dst, n);
 }
 
 static const struct packed_repack to_q4_0[] = {{"q4_0", repack_stream, false}, {NULL, NULL, false}};
 static const struct packed_repack to_q8_0[] = {{"q8_0", repack_stream, false}, {NULL, NULL, false}};
 static const struct packed_repack int8_to_q8_0[] = {{"q8_0", repack_int8, false}, {NULL, NULL, false}};
 
-const struct packed_repack *groups_repack(const struct packed *k)
+const struct packed_repack *groups_repack(const struct packed *k, bool symmetric)
 {
 	bool halves = k->scales == quant_decoder(quant_find("f16")) && k->enc.plane[GROUPS_SCALES].bytes == 2;
+	bool middle = k->param[GROUPS_ZEROS_AT] ? symmetric : k->param[GROUPS_ZERO] == 1u << (k->bits - 1);
 
-	if (!halves || k->param[GROUPS_ZEROS_AT] || k->param[GROUPS_INDEX_AT] || (k->group % BLOCK && k->group != PACKED_ALL))
+	if (!halves || !middle || k->param[GROUPS_INDEX_AT] || (k->group % BLOCK && k->group != PACKED_ALL))
 		return NULL;
 	if (k->decode == groups_decode_int8)
 		return int8_to_q8_0;
 	if (k->decode != groups_decode_stream)
 		return NULL;
-	return k->bits == 4 && k->param[GROUPS_ZERO] == 8 ? to_q4_0 : k->bits == 8 && k->param[GROUPS_ZERO] == 128 ? to_q8_0 : NULL;
+	return k->bits == 4 ? to_q4_0 : k->bits == 8 ? to_q8_0 : NULL;
 }
 
 /* ---- for the layouts ---- */

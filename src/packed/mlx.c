@@ -9,7 +9,7 @@
  *   affine: number = code * scale + bias, the product and the sum each rounded to the scales' type, as MLX does on a processor
  *   modes:  number = code * scale, exact
  *
- * g, b and mode are the configuration's group_size, bits and mode: of the module where it has an entry of its own, else of all. Refuses
+ * g, b and mode are the configuration's group_size, bits and mode: all of them the module's where it has an entry of its own. Refuses
  * what does not fit the shapes: 4 bits in groups of 64 and 8 bits in groups of 32 have the same ones.
  */
 #include "../../quant/integer.h"
@@ -85,7 +85,7 @@ static void decode_mode(const struct packed *k, const void *const *plane, uint64
 }
 
 /* GGUF's byte j of a block has numbers j and j + 16, where here they are 2j and 2j + 1. */
-static void to_mxfp4(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n)
+static bool to_mxfp4(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n)
 {
 	const uint8_t *code = plane[CODES], *scale = plane[SCALES];
 	uint8_t *out = dst;
@@ -95,6 +95,7 @@ static void to_mxfp4(const struct packed *k, const void *const *plane, uint64_t 
 		for (int j = 0; j < 16; j++)
 			*out++ = (uint8_t)((code[j / 2] >> j % 2 * 4 & 15) | (code[8 + j / 2] >> j % 2 * 4 & 15) << 4);
 	}
+	return true;
 }
 
 static const struct packed_repack mxfp4_repack[] = { { "mxfp4", to_mxfp4, false }, { NULL, NULL, false } };
@@ -114,19 +115,18 @@ static const struct mode *mode_named(const char *name)
 	return NULL;
 }
 
-/* The module's own entry counts, then what is said of all, then what MLX takes for granted. */
+/* A module's own entry stands for all that is said of the others, its mode too; what neither says, MLX takes for granted. */
 static bool read_said(const struct packed_module *m, struct said *s)
 {
-	const struct json *all = m->config->root, *own = json_get(all, m->name);
-	const char *mode = json_cstr(json_get(own, "mode"));
+	const struct json *own = json_get(m->config->root, m->name), *c = json_kind(own) == JSON_OBJECT ? own : m->config->root;
+	const char *mode = json_cstr(json_get(c, "mode"));
 
-	mode = mode ? mode : json_cstr(json_get(all, "mode"));
 	s->mode = mode_named(mode ? mode : "affine");
 	if (!s->mode)
 		return false;
-	if (!json_uint(json_get(own, "bits"), &s->bits) && !json_uint(json_get(all, "bits"), &s->bits))
+	if (!json_uint(json_get(c, "bits"), &s->bits))
 		s->bits = s->mode->bits;
-	if (!json_uint(json_get(own, "group_size"), &s->group) && !json_uint(json_get(all, "group_size"), &s->group))
+	if (!json_uint(json_get(c, "group_size"), &s->group))
 		s->group = s->mode->group;
 	return true;
 }

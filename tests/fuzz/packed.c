@@ -1,5 +1,6 @@
 /* Any bytes as a safetensors file whose tensors may belong together: what is joined can be read, all of it, in pieces that begin anywhere,
  * and as bytes of every encoding that the layout repacks to. The first 8 bytes are seldom a length that fits: see safetensors.c. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,26 @@ static void read_bytes(const struct heft_model *m, const struct heft_tensor *t, 
 	}
 }
 
+/* A configuration that answers what shapes leave open. */
+static const char *configured(void)
+{
+	static char dir[64];
+	char path[96];
+	FILE *f;
+
+	if (*dir)
+		return dir;
+	snprintf(dir, sizeof dir, "/tmp/heft-fuzz-XXXXXX");
+	if (!mkdtemp(dir))
+		abort();
+	snprintf(path, sizeof path, "%s/config.json", dir);
+	f = fopen(path, "w");
+	if (!f || fputs("{\"quantization_config\":{\"group_size\":32,\"bits\":4,\"config_groups\":{\"a\":{\"targets\":[\"re:.*3\"],\"weights\":{\"num_bits\":3}},"
+			"\"b\":{\"targets\":[\"Linear\"],\"weights\":{\"num_bits\":4,\"group_size\":32}}}}}", f) < 0 || fclose(f))
+		abort();
+	return dir;
+}
+
 static void join(const struct format_listing *l, struct source *src, struct arena *a, bool strict)
 {
 	struct heft_file file = { .path = "input", .format = "safetensors", .size = source_size(src), .source = src };
@@ -57,6 +78,8 @@ static void join(const struct format_listing *l, struct source *src, struct aren
 	struct heft_err err = { 0 };
 	size_t told = 0;
 	struct sink sink = { .fn = strict ? NULL : go_on, .ctx = &told, .err = &err };
+
+	m.dir = strict ? NULL : configured();
 
 	if (!packed_join(&m, &sink, &err))
 		for (size_t i = 0; i < m.n_tensors; i++)

@@ -40,6 +40,10 @@ struct sample {
 #define FP8(range) T("m.weight", "F8_E4M3", "[2,2]", range)
 #define NVFP4 T("m.weight", "U8", "[1,8]", "[0,8]") "," T("m.weight_scale", "F8_E4M3", "[1,1]", "[8,9]")
 #define ONE_F32 "i1065353216"
+#define GPTQ T("m.qweight", "I32", "[1,8]", "[0,32]") "," T("m.qzeros", "I32", "[1,1]", "[32,36]") "," T("m.scales", "F16", "[1,8]", "[36,52]")
+#define MLX T("m.weight", "U32", "[1,8]", "[0,32]") "," T("m.scales", "BF16", "[1,1]", "[32,34]")
+#define NF4 T("m.weight", "U8", "[4,1]", "[0,4]") "," T("m.weight.absmax", "F32", "[2]", "[4,12]")
+#define NF4_STATE "m.weight.quant_state.bitsandbytes__nf4"
 #define ONES_F8 "b56 b56 b56 b56"
 #define EIGHT "j:%12%34%56%71%12%34%56%71"
 
@@ -176,6 +180,32 @@ static const struct sample samples[] = {
 	{ "bad-E207-packed-fp8-empty.safetensors", "a weight of no rows with a scale", "J:{" T("m.weight", "F8_E4M3", "[0,2]", "[0,0]") "," T("m.weight_scale_inv", "F32", "[0,1]", "[0,0]") "}" },
 	{ "bad-E207-packed-nvfp4-scale-shape.safetensors", "one scale for 32 numbers of a kind that has one for 16",
 	  "J:{" T("m.weight", "U8", "[1,16]", "[0,16]") "," T("m.weight_scale", "F8_E4M3", "[1,1]", "[16,17]") "," T("m.weight_scale_2", "F32", "[]", "[17,21]") "} " EIGHT " " EIGHT " b56 " ONE_F32 },
+
+	{ "good-packed-gptq4.safetensors", "GPTQ", "J:{" GPTQ "," T("m.g_idx", "I32", "[8]", "[52,84]") "} " EIGHT " z28 w15360 z46" },
+	{ "good-packed-gptq3.safetensors", "GPTQ of 3 bits, act-order", "J:{" T("m.qweight", "I32", "[3,32]", "[0,384]") "," T("m.qzeros", "I32", "[2,3]", "[384,408]") ","
+	  T("m.scales", "F16", "[2,32]", "[408,536]") "," T("m.g_idx", "I32", "[32]", "[536,664]") "} " EIGHT " z400 w15360 z126 i1 z124" },
+	{ "good-packed-awq4.safetensors", "AWQ", "J:{" T("m.qweight", "I32", "[2,1]", "[0,8]") "," T("m.qzeros", "I32", "[1,1]", "[8,12]") "," T("m.scales", "F16", "[1,8]", "[12,28]") "} " EIGHT " z4 w15360 z14" },
+	{ "good-packed-ct8.safetensors", "8-bit integers of compressed-tensors with zero points",
+	  "J:{" T("m.weight", "I8", "[2,4]", "[0,8]") "," T("m.weight_scale", "F32", "[2,1]", "[8,16]") "," T("m.weight_zero_point", "I8", "[2,1]", "[16,18]") "} " EIGHT " " ONE_F32 " " ONE_F32 " b1 b2" },
+	{ "good-packed-mlx4.safetensors", "MLX", "J:{" MLX "," T("m.biases", "BF16", "[1,1]", "[34,36]") "} " EIGHT " z24 w16256 w0" },
+	{ "good-packed-nf4.safetensors", "bitsandbytes", "J:{" NF4 "," T(NF4_STATE, "U8", "[29]", "[12,41]") "} j:%12%34%56%71 " ONE_F32 " " ONE_F32 " j:{\"blocksize\":4,\"shape\":[4,2]}" },
+	{ "good-packed-nf4-nested.safetensors", "bitsandbytes with quantized scales",
+	  "J:{" T("m.weight", "U8", "[4,1]", "[0,4]") "," T("m.weight.absmax", "U8", "[2]", "[4,6]") "," T("m.weight.nested_absmax", "F32", "[1]", "[6,10]") ","
+	  T("m.weight.nested_quant_map", "F32", "[256]", "[10,1034]") "," T(NF4_STATE, "U8", "[68]", "[1034,1102]")
+	  "} j:%12%34%56%71 b1 b2 " ONE_F32 " z1024 j:{\"blocksize\":4,\"shape\":[4,2],\"nested_blocksize\":4,\"nested_offset\":1}" },
+	{ "good-packed-int8.safetensors", "LLM.int8", "J:{" T("m.weight", "I8", "[2,4]", "[0,8]") "," T("m.SCB", "F32", "[2]", "[8,16]") "} " EIGHT " " ONE_F32 " " ONE_F32 },
+	{ "bad-E304-packed-gptq-no-scales.safetensors", "GPTQ without scales", "J:{" T("m.qweight", "I32", "[1,8]", "[0,32]") "," T("m.qzeros", "I32", "[1,1]", "[32,36]") "} z36" },
+	{ "bad-E304-packed-mlx-no-biases.safetensors", "MLX without biases", "J:{" MLX "} z34" },
+	{ "bad-E304-packed-int8-no-scale.safetensors", "a weight of integers without its scale, beside one that has it",
+	  "J:{" T("m.weight", "I8", "[1,4]", "[0,4]") "," T("m.SCB", "F32", "[1]", "[4,8]") "," T("n.weight", "I8", "[1,4]", "[8,12]") "} z12" },
+	{ "bad-E304-packed-nf4-no-scales.safetensors", "bitsandbytes without scales", "J:{" T("m.weight", "U8", "[4,1]", "[0,4]") "," T(NF4_STATE, "U8", "[29]", "[4,33]") "} z4 j:{\"blocksize\":4,\"shape\":[4,2]}" },
+	{ "bad-E302-packed-ct-no-bits.safetensors", "codes of compressed-tensors, and no configuration", "J:{" T("m.weight_packed", "I32", "[1,1]", "[0,4]") "," T("m.weight_scale", "F16", "[1,1]", "[4,6]") "} z6" },
+	{ "bad-E207-packed-gptq-index.safetensors", "a column in group 7 of one", "J:{" GPTQ "," T("m.g_idx", "I32", "[8]", "[52,84]") "} z52 i7 z28" },
+	{ "bad-E207-packed-gptq-shape.safetensors", "zero points of 5 bits", "J:{" T("m.qweight", "I32", "[5,32]", "[0,640]") "," T("m.qzeros", "I32", "[1,5]", "[640,660]") "," T("m.scales", "F16", "[1,32]", "[660,724]") "} z724" },
+	{ "bad-E207-packed-mlx-group.safetensors", "two scales for a row that has one group", "J:{" T("m.weight", "U32", "[1,8]", "[0,32]") "," T("m.scales", "BF16", "[1,2]", "[32,36]") "," T("m.biases", "BF16", "[1,2]", "[36,40]") "} z40" },
+	{ "bad-E207-packed-nf4-shape.safetensors", "a state of more numbers than there are codes", "J:{" NF4 "," T(NF4_STATE, "U8", "[29]", "[12,41]") "} z12 j:{\"blocksize\":4,\"shape\":[4,4]}" },
+	{ "bad-E216-packed-nf4-state.safetensors", "a state that is no JSON", "J:{" NF4 "," T(NF4_STATE, "U8", "[4]", "[12,16]") "} z12 j:{{{{" },
+	{ "bad-E216-packed-nf4-block.safetensors", "a state with blocks of no numbers", "J:{" NF4 "," T(NF4_STATE, "U8", "[29]", "[12,41]") "} z12 j:{\"blocksize\":0,\"shape\":[4,2]}" },
 
 	/* ---- directories ---- */
 	{ "good-single/model.safetensors", "a directory with one file", FILE_A },

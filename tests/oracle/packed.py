@@ -104,7 +104,12 @@ CT8 = {"num_bits": 8, "type": "float", "symmetric": True}
 CT4 = {"num_bits": 4, "type": "float", "symmetric": True, "strategy": "tensor_group", "group_size": 16}
 INPUT = {".input_scale": torch.tensor(0.5)}
 # name: (how a weight is quantized, quantization_config, does the converter take it)
+MOE = make_checkpoint.case(make_checkpoint.QWEN3MOE, dict(make_checkpoint.NARROW, hidden_size=192, head_dim=32, moe_intermediate_size=64,
+                                                          num_hidden_layers=2), tok="kjv-bpe", types="few")
+FP8_BLOCKS = {"quant_method": "fp8", "weight_block_size": [128, 128]}
 CASES = {
+    "moe-fp8": (fp8(128, 128), FP8_BLOCKS, True),
+    "moe-nvfp4": (nvfp4(".weight", ".weight_scale_2", ".input_scale", False), {"quant_method": "modelopt", "quant_algo": "NVFP4"}, True),
     "fp8-block": (fp8(128, 128), {"quant_method": "fp8", "weight_block_size": [128, 128]}, True),
     "fp8-block-bf16": (fp8(128, 128, torch.bfloat16), {"quant_method": "fp8", "weight_block_size": [128, 128]}, True),
     "fp8-block-e8m0": (fp8(128, 128, E8M0), {"quant_method": "fp8", "weight_block_size": [128, 128], "scale_fmt": "ue8m0"}, True),
@@ -181,18 +186,38 @@ def refer(converter, work, name):
         if not reference.in_child(lambda: reference.convert(converter, d + "/src", out, outtype), d + "/log"):
             raise SystemExit(open(d + "/log").read()[-2000:])
         kinds = ("Q4_K_M", "Q8_0", "Q4_0", "F16") if name == "fp8-block" else ("Q4_K_M",)
-        for kind in kinds if "nvfp4" not in name else ():
-            if not reference.quantize(d + "/log", out, f"{d}/ref/{outtype}-{kind}.gguf", kind):
+        for kind in kinds:
+            if not reference.quantize(d + "/log", out, f"{d}/ref/{outtype}-{kind}.gguf", kind, "--allow-requantize"):
                 raise SystemExit(open(d + "/log").read()[-2000:])
 
 
+def gpt_oss(work):
+    """Experts as gpt-oss stores them; transformers' own function says what they are in its model."""
+    from transformers.integrations.mxfp4 import convert_moe_packed_tensors
+    g = torch.Generator().manual_seed(7)
+    d = work + "/gpt-oss/src"
+    os.makedirs(d)
+    tensors, values = {}, {}
+    for name, rows, cols in (("gate_up_proj", 192, 96), ("down_proj", 96, 192), ("wide", 64, 2880)):
+        base = "model.layers.0.mlp.experts." + name
+        blocks = torch.randint(0, 256, (3, rows, cols // 32, 16), generator=g).to(torch.uint8)
+        scales = torch.randint(100, 140, (3, rows, cols // 32), generator=g).to(torch.uint8)
+        tensors.update({base + "_blocks": blocks, base + "_scales": scales})
+        values[base] = convert_moe_packed_tensors(blocks, scales, dtype=torch.float32)
+    write(d, tensors, 1)
+    save_file({k: v.contiguous() for k, v in values.items()}, work + "/gpt-oss/values.safetensors")
+
+
 def make(work, tokenizers):
-    make_checkpoint.CASES["packed"] = BASE
-    base = work + "/base"
+    make_checkpoint.CASES.update({"packed": BASE, "packed-moe": MOE})
+    base, moe = work + "/base", work + "/moe"
     make_checkpoint.build("packed", base, tokenizers)
+    make_checkpoint.build("packed-moe", moe, tokenizers)
+    os.environ["PRE"] = "qwen2"  # the small BPE tokenizer is nobody's
     converter = reference.load_converter()
+    gpt_oss(work)
     for name, (_, _, taken) in CASES.items():
-        make_case(work, name, base)
+        make_case(work, name, moe if name.startswith("moe") else base)
         if taken:
             refer(converter, work, name)
 
@@ -222,6 +247,6 @@ if __name__ == "__main__":
         for name, ours in zip(sys.argv[3::2], sys.argv[4::2]):
             values(sys.argv[2], name, ours)
     elif sys.argv[1:] == ["list"]:
-        print("\n".join(CASES))
+        print("\n".join([*CASES, "gpt-oss"]))
     else:
         raise SystemExit(__doc__)

@@ -54,9 +54,9 @@ def convert(converter, src, out, outtype):
     converter.main()
 
 
-def quantize(log, src, out, kind):
+def quantize(log, src, out, kind, *options):
     """False where the tool failed for another reason than that it will not make this type without an importance matrix (Q2_K_S)."""
-    r = subprocess.run(["llama-quantize", src, out, kind, "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    r = subprocess.run(["llama-quantize", *options, src, out, kind, "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     with open(log, "ab") as f:
         f.write(r.stdout)
     if r.returncode and os.path.exists(out):

@@ -209,6 +209,34 @@ static void blocks(void)
 	heft_close(m);
 }
 
+/* Four groups of eight rows of 32; what the configuration says of zero points is looked at again when they are read. */
+static void gptq_blocks(void)
+{
+	static uint32_t codes[4 * N], zeros[1] = {0x77777777};
+	static uint8_t q4_0[N * 18];
+	struct stored t[] = {ROW("a.qweight", "I32", "4, 8", codes), ROW("a.qzeros", "I32", "1, 1", zeros), ROW("a.scales", "F16", "1, 8", halves)};
+	struct packed_scratch s = { 0 };
+	struct heft_err err = { 0 };
+	struct heft_model *m;
+
+	for (int i = 0; i < 4 * N; i++)
+		codes[i] = i / N % 2 ? 0xfedcba98 : 0x76543210;
+	for (int i = 0; i < N * 18; i++)
+		q4_0[i] = i % 18 == 0 ? 0 : i % 18 == 1 ? halves[i / 18] >> 8 : (uint8_t)((i % 18 - 2) * 0x11);
+	m = OPEN(QUANT("\"quant_method\":\"gptq\",\"sym\":true"), t);
+	repacks(m, "a.weight", "q4_0", q4_0, sizeof q4_0);
+	heft_close(m);
+	zeros[0] = 0x77777773;
+	m = OPEN(QUANT("\"quant_method\":\"gptq\",\"sym\":true"), t);
+	ok(m && packed_read_bytes(m, tensor(m, "a.weight"), quant_find("q4_0"), 0, N * 32, q4_0, &s, &err) && err.code == HEFT_E_CONFIG && strstr(err.text, "sym"),
+	   "a zero point that is not in the middle, against the configuration, is an error");
+	heft_close(m);
+	m = OPEN("{}", t);
+	ok(m && !packed_repacker(tensor(m, "a.weight"), quant_find("q4_0")), "zero points of which nothing is said are not trusted");
+	heft_close(m);
+	packed_scratch_release(&s);
+}
+
 /* ---- MLX ---- */
 
 static void mlx(void)
@@ -340,6 +368,7 @@ int main(void)
 	ct();
 	ct_int8();
 	blocks();
+	gptq_blocks();
 	mlx();
 	mlx_modes();
 	nf4();
