@@ -218,6 +218,7 @@ struct heft_family {
 	const char *name;        /* "llama" */
 	const char *const *from; /* class names, NULL-terminated */
 	const char *origin;      /* "built in" or the file's path */
+	const char *no_way_back; /* NULL: a GGUF of it becomes a checkpoint again; else the row that has no inverse, and why */
 };
 /* Families in name order: the built-in ones, and that of arch_file where it is not NULL. *n receives the count.
  * The array belongs to the caller: free() it; what it points to lasts until the process ends. */
