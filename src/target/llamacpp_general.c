@@ -525,6 +525,15 @@ static const char *card_key(const struct row *r, bool parents)
 	return r->card[k];
 }
 
+/* A size label in front of the last key was counted, and will be again. */
+static bool was_counted(const struct heft_kv *kv, size_t n, const char *key)
+{
+	size_t i = 0;
+	while (i < n && strcmp(kv[i].key, key))
+		i++;
+	return i + 1 < n && !strcmp(key, "general.size_label") && !strcmp(kv[i + 1].key, "general.quantization_version");
+}
+
 void llamacpp_general_back(const struct heft_kv *kv, size_t n, struct heft_str *card, struct nest *generation, struct arena *a)
 {
 	const char *text = "";
@@ -536,7 +545,7 @@ void llamacpp_general_back(const struct heft_kv *kv, size_t n, struct heft_str *
 		json = parents ? parents_json(kv, n, set, a) : v ? json_of(v, a) : NULL;
 		if (json && r->generation[0])
 			nest_put(generation, r->generation[0], json);
-		if (json && r->card[0])
+		if (json && r->card[0] && !was_counted(kv, n, r->key))
 			text = arena_printf(a, "%s%s: %s\n", text, card_key(r, parents), json);
 	}
 	if (*text)
