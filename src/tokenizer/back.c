@@ -94,6 +94,7 @@ static void read_roles(struct vocab *v)
 			v->add[keys[i].role] = flag(v, keys[i].add);
 	}
 	v->space_prefix = flag(v, GGML "add_space_prefix");
+	v->nfc = flag(v, GGML "normalizer.nfc");
 }
 
 enum token_type vocab_type(const struct vocab *v, size_t i)
@@ -164,17 +165,16 @@ static void put_decoder(struct jbuf *b, const struct vocab *v)
 {
 	const char *comma = "";
 
-	jbuf_printf(b, "  \"added_tokens_decoder\": {");
 	for (size_t i = 0; i < v->n; i++) {
 		if (!vocab_is_added(v, i) || (v->spm && v->score[i] != -1000.0f && vocab_type(v, i) == TOKEN_CONTROL))
 			continue;
-		jbuf_printf(b, "%s\n    \"%zu\": {\"content\": ", comma, i);
+		jbuf_printf(b, "%s\n    \"%zu\": {\"content\": ", *comma ? comma : "  \"added_tokens_decoder\": {", i);
 		jbuf_string(b, v->text[i].p, v->text[i].n);
 		jbuf_printf(b, ", \"lstrip\": false, \"normalized\": false, \"rstrip\": false, \"single_word\": false, \"special\": %s}",
 			    vocab_type(v, i) == TOKEN_CONTROL ? "true" : "false");
 		comma = ",";
 	}
-	jbuf_printf(b, "%s},\n", *comma ? "\n  " : "");
+	jbuf_printf(b, "%s", *comma ? "\n  },\n" : "");
 }
 
 /* Templates with names stand in tokenizer_config.json, all of them; a lone one is a file of its own. */
@@ -205,6 +205,7 @@ static void put_templates(struct jbuf *b, const struct vocab *v)
 	jbuf_printf(b, "\n  ],\n");
 }
 
+/* A role that a common token has is said by config.json alone: its name here would make the token a special one. */
 static void put_roles(struct jbuf *b, const struct vocab *v)
 {
 	static const struct {
@@ -216,7 +217,7 @@ static void put_roles(struct jbuf *b, const struct vocab *v)
 	for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++) {
 		int64_t id = v->id[roles[i].role];
 
-		if (id >= 0) {
+		if (id >= 0 && (vocab_is_added(v, (size_t)id) || vocab_type(v, (size_t)id) == TOKEN_UNKNOWN)) {
 			jbuf_printf(b, "  \"%s_token\": ", roles[i].name);
 			jbuf_string(b, v->text[id].p, v->text[id].n);
 			jbuf_printf(b, ",\n");

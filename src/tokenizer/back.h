@@ -24,7 +24,7 @@ struct vocab { /* borrowed from the metadata, checked */
 	size_t n_merges;
 	int64_t id[ROLES];            /* -1: none; below n */
 	int add[ROLES];               /* -1: not said */
-	int space_prefix;             /* -1: not said */
+	int space_prefix, nfc;        /* -1: not said */
 	struct arena *arena;
 };
 
@@ -35,7 +35,8 @@ bool vocab_is_added(const struct vocab *v, size_t i); /* control and user-define
 struct pre_rule { /* what a pre-tokenizer's name stands for, as parts of tokenizer.json */
 	const char *names;            /* between spaces */
 	const char *class;            /* transformers' class */
-	const char *normalizer, *pre_tokenizer;
+	const char *pre_tokenizer;
+	bool nfc;                     /* the normalizer, where the metadata does not say */
 	bool ignore_merges;
 };
 const struct pre_rule *pre_rule_find(const char *name); /* NULL: not known */

@@ -168,10 +168,11 @@ static void put_model(struct jbuf *b, const struct vocab *v, bool ignore_merges)
 
 /* ---- all ---- */
 
-static void put_bytes_steps(struct jbuf *b, const struct pre_rule *rule)
+static void put_bytes_steps(struct jbuf *b, const struct vocab *v, const struct pre_rule *rule)
 {
-	jbuf_printf(b, "  \"normalizer\": %s,\n  \"pre_tokenizer\": %s,\n", rule->normalizer ? rule->normalizer : "null",
-		    rule->pre_tokenizer);
+	bool nfc = v->nfc < 0 ? rule->nfc : v->nfc > 0;
+
+	jbuf_printf(b, "  \"normalizer\": %s,\n  \"pre_tokenizer\": %s,\n", nfc ? "{\"type\": \"NFC\"}" : "null", rule->pre_tokenizer);
 	jbuf_printf(b, "  \"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, \"use_regex\": true},\n");
 }
 
@@ -196,7 +197,7 @@ struct heft_str json_file(const struct vocab *v, const struct pre_rule *rule)
 	if (v->spm)
 		put_spm_steps(&b, v);
 	else
-		put_bytes_steps(&b, rule);
+		put_bytes_steps(&b, v, rule);
 	put_processor(&b, v);
 	put_model(&b, v, rule && rule->ignore_merges);
 	out = (struct heft_str){ arena_memdup(v->arena, b.p, b.n), b.n };

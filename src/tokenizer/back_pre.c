@@ -27,7 +27,7 @@ static const struct pre_rule rules[] = {
 	  .pre_tokenizer = SPLIT_THEN_BYTES(CONTRACTIONS "|" WORDS "|\\\\p{N}{1,3}|" MARKS "[\\\\r\\\\n]*|" SPACES) },
 	{ .names = " smaug-bpe ",
 	  .pre_tokenizer = SPLIT_THEN_BYTES(CONTRACTIONS "|" WORDS "|\\\\p{N}{1,3}|" MARKS "[\\\\r\\\\n]*|" SPACES) },
-	{ .names = " qwen2 ", .class = "Qwen2Tokenizer", .normalizer = "{\"type\": \"NFC\"}",
+	{ .names = " qwen2 ", .class = "Qwen2Tokenizer", .nfc = true,
 	  .pre_tokenizer = SPLIT_THEN_BYTES(CONTRACTIONS "|" WORDS "|\\\\p{N}|" MARKS "[\\\\r\\\\n]*|" SPACES) },
 	{ .names = " deepseek-r1-qwen ",
 	  .pre_tokenizer = SPLIT_THEN_BYTES(CONTRACTIONS "|" WORDS "|\\\\p{N}|" MARKS "[\\\\r\\\\n]*|" SPACES) },
