@@ -182,11 +182,31 @@ static int fn_llama3_factors(struct env *e, const struct value *v, int n, struct
 	return 0;
 }
 
-/* The parameters that such factors come of, as every Llama 3 has them but for the largest factor; another scaling is not recognised. */
-static int fn_llama3_rope(struct env *e, const struct value *v, int n, struct value *out)
+static bool makes_factors(const struct llama3 *p, const struct value *factor, size_t n)
+{
+	double f;
+	for (size_t i = 0; i < n; i++)
+		if (!v_as_num(&factor[i], &f) || !(fabs(f - (double)llama3_factor(p, i, 2 * (int64_t)n)) <= 1e-5 * f))
+			return false;
+	return true;
+}
+
+static struct value rope_object(const struct llama3 *p, struct arena *a)
 {
 	static const char *const key[] = { "rope_type", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings" };
-	struct llama3 p = { .low = 1, .high = 4, .old = 8192 };
+	const struct value value[] = { v_str("llama3"), v_num((double)p->factor), v_num(p->low), v_num(p->high), v_int((int64_t)p->old) };
+	struct member *m = arena_array(a, 5, sizeof(*m));
+	for (size_t i = 0; i < 5; i++)
+		m[i] = (struct member){ { key[i], strlen(key[i]) }, value[i] };
+	return (struct value){ .kind = V_OBJECT, .object = { m, 5 } };
+}
+
+/* The parameters that such factors come of: the bounds of every Llama 3, the largest factor, and the first power of two that fits as the
+ * context that it was trained on. */
+static int fn_llama3_rope(struct env *e, const struct value *v, int n, struct value *out)
+{
+	enum { USUAL = 8192, LONGEST = 1 << 20 };
+	struct llama3 p = { .low = 1, .high = 4, .old = USUAL };
 	double theta, f;
 	if (v[0].kind != V_LIST || !v_as_num(&v[1], &theta))
 		return env_fail(e, "llama3_rope() takes a list of factors and the base of the frequencies");
@@ -194,15 +214,14 @@ static int fn_llama3_rope(struct env *e, const struct value *v, int n, struct va
 	for (size_t i = 0; i < v[0].list.n; i++)
 		if (v_as_num(&v[0].list.item[i], &f) && (float)f > p.factor)
 			p.factor = (float)f;
-	for (size_t i = 0; i < v[0].list.n; i++)
-		if (!v_as_num(&v[0].list.item[i], &f) ||
-		    !(fabs(f - (double)llama3_factor(&p, i, 2 * (int64_t)v[0].list.n)) <= 1e-5 * f))
-			return env_fail(e, "the factors of the rotary frequencies are not those of a Llama 3");
-	struct member *m = arena_array(e->arena, 5, sizeof(*m));
-	const struct value value[] = { v_str("llama3"), v_num((double)p.factor), v_num(p.low), v_num(p.high), v_int((int64_t)p.old) };
-	for (size_t i = 0; i < 5; i++)
-		m[i] = (struct member){ { key[i], strlen(key[i]) }, value[i] };
-	*out = (struct value){ .kind = V_OBJECT, .object = { m, 5 } };
+	bool good = makes_factors(&p, v[0].list.item, v[0].list.n);
+	for (double old = 64; old <= LONGEST && !good; old *= 2) {
+		p.old = old;
+		good = makes_factors(&p, v[0].list.item, v[0].list.n);
+	}
+	if (!good)
+		return env_fail(e, "the factors of the rotary frequencies are not those of a Llama 3");
+	*out = rope_object(&p, e->arena);
 	return 0;
 }
 

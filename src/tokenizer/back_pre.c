@@ -32,12 +32,14 @@ static const struct pre_rule rules[] = {
 	{ .names = " deepseek-r1-qwen ",
 	  .pre_tokenizer = SPLIT_THEN_BYTES(CONTRACTIONS "|" WORDS "|\\\\p{N}|" MARKS "[\\\\r\\\\n]*|" SPACES) },
 	{ .names = " gpt-2 olmo phi-2 ", .pre_tokenizer = BYTES("true") },
-	{ .names = " starcoder refact smollm codeshell ", .pre_tokenizer = SEQUENCE(DIGITS ", " BYTES("true")) },
+	{ .names = " starcoder smollm ", .pre_tokenizer = SEQUENCE(DIGITS ", " BYTES("true")) },
 	{ .names = " tekken ", .ignore_merges = true,
 	  .pre_tokenizer = SPLIT_THEN_BYTES(LEAD UPPER "*" LOWER "+|" LEAD UPPER "+" LOWER "*|\\\\p{N}|" MARKS "[\\\\r\\\\n/]*|" SPACES) },
-	{ .names = " deepseek-llm ",
-	  .pre_tokenizer = SEQUENCE(SPLIT("[\\r\\n]") ", " SPLIT("\\\\s?\\\\p{L}+") ", " SPLIT("\\\\s?\\\\p{P}+") ", "
-				    SPLIT("[\xe4\xb8\x80-\xe9\xbe\xa5\xe0\xa0\x80-\xe4\xb7\xbf]+") ", " DIGITS ", " BYTES("false")) },
+	{ .names = " deepseek-v3 joyai-llm ",
+	  .pre_tokenizer = SEQUENCE(SPLIT("\\\\p{N}{1,3}") ", " SPLIT("[\xe4\xb8\x80-\xe9\xbe\xa5\xe3\x81\x80-\xe3\x82\x9f\xe3\x82\xa0-\xe3\x83\xbf]+") ", "
+				    SPLIT("[!\\\"#$%&'()*+,\\\\-./:;<=>?@\\\\[\\\\\\\\\\\\]^_`{|}~][A-Za-z]+"
+					  "|[^\\r\\n\\\\p{L}\\\\p{P}\\\\p{S}]?[\\\\p{L}\\\\p{M}]+| ?[\\\\p{P}\\\\p{S}]+[\\r\\n]*"
+					  "|\\\\s*[\\r\\n]+|\\\\s+(?!\\\\S)|\\\\s+") ", " BYTES("false")) },
 };
 
 const struct pre_rule *pre_rule_find(const char *name)
