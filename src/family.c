@@ -251,7 +251,7 @@ int family_resolve(struct family *out, struct heft_model *m, const struct family
 	bool none = o->arch && !strcmp(o->arch, "none");
 
 	*out = (struct family){ .kv = { .arena = a } };
-	if (o->own_names && !none && goes_back(m))
+	if (o->own_names && !o->names_only && !none && goes_back(m))
 		return family_back(out, m, o, a, err);
 	if (o->own_names)
 		with_own_names(out, m, a);

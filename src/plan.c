@@ -373,14 +373,14 @@ static const char *output_path(struct build *b, struct plan_output *o, const cha
 	struct arena *a = b->plan->arena;
 	const char *name;
 
+	if (b->plan->family.n_files && plan_names_checkpoint(given)) {
+		o->directory = arena_strdup(a, given);
+		return arena_printf(a, "%s%smodel%s", given, given[strlen(given) - 1] == '/' ? "" : "/", b->format->extension);
+	}
 	if (given && !strcmp(given, "-"))
 		return given;
 	if (given && *given && !plan_is_directory(given))
 		return arena_strdup(a, given);
-	if (given && *given && b->plan->family.n_files) {
-		o->directory = arena_strdup(a, given);
-		return arena_printf(a, "%s%smodel%s", given, given[strlen(given) - 1] == '/' ? "" : "/", b->format->extension);
-	}
 	name = llamacpp_file_name(o->kv.v, o->kv.n, b->plan->model->name ? b->plan->model->name : b->plan->model->path,
 				  b->job->vocab_only ? "vocab" : type, a);
 	if (b->keeps_names) /* named alike, with the container's own ending */

@@ -16,10 +16,20 @@ bool plan_is_directory(const char *path)
 	return path[strlen(path) - 1] == '/' || (!stat(path, &st) && S_ISDIR(st.st_mode));
 }
 
+bool plan_names_checkpoint(const char *path)
+{
+	static const char ending[] = ".safetensors";
+	size_t n = path ? strlen(path) : 0, e = strlen(ending);
+
+	if (!n || !strcmp(path, "-"))
+		return false;
+	return plan_is_directory(path) || n <= e || strcmp(path + n - e, ending) != 0;
+}
+
 bool plan_wants_files(const struct heft_job *job)
 {
 	for (size_t i = 0; i < job->n_outputs; i++)
-		if (job->output[i].path && *job->output[i].path && plan_is_directory(job->output[i].path))
+		if (plan_names_checkpoint(job->output[i].path))
 			return true;
 	return false;
 }
