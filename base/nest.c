@@ -20,22 +20,23 @@ bool nest_has(const struct nest *s, const char *name)
 
 void nest_put(struct nest *s, const char *name, const char *json)
 {
-	if (nest_has(s, name))
-		return;
 	s->row = arena_grow(s->arena, s->row, &s->cap, s->n + 1, sizeof *s->row);
-	s->row[s->n++] = (struct nest_row){ name, json };
+	s->row[s->n] = (struct nest_row){ name, json, s->n };
+	s->n++;
 }
 
 /* A dot comes before all other bytes, so that what lies below a name follows it. */
 static int by_parts(const void *a, const void *b)
 {
-	const unsigned char *x = (const unsigned char *)((const struct nest_row *)a)->name;
-	const unsigned char *y = (const unsigned char *)((const struct nest_row *)b)->name;
+	const struct nest_row *r = a, *t = b;
+	const unsigned char *x = (const unsigned char *)r->name, *y = (const unsigned char *)t->name;
 
 	while (*x && *x == *y)
 		x++, y++;
-	if (*x == *y || !*x || !*y)
-		return *x == *y ? 0 : *x ? 1 : -1;
+	if (*x == *y)
+		return r->order < t->order ? -1 : r->order > t->order;
+	if (!*x || !*y)
+		return *x ? 1 : -1;
 	return *x == '.' ? -1 : *y == '.' ? 1 : *x < *y ? -1 : 1;
 }
 
@@ -58,11 +59,12 @@ static int levels_of(const char *name)
 	return n;
 }
 
+/* ... or is it again */
 static bool lies_below(const char *name, const char *above)
 {
 	size_t n = strlen(above);
 
-	return !strncmp(name, above, n) && name[n] == '.';
+	return !strncmp(name, above, n) && (name[n] == '.' || !name[n]);
 }
 
 /* A new line, with a comma where something stands before on this level. */

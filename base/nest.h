@@ -13,12 +13,13 @@ struct nest {
 	struct nest_row {
 		const char *name;
 		const char *json; /* its value, written as JSON */
+		size_t order;
 	} *row;
 	size_t n, cap;
 };
 
-bool nest_has(const struct nest *s, const char *name);
-void nest_put(struct nest *s, const char *name, const char *json); /* what is there stays */
+bool nest_has(const struct nest *s, const char *name); /* walks */
+void nest_put(struct nest *s, const char *name, const char *json); /* of equal names the first counts */
 /* The object, indented by two, keys in order. What lies below a name that has a value of its own is left out, as is what lies more
  * than 32 levels down. */
 struct heft_str nest_text(const struct nest *s);

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { STACK_LIMIT = 1 << 16, SLICE_OPS = 2 };
+enum { WEIGHTS_LIMIT = 1 << 18, STEPS_PER_SLICE = 4096, SLICE_OPS = 2 };
 
 /* ---- which rows have an inverse ---- */
 
@@ -40,13 +40,21 @@ static bool is_shown(const struct row *row, int symbol)
 	return false;
 }
 
+/* Can the right side be read as a pattern? */
+static bool shows_captures(const struct row *row)
+{
+	for (int i = 0; i < row->right->n; i++)
+		if (row->right->part[i].kind != PART_TEXT && !shown_part(row, &row->right->part[i]))
+			return false;
+	return true;
+}
+
 static const char *names_no_inverse(const struct arch *a, const struct row *row)
 {
 	if (row->n_left != 1)
 		return "several tensors are joined";
-	for (int i = 0; i < row->right->n; i++)
-		if (row->right->part[i].kind != PART_TEXT && !shown_part(row, &row->right->part[i]))
-			return "the name is worked out";
+	if (!shows_captures(row))
+		return "the name is worked out";
 	for (int i = 0; i < row->left->n; i++) {
 		const struct part *p = &row->left->part[i];
 		if (p->kind == PART_ANY || (p->kind == PART_NUMBER && p->symbol != a->sym.e && !is_shown(row, p->symbol)))
@@ -67,7 +75,7 @@ static bool asks_shape(const struct arch *a, const struct op_row *op)
 static bool has_inverse(enum op_kind kind)
 {
 	return kind == OP_PERM || kind == OP_AT || kind == OP_REGROUP || kind == OP_UNGROUP || kind == OP_ROPE || kind == OP_UNROPE ||
-	       kind == OP_ADD || kind == OP_MUL;
+	       kind == OP_ADD || kind == OP_MUL || kind == OP_NEGEXP || kind == OP_LOGNEG;
 }
 
 static bool ops_invert(const struct arch *a, const struct op_row *op, int n)
@@ -136,7 +144,7 @@ static void invert_perm(struct op *op, struct arena *a)
 static int invert_op(struct env *e, const struct op_row *row, struct op *op)
 {
 	static const enum op_kind inverse[] = { [OP_REGROUP] = OP_UNGROUP, [OP_UNGROUP] = OP_REGROUP, [OP_ROPE] = OP_UNROPE,
-						[OP_UNROPE] = OP_ROPE };
+						[OP_UNROPE] = OP_ROPE, [OP_NEGEXP] = OP_LOGNEG, [OP_LOGNEG] = OP_NEGEXP };
 	if (arch_make_op(e, row, op))
 		return -1;
 	switch (op->kind) {
@@ -219,7 +227,7 @@ static void collect(struct inverting *v)
 			continue;
 		struct inverse *x = &v->inverse[v->n++];
 		*x = (struct inverse){ .row = row, .why = row_no_inverse(a, row) };
-		if (!names_no_inverse(a, row))
+		if (shows_captures(row))
 			make_pattern(row, &x->made);
 		if (!x->why && !row->n_back)
 			x->head = split_head(a, row);
@@ -269,8 +277,9 @@ static int add_stack(struct inverting *v, const struct row *row, const struct he
 		     const struct shape *shape)
 {
 	struct arch_run *r = v->run;
-	if (shape->rank < 2 || shape->dim[0] > STACK_LIMIT)
-		return heft_fail(r->err, HEFT_E_SHAPE, "'%s': a stack of more than %d, or of single numbers", t->name, STACK_LIMIT);
+	if (shape->rank < 2 || shape->dim[0] > WEIGHTS_LIMIT - r->out->n_weights)
+		return heft_fail(r->err, HEFT_E_SHAPE, "'%s' is no stack, or the model has more than %d tensors", t->name, WEIGHTS_LIMIT);
+	r->env.budget += shape->dim[0] * STEPS_PER_SLICE;
 	for (uint64_t i = 0; i < shape->dim[0]; i++) {
 		int bound = r->env.n_bind;
 		if (env_charge(&r->env, 64) || env_bind(&r->env, r->arch->sym.e, v_int((int64_t)i)))
@@ -451,6 +460,8 @@ static int invert_all(struct inverting *v)
 		const struct heft_tensor *t = &r->in->tensor[i];
 		if (env_charge(&r->env, 64))
 			return -1;
+		if (r->out->n_weights >= WEIGHTS_LIMIT)
+			return heft_fail(r->err, HEFT_E_LIMIT, "the model has more than %d tensors", WEIGHTS_LIMIT);
 		if (is_generated(r, t->name))
 			drop(v, t);
 		else if (invert(v, t))

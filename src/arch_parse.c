@@ -84,7 +84,7 @@ static const struct op_word {
 static const struct { /* fn(NAME) */
 	const char *name;
 	enum op_kind kind;
-} elementwise[] = { { "negexp", OP_NEGEXP }, { "softplus", OP_SOFTPLUS } };
+} elementwise[] = { { "negexp", OP_NEGEXP }, { "logneg", OP_LOGNEG }, { "softplus", OP_SOFTPLUS } };
 
 static int take_fn(struct scan *s, struct op_row *op)
 {
@@ -96,7 +96,7 @@ static int take_fn(struct scan *s, struct op_row *op)
 		op->kind = elementwise[i].kind;
 		return take_mark(s, ")");
 	}
-	return scan_fail(s, "fn() takes negexp or softplus");
+	return scan_fail(s, "fn() takes negexp, logneg or softplus");
 }
 
 static int take_ops(struct scan *s, const struct op_row **out, int *n, bool inner);

@@ -7,6 +7,8 @@
  */
 #include "back.h"
 
+#include "../../base/utf8.h"
+
 #include <string.h>
 
 #define GGML "tokenizer.ggml."
@@ -21,11 +23,12 @@ static const struct heft_value *find(const struct vocab *v, const char *key)
 	return NULL;
 }
 
-static const char *string(const struct vocab *v, const char *key)
+/* p NULL: there is none. */
+static struct heft_str string(const struct vocab *v, const char *key)
 {
 	const struct heft_value *x = find(v, key);
 
-	return x && !x->array && x->type == HEFT_STRING ? x->s.p : NULL;
+	return x && !x->array && x->type == HEFT_STRING ? x->s : (struct heft_str){ NULL, 0 };
 }
 
 /* An array of one type, with as many elements as there are tokens where `each`. *out NULL: there is none. */
@@ -37,6 +40,14 @@ static int array(const struct vocab *v, const char *key, enum heft_vtype type, b
 	*n = x ? x->count : 0;
 	if (x && (!x->array || x->type != type || (each && x->count != v->n)))
 		return heft_fail(err, HEFT_E_TOKENIZER, "'%s' is not a list as its tokenizer needs it", key);
+	return 0;
+}
+
+static int check_utf8(const char *key, const struct heft_str *s, size_t n, struct heft_err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!utf8_valid(s[i].p, s[i].n))
+			return heft_fail(err, HEFT_E_TOKENIZER, GGML "%s: number %zu is not UTF-8, and JSON cannot hold it", key, i);
 	return 0;
 }
 
@@ -59,7 +70,7 @@ static int read_arrays(struct vocab *v, struct heft_err *err)
 	if (array(v, GGML "merges", HEFT_STRING, false, &p, &v->n_merges, err))
 		return -1;
 	v->merge = p;
-	return 0;
+	return check_utf8("tokens", v->text, v->n, err) || check_utf8("merges", v->merge, v->n_merges, err) ? -1 : 0;
 }
 
 static int flag(const struct vocab *v, const char *key)
@@ -106,8 +117,10 @@ bool vocab_is_pad(const struct vocab *v, size_t i)
 {
 	char name[32];
 
+	if (vocab_type(v, i) != TOKEN_UNUSED)
+		return false;
 	snprintf(name, sizeof(name), "[PAD%zu]", i);
-	return vocab_type(v, i) == TOKEN_UNUSED && str_is(v->text[i], name);
+	return str_is(v->text[i], name);
 }
 
 bool vocab_is_added(const struct vocab *v, size_t i)
@@ -181,12 +194,13 @@ static void put_decoder(struct jbuf *b, const struct vocab *v)
 static void put_templates(struct jbuf *b, const struct vocab *v)
 {
 	static const char prefix[] = "tokenizer.chat_template.";
-	const char *plain = string(v, "tokenizer.chat_template"), *comma = "";
+	struct heft_str plain = string(v, "tokenizer.chat_template");
+	const char *comma = "";
 
 	jbuf_printf(b, "  \"chat_template\": [");
-	if (plain) {
+	if (plain.p) {
 		jbuf_printf(b, "\n    {\"name\": \"default\", \"template\": ");
-		jbuf_string(b, plain, strlen(plain));
+		jbuf_string(b, plain.p, plain.n);
 		jbuf_raw(b, "}", 1);
 		comma = ",";
 	}
@@ -254,16 +268,17 @@ int tokenizer_back(const struct heft_kv *kv, size_t n_kv, const char *pre, struc
 		   struct heft_err *err)
 {
 	struct vocab v = { .kv = kv, .n_kv = n_kv, .arena = a };
-	const char *model = string(&v, GGML "model"), *chat = string(&v, "tokenizer.chat_template");
+	const char *model = string(&v, GGML "model").p;
+	struct heft_str chat = string(&v, "tokenizer.chat_template");
 	const struct pre_rule *rule;
 	struct files_out o = { .file = arena_array(a, 4, sizeof(*o.file)) };
-	bool named = find(&v, "tokenizer.chat_templates") || (chat && strchr(chat, '\r')); /* a file of text would lose the \r */
+	bool named = find(&v, "tokenizer.chat_templates") || (chat.p && memchr(chat.p, '\r', chat.n)); /* a file of text would lose the \r */
 
 	*out = o.file;
 	*n = 0;
 	if (!model || !strcmp(model, "none"))
 		return 0;
-	v.pre = pre ? pre : string(&v, GGML "pre");
+	v.pre = pre ? pre : string(&v, GGML "pre").p;
 	if (read_arrays(&v, err) || check_kind(&v, model, &rule, err))
 		return -1;
 	if (!v.n)
@@ -273,8 +288,8 @@ int tokenizer_back(const struct heft_kv *kv, size_t n_kv, const char *pre, struc
 		add_file(&o, "tokenizer.model", spm_file(&v));
 	add_file(&o, "tokenizer.json", json_file(&v, rule));
 	add_file(&o, "tokenizer_config.json", config_file(&v, rule, named));
-	if (chat && !named)
-		add_file(&o, "chat_template.jinja", (struct heft_str){ chat, strlen(chat) });
+	if (chat.p && !named)
+		add_file(&o, "chat_template.jinja", chat);
 	*n = o.n;
 	return 0;
 }

@@ -5,6 +5,7 @@
  */
 #include "back.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,7 +56,7 @@ static void cut_piece(const struct vocab *v, const struct map *by_text, size_t i
 	for (size_t cut = 1; cut < s.n && s.n <= LONGEST_MERGED; cut++) {
 		const struct map_slot *left, *right;
 
-		if ((s.p[cut] & 0xc0) == 0x80 || !(left = map_find(by_text, s.p, cut)) ||
+		if ((s.p[cut] & 0xc0) == 0x80 || isnan(v->score[i]) || !(left = map_find(by_text, s.p, cut)) ||
 		    !(right = map_find(by_text, s.p + cut, s.n - cut)))
 			continue;
 		if (m->n == m->cap) {
