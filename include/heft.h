@@ -352,6 +352,8 @@ struct heft_output { /* one output file set */
 	size_t n_kv;
 	uint64_t size;       /* all parts, to the byte */
 	uint64_t n_parts;
+	const char *const *beside; /* paths of the small files that are written too: an index, config.json, the tokenizer's */
+	size_t n_beside;
 	double bits_per_weight;
 	size_t n_fallbacks;
 	size_t n_weighted, n_unweighted; /* quantized items with and without an entry of the importance matrix; both 0 where none was given */

@@ -399,6 +399,8 @@ static void total_up(struct build *b, struct plan_output *o)
 	o->pub.kv = o->kv.v;
 	o->pub.n_kv = o->kv.n;
 	o->pub.n_parts = o->n_parts;
+	o->pub.beside = plan_side_paths(o, b->plan->arena);
+	o->pub.n_beside = o->n_sides;
 	for (size_t i = 0; i < o->n_parts; i++)
 		o->pub.size += o->part[i].layout.file_size;
 	o->pub.bits_per_weight = elements ? (double)bits / (double)elements : 0;

@@ -97,6 +97,7 @@ int plan_consume(const struct heft_plan *p, struct heft_err *err);
 bool plan_is_directory(const char *path); /* it is one, or ends in a slash */
 bool plan_names_checkpoint(const char *path); /* where a checkpoint is made: a directory, not one file of weights nor standard output */
 void plan_add_side(struct plan_output *o, const char *path, struct heft_str text, struct arena *a);
+const char *const *plan_side_paths(const struct plan_output *o, struct arena *a);
 /* The family's files, where the output is a checkpoint's directory. */
 void plan_files(struct heft_plan *p, struct plan_output *o);
 bool plan_wants_files(const struct heft_job *job);

@@ -40,6 +40,15 @@ void plan_add_side(struct plan_output *o, const char *path, struct heft_str text
 	o->side[o->n_sides++] = (struct plan_side){ path, text };
 }
 
+const char *const *plan_side_paths(const struct plan_output *o, struct arena *a)
+{
+	const char **path = arena_array(a, o->n_sides, sizeof *path);
+
+	for (size_t i = 0; i < o->n_sides; i++)
+		path[i] = o->side[i].path;
+	return path;
+}
+
 /* The type of most elements, as torch calls it. */
 static const char *torch_dtype(const struct plan_output *o)
 {

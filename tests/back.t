@@ -64,6 +64,9 @@ ok $? "each output tells its own type"
 "$heft" convert - --to safetensors -t bf16 -o "$dir/piped/" -q <"$dir/one.gguf" 2>"$dir/stderr" && cmp "$dir/piped/model.safetensors" "$dir/b16/model.safetensors"
 ok $? "from a stream" || shown "$dir/stderr"
 
+"$heft" convert "$dir/one.gguf" --to safetensors -t bf16 -o "$dir/dry/" -n | grep -q '^and .*/dry/config.json, .*tokenizer.json' && [ ! -e "$dir/dry" ]
+ok $? "a plan names the files beside the weights"
+
 # quantized
 "$heft" convert "$dir/mixtral" -t q4_k_m -o "$dir/q.gguf" -q && "$heft" convert "$dir/q.gguf" --to safetensors -t f32 -o "$dir/q/" -q 2>"$dir/stderr" &&
 	"$heft" diff "$dir/q.gguf" "$dir/q" --max-abs 0 -q >/dev/null 2>>"$dir/stderr"
