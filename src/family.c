@@ -242,7 +242,7 @@ static bool goes_back(const struct heft_model *m)
 {
 	const char *arch = kv_string(m->kv, m->n_kv, "general.architecture");
 
-	return !strcmp(m->format, "gguf") && arch && strcmp(arch, "none");
+	return model_speaks_gguf(m) && arch && strcmp(arch, "none");
 }
 
 int family_resolve(struct family *out, struct heft_model *m, const struct family_options *o, struct arena *a, struct sink *sink,
