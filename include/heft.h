@@ -218,6 +218,7 @@ struct heft_family {
 	const char *name;        /* "llama" */
 	const char *const *from; /* class names, NULL-terminated */
 	const char *origin;      /* "built in" or the file's path */
+	const char *no_way_back; /* NULL: a GGUF of it becomes a checkpoint again; else the row that has no inverse, and why */
 };
 /* Families in name order: the built-in ones, and that of arch_file where it is not NULL. *n receives the count.
  * The array belongs to the caller: free() it; what it points to lasts until the process ends. */
@@ -351,6 +352,8 @@ struct heft_output { /* one output file set */
 	size_t n_kv;
 	uint64_t size;       /* all parts, to the byte */
 	uint64_t n_parts;
+	const char *const *beside; /* paths of the small files that are written too: an index, config.json, the tokenizer's */
+	size_t n_beside;
 	double bits_per_weight;
 	size_t n_fallbacks;
 	size_t n_weighted, n_unweighted; /* quantized items with and without an entry of the importance matrix; both 0 where none was given */

@@ -30,6 +30,11 @@ struct arch_input {
 	int64_t (*vocab_id)(void *ctx, const char *text); /* -1: no such token */
 	void *vocab;
 	bool metadata_only;                /* key rows only: no mapping, nothing missing is an error (heft info) */
+	bool backwards;                    /* config is a GGUF's metadata: names are its keys, nothing is completed */
+	const char *config_name;           /* for messages; NULL: config.json of dir */
+	/* The values of a tensor, for small ones; NULL: tensors.values() has none. */
+	int (*values)(void *ctx, const struct heft_tensor *t, float *out, struct heft_err *err);
+	void *values_ctx;
 };
 
 /* vocab strategies, in order of trial: `vocab spm | spm_hf | bpe` */
@@ -63,6 +68,25 @@ struct arch_result { /* all in the arena given */
 /* Evaluates. Unmapped tensors, two sources for one output, holes in the experts: all told to the sink, then -1. */
 int arch_eval(const struct arch *a, const struct arch_input *in, struct arch_result *out, struct arena *arena,
 	      struct sink *sink, struct heft_err *err);
+
+/* ---- from GGUF back ---- */
+
+/* The family whose architecture has this name; HEFT_E_FAMILY where there is none. With a user's file, that file's family. */
+const struct arch *arch_find_named(struct arch_set *s, const char *name, struct heft_err *err);
+/* Does a GGUF of the family become a checkpoint again? NULL: it does; else the row that has no inverse, and why. */
+const char *arch_no_way_back(const struct arch *a);
+
+struct arch_back {           /* all in the arena given */
+	struct heft_str config;  /* config.json but for its dtype */
+	struct weight *weight;   /* in the order of the GGUF's tensors */
+	size_t n_weights;
+	struct arch_drop *drop;
+	size_t n_drops;
+};
+/* Reads the rows right to left: configuration, then tensors; then left to right again, which must give the GGUF's names, shapes and keys.
+ * in: the GGUF's tensors, its vocabulary, values; its config is not looked at. */
+int arch_eval_back(const struct arch *a, const struct arch_input *in, const struct heft_kv *kv, size_t n_kv, struct arch_back *out,
+		   struct arena *arena, struct heft_err *err);
 
 /* The architecture name that a config asks for: architectures[0], of text_config where that decides; NULL where it says none. */
 const char *arch_class_of(const struct json *config);

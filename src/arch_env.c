@@ -52,7 +52,7 @@ static int find_default(struct arch_run *r, int symbol, bool null, const struct 
 {
 	const struct rows *rows = &r->arch->rows[ROW_DEFAULT];
 	*out = NULL;
-	for (size_t i = 0; i < rows->n && !*out && !is_raw(r->arch); i++) {
+	for (size_t i = 0; i < rows->n && !*out && !r->in->backwards && !is_raw(r->arch); i++) {
 		const struct row *d = rows->row[i];
 		struct value v = v_bool(true);
 		if (d->symbol != symbol || (null && !d->also_null))
@@ -284,8 +284,10 @@ static int work_out(struct arch_run *r, int symbol, struct value *out, bool *has
 {
 	const struct arch_symbols *sym = &r->arch->sym;
 	const struct rows *layers = &r->arch->rows[ROW_LAYERS];
-	const struct row *let = find_let(r->arch, symbol);
+	const struct row *let = r->in->backwards ? NULL : find_let(r->arch, symbol);
 	*has = true;
+	if (r->in->backwards)
+		return config_value(r, symbol, out, has);
 	if (let) {
 		if (expr_eval_outside(&r->env, let->expr, out))
 			return -1;
@@ -353,7 +355,7 @@ static int open_config(struct arch_run *r)
 		r->config = v.json;
 		break;
 	}
-	r->text_config = arch_text_config(r->config);
+	r->text_config = r->in->backwards ? NULL : arch_text_config(r->config);
 	return 0;
 }
 
@@ -408,6 +410,8 @@ int arch_run_init(struct arch_run *r, const struct arch *a, const struct arch_in
 
 const char *arch_config_name(const struct arch_run *r)
 {
+	if (r->in->config_name)
+		return r->in->config_name;
 	return r->in->dir ? arena_printf(r->arena, "%s/config.json", r->in->dir) : "config.json";
 }
 

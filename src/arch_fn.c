@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { README_LIMIT = 256 << 10 };
+enum { README_LIMIT = 256 << 10, VALUES_LIMIT = 1 << 16 };
 
 static struct arch_run *run_of(struct env *e)
 {
@@ -92,6 +92,31 @@ static int fn_tensors_shape(struct env *e, const struct value *v, int n, struct 
 	return 0;
 }
 
+/* The values of a small tensor as a list, null where there is no such tensor. */
+static int fn_tensors_values(struct env *e, const struct value *v, int n, struct value *out)
+{
+	const struct arch_input *in = run_of(e)->in;
+	if (v->kind != V_STR)
+		return env_fail(e, "tensors.values() takes a name in quotes");
+	*out = v_null();
+	for (size_t i = 0; i < in->n_tensors && in->values; i++) {
+		const struct heft_tensor *t = &in->tensor[i];
+		uint64_t count = heft_tensor_count(t);
+		if (strcmp(t->name, v->s.p))
+			continue;
+		if (count > VALUES_LIMIT || env_charge(e, count))
+			return env_fail(e, "tensors.values() reads at most %d numbers", VALUES_LIMIT);
+		float *f = arena_array(e->arena, count, sizeof(*f));
+		struct value *item = arena_array(e->arena, count, sizeof(*item));
+		if (in->values(in->values_ctx, t, f, e->err))
+			return -1;
+		for (uint64_t k = 0; k < count; k++)
+			item[k] = v_num((double)f[k]);
+		*out = (struct value){ .kind = V_LIST, .list = { item, count } };
+	}
+	return 0;
+}
+
 static int fn_vocab_count(struct env *e, const struct value *v, int n, struct value *out)
 {
 	const struct arch_input *in = run_of(e)->in;
@@ -120,31 +145,83 @@ static double number_or(const struct value *object, const char *key, double othe
 	return v_as_num(&v, &d) ? d : otherwise;
 }
 
-/* Llama 3's factors, one per pair of rotated dimensions. All in float, in the order of operations that the reference's
+struct llama3 {
+	float theta, factor;
+	double low, high, old;
+};
+
+/* Llama 3's factor of one pair of rotated dimensions. All in float, in the order of operations that the reference's
  * tensors have: a division of a number by a tensor is its reciprocal, then a product. */
+static float llama3_factor(const struct llama3 *p, size_t pair, int64_t dim)
+{
+	float longest = (float)(p->old / p->low), shortest = (float)(p->old / p->high), span = (float)(p->high - p->low);
+	float x = (float)(2 * pair) / (float)dim;
+	float frequency = 1.0f / (float)pow((double)p->theta, (double)x);
+	float wave = (1.0f / frequency) * (float)(2 * M_PI);
+	float smooth = ((1.0f / wave) * (float)p->old - (float)p->low) / span;
+	return wave < shortest ? 1.0f : wave > longest ? p->factor : 1.0f / ((1.0f - smooth) / p->factor + smooth);
+}
+
 static int fn_llama3_factors(struct env *e, const struct value *v, int n, struct value *out)
 {
 	int64_t dim;
 	if (v[0].kind != V_OBJECT || !v_as_int(&v[1], &dim) || dim < 1 || dim > 1 << 16)
 		return env_fail(e, "llama3_factors() takes rope parameters and a number of dimensions");
-	float theta = (float)number_or(v, "rope_theta", 10000, e->arena),
-	      factor = (float)number_or(v, "factor", 8, e->arena);
-	double low = number_or(v, "low_freq_factor", 1, e->arena), high = number_or(v, "high_freq_factor", 4, e->arena);
-	double old = number_or(v, "original_max_position_embeddings", 8192, e->arena);
-	float longest = (float)(old / low), shortest = (float)(old / high), span = (float)(high - low);
+	struct llama3 p = { (float)number_or(v, "rope_theta", 10000, e->arena),
+			    (float)number_or(v, "factor", 8, e->arena),
+			    number_or(v, "low_freq_factor", 1, e->arena),
+			    number_or(v, "high_freq_factor", 4, e->arena),
+			    number_or(v, "original_max_position_embeddings", 8192, e->arena) };
 	size_t count = (size_t)(dim + 1) / 2;
 	if (env_charge(e, count))
 		return -1;
 	struct value *item = arena_array(e->arena, count, sizeof(*item));
-	for (size_t j = 0; j < count; j++) {
-		float x = (float)(2 * j) / (float)dim;
-		float frequency = 1.0f / (float)pow((double)theta, (double)x);
-		float wave = (1.0f / frequency) * (float)(2 * M_PI);
-		float smooth = ((1.0f / wave) * (float)old - (float)low) / span;
-		float f = wave < shortest ? 1.0f : wave > longest ? factor : 1.0f / ((1.0f - smooth) / factor + smooth);
-		item[j] = v_num((double)f);
-	}
+	for (size_t j = 0; j < count; j++)
+		item[j] = v_num((double)llama3_factor(&p, j, dim));
 	*out = (struct value){ .kind = V_LIST, .list = { item, count } };
+	return 0;
+}
+
+static bool makes_factors(const struct llama3 *p, const struct value *factor, size_t n)
+{
+	double f;
+	for (size_t i = 0; i < n; i++)
+		if (!v_as_num(&factor[i], &f) || !(fabs(f - (double)llama3_factor(p, i, 2 * (int64_t)n)) <= 1e-5 * f))
+			return false;
+	return true;
+}
+
+static struct value rope_object(const struct llama3 *p, struct arena *a)
+{
+	static const char *const key[] = { "rope_type", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings" };
+	const struct value value[] = { v_str("llama3"), v_num((double)p->factor), v_num(p->low), v_num(p->high), v_int((int64_t)p->old) };
+	struct member *m = arena_array(a, 5, sizeof(*m));
+	for (size_t i = 0; i < 5; i++)
+		m[i] = (struct member){ { key[i], strlen(key[i]) }, value[i] };
+	return (struct value){ .kind = V_OBJECT, .object = { m, 5 } };
+}
+
+/* The parameters that such factors come of: the bounds of every Llama 3, the largest factor, and the first power of two that fits as the
+ * context that it was trained on. */
+static int fn_llama3_rope(struct env *e, const struct value *v, int n, struct value *out)
+{
+	enum { USUAL = 8192, LONGEST = 1 << 20 };
+	struct llama3 p = { .low = 1, .high = 4, .old = USUAL };
+	double theta, f;
+	if (v[0].kind != V_LIST || !v_as_num(&v[1], &theta))
+		return env_fail(e, "llama3_rope() takes a list of factors and the base of the frequencies");
+	p.theta = (float)theta;
+	for (size_t i = 0; i < v[0].list.n; i++)
+		if (v_as_num(&v[0].list.item[i], &f) && (float)f > p.factor)
+			p.factor = (float)f;
+	bool good = makes_factors(&p, v[0].list.item, v[0].list.n);
+	for (double old = 64; old <= LONGEST && !good; old *= 2) {
+		p.old = old;
+		good = makes_factors(&p, v[0].list.item, v[0].list.n);
+	}
+	if (!good)
+		return env_fail(e, "the factors of the rotary frequencies are not those of a Llama 3");
+	*out = rope_object(&p, e->arena);
 	return 0;
 }
 
@@ -155,6 +232,8 @@ const struct expr_fn arch_functions[] = {
 	{ "tensors.shape", 1, 1, fn_tensors_shape },
 	{ "vocab.count", 0, 0, fn_vocab_count },
 	{ "vocab.id", 1, 1, fn_vocab_id },
+	{ "tensors.values", 1, 1, fn_tensors_values },
 	{ "llama3_factors", 2, 2, fn_llama3_factors },
+	{ "llama3_rope", 2, 2, fn_llama3_rope },
 	{ NULL, 0, 0, NULL },
 };

@@ -238,7 +238,7 @@ static int order_pieces(struct arch_run *r, struct build *b)
 	return 0;
 }
 
-static int bind_shape(struct env *e, int symbol, const struct shape *shape)
+int arch_bind_shape(struct env *e, int symbol, const struct shape *shape)
 {
 	struct value *dim = arena_array(e->arena, (size_t)shape->rank, sizeof(*dim));
 	for (int i = 0; i < shape->rank; i++)
@@ -272,7 +272,7 @@ static int op_arguments(struct env *e, const struct op_row *row, int n_exprs, st
 	return 0;
 }
 
-static int make_op(struct env *e, const struct op_row *row, struct op *op)
+int arch_make_op(struct env *e, const struct op_row *row, struct op *op)
 {
 	bool number =
 		row->kind == OP_ADD || row->kind == OP_MUL || row->kind == OP_PAD; /* the last argument is a value */
@@ -287,20 +287,20 @@ static int make_op(struct env *e, const struct op_row *row, struct op *op)
 	return v_as_num(&v, &op->x) ? 0 : env_fail(e, "an operation takes a number here, not %s", v_kind_name(v.kind));
 }
 
-static int make_ops(struct arch_run *r, const struct op_row *row, int n, struct shape shape, struct op *op)
+int arch_make_ops(struct arch_run *r, const struct op_row *row, int n, struct shape shape, struct op *op)
 {
 	struct env *e = &r->env;
 	int bound = e->n_bind;
 	for (int i = 0; i < n; i++) {
 		struct op *sub = arena_array(r->arena, (size_t)row[i].n_sub, sizeof(*sub));
 		struct shape next, slice = shape;
-		if (bind_shape(e, r->arch->sym.shape, &shape) || make_op(e, &row[i], &op[i]))
+		if (arch_bind_shape(e, r->arch->sym.shape, &shape) || arch_make_op(e, &row[i], &op[i]))
 			return -1;
 		if (row[i].n_sub && op[i].n_args == 3 && op[i].arg[0] >= 0 && op[i].arg[0] < shape.rank &&
 			op[i].arg[2] >= 0)
 			slice.dim[op[i].arg[0]] = (uint64_t)op[i].arg[2];
 		for (int k = 0; k < row[i].n_sub; k++) /* at() keeps the shape, so each sees the same one */
-			if (bind_shape(e, r->arch->sym.shape, &slice) || make_op(e, &row[i].sub[k], &sub[k]))
+			if (arch_bind_shape(e, r->arch->sym.shape, &slice) || arch_make_op(e, &row[i].sub[k], &sub[k]))
 				return -1;
 		op[i].sub = sub;
 		op[i].n_sub = row[i].n_sub;
@@ -329,7 +329,7 @@ static int shape_weight(struct arch_run *r, struct build *b)
 		n--;
 	}
 	struct op *op = arena_array(r->arena, (size_t)n, sizeof(*op));
-	rc = weight_shape(&b->w, r->err) || make_ops(r, row, n, b->w.shape, op) ? -1 : 0;
+	rc = weight_shape(&b->w, r->err) || arch_make_ops(r, row, n, b->w.shape, op) ? -1 : 0;
 	b->w.op = op;
 	b->w.n_ops = n;
 	return rc ? -1 : weight_shape(&b->w, r->err);

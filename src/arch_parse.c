@@ -84,7 +84,7 @@ static const struct op_word {
 static const struct { /* fn(NAME) */
 	const char *name;
 	enum op_kind kind;
-} elementwise[] = { { "negexp", OP_NEGEXP }, { "softplus", OP_SOFTPLUS } };
+} elementwise[] = { { "negexp", OP_NEGEXP }, { "logneg", OP_LOGNEG }, { "softplus", OP_SOFTPLUS } };
 
 static int take_fn(struct scan *s, struct op_row *op)
 {
@@ -96,7 +96,7 @@ static int take_fn(struct scan *s, struct op_row *op)
 		op->kind = elementwise[i].kind;
 		return take_mark(s, ")");
 	}
-	return scan_fail(s, "fn() takes negexp or softplus");
+	return scan_fail(s, "fn() takes negexp, logneg or softplus");
 }
 
 static int take_ops(struct scan *s, const struct op_row **out, int *n, bool inner);
@@ -197,7 +197,7 @@ static int parse_require(struct scan *s, struct row *r)
 	return take_expr(s, &r->expr) || take_when(s, r) ? -1 : 0;
 }
 
-/* key, gen, token: `NAME = E [when E]` */
+/* key, gen, token, back: `NAME = E [when E]` */
 static int parse_named(struct scan *s, struct row *r)
 {
 	if (take_word(s, &r->name, "a name") || take_mark(s, "=") || take_expr(s, &r->expr))
@@ -238,6 +238,8 @@ static int parse_map(struct scan *s, struct row *r)
 	if (take_mark(s, "->") || !(r->right = take_pattern(s, template_parse)))
 		return -1;
 	if (scan_mark(s, ":") && take_ops(s, &r->op, &r->n_ops, false))
+		return -1;
+	if (scan_word(s, "back") && take_ops(s, &r->back, &r->n_back, true))
 		return -1;
 	if (scan_word(s, "same") || scan_word(s, "first"))
 		return scan_fail(s, "'same' and 'first' are not supported yet");
@@ -313,6 +315,7 @@ static const struct row_word {
 	{ "expect", ROW_EXPECT, parse_expect },	  { "gen", ROW_GEN, parse_named },
 	{ "type", ROW_TYPE, parse_type },	  { "vocab", ROW_VOCAB, parse_vocab },
 	{ "vocab_size", ROW_VOCAB_SIZE, parse_expr }, { "token", ROW_TOKEN, parse_named },
+	{ "back", ROW_BACK, parse_named },
 	{ "also", ROW_CONFIG, parse_also },	  { NULL, ROW_CONFIG, NULL },
 };
 

@@ -7,6 +7,8 @@
  *   arch_env.c      what names and functions mean for one model
  *   arch_fn.c       functions that ask about the model
  *   arch_map.c      source tensors -> weights
+ *   arch_back.c     metadata of a GGUF -> configuration
+ *   arch_invert.c   a GGUF's tensors -> weights under the checkpoint's names
  *   arch_eval.c     keys, vocabulary, and the order of all this
  */
 #ifndef ARCH_ROWS_H
@@ -52,6 +54,7 @@ enum row_kind {
 	ROW_VOCAB,
 	ROW_VOCAB_SIZE,
 	ROW_TOKEN,
+	ROW_BACK,
 	ROW_KINDS
 };
 
@@ -66,7 +69,7 @@ struct row {
 	enum row_kind kind;
 	const char *file;
 	int line;
-	const char *name;               /* arch, from, base, key, gen, token: the name; need, skip: the text */
+	const char *name;               /* arch, from, base, key, gen, token, back: the name; need, skip: the text */
 	int symbol;                     /* default, let */
 	bool also_null;                 /* default NAME ?= E */
 	bool skip, partial;
@@ -75,8 +78,8 @@ struct row {
 	int n_left;
 	const struct row *twin;         /* the next map row of this file with the same left side */
 	const struct pattern *right;    /* of pre, map and expect */
-	const struct op_row *op;
-	int n_ops;
+	const struct op_row *op, *back; /* back: the way back, where the operations do not say it */
+	int n_ops, n_back;
 	const struct heft_encoding *type;
 	const struct vocab_choice *vocab;
 	int n_vocab;
@@ -139,6 +142,14 @@ bool arch_plain_path(const char *p); /* stays in the model's directory */
 int arch_read_json(struct arch_run *r, const char *name, struct value *out);
 /* Maps all source tensors; fills out->weight and out->drop. */
 int arch_map(struct arch_run *r);
+/* What an operation's row means for one tensor; its arguments may ask for the shape that it meets. */
+int arch_make_op(struct env *e, const struct op_row *row, struct op *op);
+int arch_make_ops(struct arch_run *r, const struct op_row *row, int n, struct shape shape, struct op *op);
+int arch_bind_shape(struct env *e, int symbol, const struct shape *shape);
+/* A GGUF's tensors under the names that the rows' left sides spell; fills out->weight and out->drop. */
+int arch_invert(struct arch_run *r);
+/* Why no row gives back what the map row makes, or NULL. */
+const char *arch_no_inverse(const struct arch *a, const struct row *row);
 const struct json *arch_text_config(
 	const struct json *config); /* the nested configuration of a multimodal model's text part, or NULL */
 

@@ -185,7 +185,7 @@ size_t arch_set_list(struct arch_set *s, struct heft_family *out, size_t cap)
 		if (f->abstract || !f->name)
 			continue;
 		if (n < cap)
-			out[n] = (struct heft_family){ f->name, f->from, f == s->user ? f->file : "built in" };
+			out[n] = (struct heft_family){ f->name, f->from, f == s->user ? f->file : "built in", NULL };
 		n++;
 	}
 	return n;
@@ -310,6 +310,18 @@ static const char *near_matches(struct arch_set *s, const char *class_name, stru
 	return text;
 }
 
+const struct arch *arch_find_named(struct arch_set *s, const char *name, struct heft_err *err)
+{
+	struct family *f = s->user;
+	for (size_t i = 0; i < s->n && !f; i++)
+		if (s->family[i].name && !s->family[i].abstract && !strcmp(s->family[i].name, name))
+			f = &s->family[i];
+	if (f)
+		return parse_family(s, f, err);
+	heft_fail(err, HEFT_E_FAMILY, "no family '%s'; 'heft arch list' prints those that heft knows", name);
+	return NULL;
+}
+
 const struct arch *arch_find(struct arch_set *s, const char *class_name, struct heft_err *err)
 {
 	struct family *f = s->user;
@@ -331,6 +343,22 @@ const struct arch *arch_find(struct arch_set *s, const char *class_name, struct 
 	return NULL;
 }
 
+/* In the order of arch_set_list. */
+static int ways_back(struct arch_set *s, struct heft_family *out, struct heft_err *err)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		struct family *f = &s->family[i];
+		if (f->abstract || !f->name)
+			continue;
+		const struct arch *a = parse_family(s, f, err);
+		if (!a)
+			return -1;
+		out[n++].no_way_back = arch_no_way_back(a);
+	}
+	return 0;
+}
+
 int heft_families(const char *arch_file, struct heft_family **out, size_t *n, struct heft_err *err)
 {
 	/* What is handed out lasts until the process ends: the set is kept. */
@@ -345,5 +373,5 @@ int heft_families(const char *arch_file, struct heft_family **out, size_t *n, st
 	*n = arch_set_list(s, NULL, 0);
 	*out = xmalloc(*n * sizeof(**out));
 	arch_set_list(s, *out, *n);
-	return 0;
+	return ways_back(s, *out, err);
 }

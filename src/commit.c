@@ -27,6 +27,8 @@ struct commit {
 	size_t n_files, cap;
 	size_t *first_file; /* of each output */
 	double synced;      /* seconds */
+	const char **made;  /* directories that were not there before */
+	size_t n_made;
 };
 
 /* ---- writing ---- */
@@ -186,19 +188,35 @@ static int add_file(struct commit *c, const char *path, const void *head, size_t
 	return put(f, 0, head, n, err);
 }
 
+/* The last part of the path, where it is missing. */
+static int make_directory(struct commit *c, const char *path, struct heft_err *err)
+{
+	if (mkdir(path, 0777))
+		return errno == EEXIST ? 0 : heft_fail_errno(err, HEFT_E_WRITE, "cannot make the directory '%s'", path);
+	c->made = xrealloc(c->made, (c->n_made + 1) * sizeof *c->made);
+	c->made[c->n_made++] = path;
+	return 0;
+}
+
 static int add_output(struct commit *c, size_t i, struct heft_err *err)
 {
 	const struct plan_output *o = &c->plan->output[i];
 
 	c->first_file[i] = c->n_files;
+	if (o->directory && make_directory(c, o->directory, err))
+		return -1;
 	for (size_t k = 0; k < o->n_parts; k++) {
 		const struct format_layout *l = &o->part[k].layout;
 
 		if (add_file(c, o->part[k].path, l->header, l->header_size, l->file_size, err))
 			return -1;
 	}
-	if (o->index_path)
-		return add_file(c, o->index_path, o->index_text, strlen(o->index_text), strlen(o->index_text), err);
+	for (size_t k = 0; k < o->n_sides; k++) {
+		const struct plan_side *s = &o->side[k];
+
+		if (add_file(c, s->path, s->text.p, s->text.n, s->text.n, err))
+			return -1;
+	}
 	return 0;
 }
 
@@ -243,6 +261,9 @@ void commit_abort(struct commit *c)
 		unlink(f->temp);
 		free(f->temp);
 	}
+	for (size_t i = c->n_made; i-- > 0;)
+		(void)rmdir(c->made[i]); /* it stays where something is in it */
+	free(c->made);
 	free(c->file);
 	free(c->first_file);
 	free(c);

@@ -237,15 +237,27 @@ static int from_checkpoint(struct family *f, struct heft_model *m, const struct 
 	return rc;
 }
 
+/* Names of a GGUF whose architecture is "none" are the checkpoint's own already. */
+static bool goes_back(const struct heft_model *m)
+{
+	const char *arch = kv_string(m->kv, m->n_kv, "general.architecture");
+
+	return model_speaks_gguf(m) && arch && strcmp(arch, "none");
+}
+
 int family_resolve(struct family *out, struct heft_model *m, const struct family_options *o, struct arena *a, struct sink *sink,
 		   struct heft_err *err)
 {
+	bool none = o->arch && !strcmp(o->arch, "none");
+
 	*out = (struct family){ .kv = { .arena = a } };
+	if (o->own_names && !o->names_only && !none && goes_back(m))
+		return family_back(out, m, o, a, err);
 	if (o->own_names)
 		with_own_names(out, m, a);
 	else if (model_speaks_gguf(m))
 		return from_gguf(out, m, a, err);
-	else if (o->arch && !strcmp(o->arch, "none"))
+	else if (none)
 		without_family(out, m, o, a);
 	else if (from_checkpoint(out, m, o, a, sink, err))
 		return -1;

@@ -11,8 +11,16 @@ struct family_options {
 	const char *arch;          /* as in heft_job */
 	const char *pre, *metadata_file, *model_name;
 	bool names_only;           /* weights alone: no tokenizer, no general.* (diff, check) */
-	bool own_names;            /* a target that keeps the source's names and metadata */
+	bool own_names;            /* a target that keeps the source's names and metadata; a GGUF's family gives the checkpoint's back */
+	bool files;                /* what lies beside the weights of a checkpoint is wanted, too */
 	bool vocab_only;
+};
+
+/* What lies beside the weights: config.json, tokenizer.json ... */
+struct family_file {
+	const char *name;
+	struct heft_str text;
+	size_t dtype_at;           /* the weights' type, as torch calls it, goes here; SIZE_MAX: it is not told */
 };
 
 struct family {
@@ -22,10 +30,15 @@ struct family {
 	struct heft_drop *drop;
 	size_t n_drops;
 	struct kv_list kv;
+	struct family_file *file;
+	size_t n_files;
 };
 
 /* All in the arena. */
 int family_resolve(struct family *out, struct heft_model *m, const struct family_options *o, struct arena *a, struct sink *sink,
 		   struct heft_err *err);
+
+/* family_back.c: a GGUF as the checkpoint that its family makes it of. */
+int family_back(struct family *out, struct heft_model *m, const struct family_options *o, struct arena *a, struct heft_err *err);
 
 #endif

@@ -218,6 +218,7 @@ int op_shape(const struct op *op, const struct shape *in, struct shape *out, str
 	case OP_ADD:
 	case OP_MUL:
 	case OP_NEGEXP:
+	case OP_LOGNEG:
 	case OP_SOFTPLUS:
 		return 0;
 	}
@@ -530,7 +531,7 @@ bool op_map_locate(const struct op_map *m, uint64_t flat, size_t *source, uint64
 static const char *const op_names[] = {
 	[OP_VIEW] = "view", [OP_PERM] = "perm", [OP_TAKE] = "take", [OP_AT] = "at", [OP_REGROUP] = "regroup",
 	[OP_UNGROUP] = "ungroup", [OP_ROPE] = "rope", [OP_UNROPE] = "unrope", [OP_PAD] = "pad", [OP_PICK] = "pick",
-	[OP_ADD] = "add", [OP_MUL] = "mul", [OP_NEGEXP] = "negexp", [OP_SOFTPLUS] = "softplus",
+	[OP_ADD] = "add", [OP_MUL] = "mul", [OP_NEGEXP] = "negexp", [OP_LOGNEG] = "logneg", [OP_SOFTPLUS] = "softplus",
 };
 
 static void describe_ops(struct jbuf *b, const struct op *op, int n)

@@ -24,6 +24,7 @@ enum op_kind {
 	OP_ADD,     /* x */
 	OP_MUL,     /* x */
 	OP_NEGEXP,  /* -exp(v) */
+	OP_LOGNEG,  /* the inverse */
 	OP_SOFTPLUS,
 };
 

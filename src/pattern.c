@@ -292,6 +292,30 @@ const char *template_make(struct env *e, const struct pattern *t)
 	return name;
 }
 
+static struct value bound_value(const struct env *e, const struct part *part)
+{
+	struct value v = part->n_words ? (struct value){ .kind = V_STR, .s = part->word[0] } : v_null();
+	for (int k = e->bind_base; k < e->n_bind; k++)
+		if (e->bind[k].symbol == part->symbol)
+			v = e->bind[k].value;
+	return v;
+}
+
+const char *pattern_make(struct env *e, const struct pattern *p)
+{
+	const char *name = "";
+	for (int i = 0; i < p->n; i++) {
+		const struct part *part = &p->part[i];
+		struct value v = part->kind == PART_TEXT ? (struct value){ .kind = V_STR, .s = part->text } :
+							   bound_value(e, part);
+		const char *text = v_show(&v, e->arena);
+		if (!name_fits(e, strlen(name) + strlen(text)))
+			return NULL;
+		name = arena_printf(e->arena, "%s%s", name, text);
+	}
+	return name;
+}
+
 /* name with bytes begin..end replaced by what the template makes */
 static const char *splice(struct env *e, const char *name, const char *begin, const char *end, const struct pattern *to)
 {

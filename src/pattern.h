@@ -41,6 +41,8 @@ bool pattern_has(const struct pattern *p, int symbol);
 int pattern_match(struct env *e, const struct pattern *p, const char *name);
 /* The name that a template makes; the value of a PART_REPEAT must be bound already. NULL: error. */
 const char *template_make(struct env *e, const struct pattern *t);
+/* A name that the pattern matches: its captures as they are bound, the first of its words where one is not. NULL: error. */
+const char *pattern_make(struct env *e, const struct pattern *p);
 /* Applies a pre row: the new name, the same pointer where nothing matched, NULL: error. */
 const char *pattern_rewrite(struct env *e, const struct pattern *p, const struct pattern *to, const char *name);
 

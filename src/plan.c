@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 enum { MAX_OUTPUTS = 64, DEFAULT_SPOOL = 256 * 1024 * 1024 };
 
@@ -65,6 +64,19 @@ static bool is_plain_float(const char *type)
 
 /* ---- weights ---- */
 
+/* Of a source that several weights share, each counts its part. */
+static uint64_t bytes_read(const struct plan_weight *w)
+{
+	uint64_t bytes = 0, elements = 0;
+
+	for (size_t s = 0; s < w->weight->n_sources; s++) {
+		elements += heft_tensor_count(w->weight->source[s]);
+		for (int k = 0; k < w->weight->source[s]->n_planes; k++)
+			bytes += w->weight->source[s]->plane[k].size;
+	}
+	return w->tile.count < elements ? (uint64_t)((unsigned __int128)bytes * w->tile.count / elements) : bytes;
+}
+
 static int add_weights(struct build *b)
 {
 	struct heft_plan *p = b->plan;
@@ -81,9 +93,7 @@ static int add_weights(struct build *b)
 			return -1;
 		w->keeps_f32 = !b->keeps_names && !b->from_gguf &&
 			       (w->weight->generated || llamacpp_keeps_f32(w->weight->name, w->weight->shape.rank));
-		for (size_t s = 0; s < w->weight->n_sources; s++)
-			for (int k = 0; k < w->weight->source[s]->n_planes; k++)
-				p->bytes_in += w->weight->source[s]->plane[k].size;
+		p->bytes_in += bytes_read(w);
 	}
 	return 0;
 }
@@ -358,21 +368,18 @@ static int check_item(struct build *b, struct plan_output *o, size_t i)
 
 /* ---- outputs ---- */
 
-static bool is_directory(const char *path)
-{
-	struct stat st;
-
-	return path[strlen(path) - 1] == '/' || (!stat(path, &st) && S_ISDIR(st.st_mode));
-}
-
 static const char *output_path(struct build *b, struct plan_output *o, const char *given, const char *type)
 {
 	struct arena *a = b->plan->arena;
 	const char *name;
 
+	if (b->plan->family.n_files && plan_names_checkpoint(given)) {
+		o->directory = arena_strdup(a, given);
+		return arena_printf(a, "%s%smodel%s", given, given[strlen(given) - 1] == '/' ? "" : "/", b->format->extension);
+	}
 	if (given && !strcmp(given, "-"))
 		return given;
-	if (given && *given && !is_directory(given))
+	if (given && *given && !plan_is_directory(given))
 		return arena_strdup(a, given);
 	name = llamacpp_file_name(o->kv.v, o->kv.n, b->plan->model->name ? b->plan->model->name : b->plan->model->path,
 				  b->job->vocab_only ? "vocab" : type, a);
@@ -392,6 +399,8 @@ static void total_up(struct build *b, struct plan_output *o)
 	o->pub.kv = o->kv.v;
 	o->pub.n_kv = o->kv.n;
 	o->pub.n_parts = o->n_parts;
+	o->pub.beside = plan_side_paths(o, b->plan->arena);
+	o->pub.n_beside = o->n_sides;
 	for (size_t i = 0; i < o->n_parts; i++)
 		o->pub.size += o->part[i].layout.file_size;
 	o->pub.bits_per_weight = elements ? (double)bits / (double)elements : 0;
@@ -432,6 +441,7 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 	o->to_stdout = !strcmp(o->pub.path, "-");
 	if (plan_layout(o, &limits, p->arena, b->err))
 		return -1;
+	plan_files(p, o);
 	total_up(b, o);
 	return 0;
 }
@@ -516,7 +526,7 @@ static int build_plan(struct build *b)
 	if (check_words(b))
 		return -1;
 	fo = (struct family_options){ .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
-				      .model_name = j->model_name, .own_names = b->keeps_names, .vocab_only = j->vocab_only };
+				      .model_name = j->model_name, .own_names = b->keeps_names, .files = plan_wants_files(j), .vocab_only = j->vocab_only };
 	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || plan_edit(p, j, b->err) || add_weights(b))
 		return -1;
 	set_facts(b);

@@ -21,6 +21,11 @@ struct plan_part { /* one output file */
 	size_t first_item;
 };
 
+struct plan_side { /* a small file beside the parts */
+	const char *path;
+	struct heft_str text;
+};
+
 struct plan_output {
 	struct heft_output pub;
 	const struct format *format;
@@ -31,8 +36,9 @@ struct plan_output {
 	struct kv_list kv;
 	struct plan_part *part;
 	size_t n_parts;
-	const char *index_path; /* safetensors sets: model.safetensors.index.json, or NULL */
-	const char *index_text;
+	struct plan_side *side; /* index of a set, config.json, tokenizer ... */
+	size_t n_sides, cap_sides;
+	const char *directory;  /* that is made where it is missing; NULL: none */
 	bool to_stdout;
 };
 
@@ -86,6 +92,16 @@ int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct 
 
 /* consume.c: removes the weight files of the model. */
 int plan_consume(const struct heft_plan *p, struct heft_err *err);
+
+/* plan_files.c: what lies beside the parts of an output. */
+bool plan_is_directory(const char *path); /* it is one, or ends in a slash */
+bool plan_names_checkpoint(const char *path); /* where a checkpoint is made: a directory, not one file of weights nor standard output */
+void plan_add_side(struct plan_output *o, const char *path, struct heft_str text, struct arena *a);
+const char *const *plan_side_paths(const struct plan_output *o, struct arena *a);
+/* The family's files, where the output is a checkpoint's directory. */
+void plan_files(struct heft_plan *p, struct plan_output *o);
+bool plan_wants_files(const struct heft_job *job);
+
 /* plan_importance.c: opens the job's importance matrix into plan->imatrix, before types are decided; then, when they are, finds each
  * item's entry, and refuses what llama-quantize refuses. */
 int plan_open_importance(struct heft_plan *p, const struct heft_job *job, struct heft_err *err);

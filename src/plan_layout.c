@@ -112,8 +112,8 @@ static void index_of_parts(struct plan_output *o, size_t n_items, struct arena *
 	jbuf_printf(&b, "\n  }\n}\n");
 	if (n > strlen(ext) && !strcmp(o->pub.path + n - strlen(ext), ext))
 		n -= strlen(ext);
-	o->index_path = arena_printf(a, "%.*s%s.index.json", (int)n, o->pub.path, ext);
-	o->index_text = arena_memdup(a, b.p, b.n);
+	plan_add_side(o, arena_printf(a, "%.*s%s.index.json", (int)n, o->pub.path, ext),
+		      (struct heft_str){ arena_memdup(a, b.p, b.n), b.n }, a);
 	jbuf_release(&b);
 }
 

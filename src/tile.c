@@ -213,6 +213,9 @@ static void calculate_one(const struct op *op, float *v, size_t n)
 		case OP_NEGEXP:
 			v[i] = (float)-exp((double)v[i]);
 			break;
+		case OP_LOGNEG:
+			v[i] = (float)log(-(double)v[i]);
+			break;
 		case OP_SOFTPLUS:
 			v[i] = v[i] > 20 ? v[i] : (float)log1p(exp((double)v[i]));
 			break;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Families against names and shapes alone: testdata/plans/NAME holds a configuration, a list of tensors (none: metadata only) and the plan that
-# must come out; testdata/arch holds family files that must be refused with the words in their first line.
+# must come out (back.txt: what it becomes read backwards); testdata/arch holds family files that must be refused with the words in their first line.
 . "$(dirname "$0")/lib.sh"
 plan=$build/tests/helper/plan
 
@@ -10,6 +10,10 @@ for d in testdata/plans/*; do
 	"$plan" "$d/config.json" "$tensors" >"$dir/plan"
 	diff "$d/plan.txt" "$dir/plan" >"$dir/diff"
 	ok $? "${d##*/}" || shown "$dir/diff"
+	[ -e "$d/back.txt" ] || continue
+	"$plan" --back "$d/config.json" "$tensors" >"$dir/plan"
+	diff "$d/back.txt" "$dir/plan" >"$dir/diff"
+	ok $? "${d##*/}, read backwards" || shown "$dir/diff"
 done
 for f in testdata/arch/*.arch; do
 	"$plan" testdata/plans/llama/config.json testdata/plans/llama/tensors.txt "$f" >"$dir/plan"

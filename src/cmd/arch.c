@@ -27,21 +27,22 @@ static void add_family(struct table *t, const struct heft_family *f)
 
 	table_add(t, "%s", f->name);
 	table_add(t, "%s", f->origin);
+	table_add(t, "%s", f->no_way_back ? "no" : "yes");
 	table_add(t, "%s", *from ? *from : "");
 	from += *from != NULL;
 	while (*from) {
-		table_add(t, "%s", "");
-		table_add(t, "%s", "");
+		for (int i = 0; i < 3; i++)
+			table_add(t, "%s", "");
 		table_add(t, "%s", *from++);
 	}
 }
 
 static void print_text(const struct heft_family *f, size_t n)
 {
-	static const char *const head[] = { "family", "origin", "class in config.json" };
+	static const char *const head[] = { "family", "origin", "goes back", "class in config.json" };
 	struct table t;
 
-	table_init(&t, "lll", head);
+	table_init(&t, "llll", head);
 	for (size_t i = 0; i < n; i++)
 		add_family(&t, &f[i]);
 	table_print(&t, stdout, 0);
@@ -57,6 +58,8 @@ static void print_json(const struct heft_family *f, size_t n)
 		emit_open(&w, NULL, '{');
 		emit_text(&w, "name", f[i].name);
 		emit_text(&w, "origin", f[i].origin);
+		emit_flag(&w, "goes_back", !f[i].no_way_back);
+		emit_text(&w, "no_way_back", f[i].no_way_back);
 		emit_open(&w, "from", '[');
 		for (size_t k = 0; f[i].from && f[i].from[k]; k++)
 			emit_text(&w, NULL, f[i].from[k]);
@@ -88,7 +91,8 @@ const struct tool tool_arch = {
 	.name = "arch",
 	.about = "list the model families that heft knows",
 	.usage = "list [--arch FILE] [--json]",
-	.details = "A family is a text file, see heft-arch(5); --arch FILE reads one that is not built in.",
+	.details = "A family is a text file, see heft-arch(5); --arch FILE reads one that is not built in. Where a family goes "
+		   "back, heft convert --to safetensors turns a GGUF of it into a checkpoint again.",
 	.operand = "list",
 	.min_args = 1,
 	.max_args = 1,

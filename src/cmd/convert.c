@@ -26,7 +26,7 @@ static const struct opt rows[] = {
 	  "type or recipe to write; auto is the 16-bit type of the source, keep leaves each tensor its own; "
 	  "'heft types' lists them (default: auto)",
 	  FIELD(type) },
-	{ OPT_STRING, 0, "to", "FORMAT", "format", "container to write: gguf or safetensors (default: gguf)",
+	{ OPT_STRING, 0, "to", "FORMAT", "format", "container to write: gguf or safetensors; a GGUF becomes a checkpoint's directory again (default: gguf)",
 	  FIELD(to) },
 	WRITER_TYPE_ROWS(FIELD(w)),
 	{ OPT_SIZE, 0, "split-size", "SIZE", NULL,

@@ -38,6 +38,16 @@ static void print_output_line(const struct heft_output *o, FILE *f)
 	putc('\n', f);
 }
 
+static void print_beside(const struct heft_output *o, FILE *f)
+{
+	for (size_t i = 0; i < o->n_beside; i++) {
+		fputs(i ? ", " : "and ", f);
+		safe_puts(f, o->beside[i]);
+	}
+	if (o->n_beside)
+		putc('\n', f);
+}
+
 static void print_drops(const struct heft_plan *p, FILE *f, size_t limit)
 {
 	const struct heft_drop *drop;
@@ -99,6 +109,7 @@ int report_plan(const struct heft_plan *p, FILE *f)
 		const struct heft_output *o = heft_plan_output(p, i);
 		print_output_line(o, f);
 		print_items(o, f);
+		print_beside(o, f);
 		if (o->n_fallbacks)
 			fprintf(f, "%s%zu tensor%s not fit %s and take%s another type: see why%s\n", style(f, YELLOW),
 				o->n_fallbacks, o->n_fallbacks == 1 ? " does" : "s do", o->type,
@@ -361,6 +372,10 @@ static void json_output(struct emitter *w, const struct heft_output *o, const st
 	emit_text(w, "type", o->type);
 	emit_number(w, "size", o->size);
 	emit_number(w, "parts", o->n_parts);
+	emit_open(w, "beside", '[');
+	for (size_t k = 0; k < o->n_beside; k++)
+		emit_text(w, NULL, o->beside[k]);
+	emit_close(w, ']');
 	emit_real(w, "bits_per_weight", o->bits_per_weight);
 	emit_number(w, "fallbacks", o->n_fallbacks);
 	json_types(w, o, e);

@@ -19,7 +19,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { QUANTIZATION_VERSION = 2, CONFIG_LIMIT = 16 << 20, MAX_KEYS = 4 };
+enum { QUANTIZATION_VERSION = 2, CONFIG_LIMIT = 16 << 20, MAX_KEYS = 4, MAX_PARENTS = 64 };
 
 struct row {
 	const char *key;
@@ -461,4 +461,94 @@ int llamacpp_general(const struct general_input *in, struct heft_kv **kv, size_t
 	*kv = l.kv;
 	*n = l.n;
 	return rc;
+}
+
+/* ---- the way back ---------------------------------------------------------------------------------------------- */
+
+static const struct heft_value *value_at(const struct heft_kv *kv, size_t n, const char *key)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(kv[i].key, key))
+			return &kv[i].value;
+	return NULL;
+}
+
+/* A text, number or list of texts as JSON, which is YAML too; NULL: something else. */
+static const char *json_of(const struct heft_value *v, struct arena *a)
+{
+	struct jbuf b = { 0 };
+	if (!v->array)
+		return v->type == HEFT_STRING ? json_of_str(v->s, a) : v->type == HEFT_F32 ? json_of_f32((float)v->f, a) :
+		       v->type == HEFT_I32    ? arena_printf(a, "%lld", (long long)v->i) :
+						NULL;
+	if (v->type != HEFT_STRING)
+		return NULL;
+	for (uint64_t i = 0; i < v->count; i++)
+		jbuf_printf(&b, "%s%s", i ? ", " : "[", json_of_str(((const struct heft_str *)v->data)[i], a));
+	jbuf_raw(&b, v->count ? "]" : "[]", v->count ? 1 : 2);
+	const char *text = arena_memdup(a, b.p, b.n);
+	jbuf_release(&b);
+	return text;
+}
+
+static const char *parent_json(const struct heft_kv *kv, size_t n, const char *set, uint64_t i, struct arena *a)
+{
+	const char *text = "";
+	for (size_t k = 0; k < sizeof(parent_keys) / sizeof(parent_keys[0]); k++) {
+		const struct heft_value *v =
+			value_at(kv, n, arena_printf(a, "general.%s.%llu.%s", set, (unsigned long long)i, parent_keys[k]));
+		const char *json = v ? json_of(v, a) : NULL;
+		if (json)
+			text = arena_printf(a, "%s%s\"%s\": %s", text, *text ? ", " : "", parent_keys[k], json);
+	}
+	return arena_printf(a, "{%s}", text);
+}
+
+/* Base models or data sets as a list of objects. */
+static const char *parents_json(const struct heft_kv *kv, size_t n, const char *set, struct arena *a)
+{
+	const struct heft_value *count = value_at(kv, n, arena_printf(a, "general.%s.count", set));
+	const char *text = "";
+	if (!count || count->array || count->type != HEFT_U32)
+		return NULL;
+	for (uint64_t i = 0; i < count->u && i < MAX_PARENTS; i++)
+		text = arena_printf(a, "%s%s%s", text, i ? ", " : "", parent_json(kv, n, set, i, a));
+	return arena_printf(a, "[%s]", text);
+}
+
+/* The last spelling of base models and data sets is the one that takes objects on the Hub, the first that of all other keys. */
+static const char *card_key(const struct row *r, bool parents)
+{
+	int k = 0;
+	while (parents && k + 1 < MAX_KEYS && r->card[k + 1])
+		k++;
+	return r->card[k];
+}
+
+/* A size label in front of the last key was counted, and will be again. */
+static bool was_counted(const struct heft_kv *kv, size_t n, const char *key)
+{
+	size_t i = 0;
+	while (i < n && strcmp(kv[i].key, key))
+		i++;
+	return i + 1 < n && !strcmp(key, "general.size_label") && !strcmp(kv[i + 1].key, "general.quantization_version");
+}
+
+void llamacpp_general_back(const struct heft_kv *kv, size_t n, struct heft_str *card, struct nest *generation, struct arena *a)
+{
+	const char *text = "";
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct row *r = &rows[i];
+		const struct heft_value *v = value_at(kv, n, r->key);
+		const char *set, *json;
+		bool parents = parent_set(r->key, &set);
+		json = parents ? parents_json(kv, n, set, a) : v ? json_of(v, a) : NULL;
+		if (json && r->generation[0])
+			nest_put(generation, r->generation[0], json);
+		if (json && r->card[0] && !was_counted(kv, n, r->key))
+			text = arena_printf(a, "%s%s: %s\n", text, card_key(r, parents), json);
+	}
+	if (*text)
+		text = arena_printf(a, "---\n%s---\n", text);
+	*card = (struct heft_str){ text, strlen(text) };
 }

@@ -7,6 +7,7 @@
 #include "../../base/arena.h"
 #include "../../base/err.h"
 #include "../../base/json.h"
+#include "../../base/nest.h"
 #include "../op.h"
 
 /* What one runtime wants, as far as it is not code. */
@@ -42,6 +43,10 @@ struct general_input {
 };
 int llamacpp_general(const struct general_input *in, struct heft_kv **kv, size_t *n, struct arena *a,
 		     struct heft_err *err);
+
+/* The same read backwards: a model card that says it, and generation_config.json's members. The card has no bytes where there is nothing
+ * to say. */
+void llamacpp_general_back(const struct heft_kv *kv, size_t n, struct heft_str *card, struct nest *generation, struct arena *a);
 
 /* Elements of a set of output tensors, by GGUF names and shapes, as the reference counts them. Begin with zeros. */
 struct param_count {

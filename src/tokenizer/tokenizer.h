@@ -40,4 +40,15 @@ struct heft_str tokenizer_chat_template(const char *dir, struct arena *a);
 /* Token ids of a text, for tests and the pre-tokenizer check: returns the count, or -1. */
 int64_t tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, int32_t **ids, struct heft_err *err);
 
+/* ---- the way back: tokenizer.* metadata of a GGUF as the files of a checkpoint ---- */
+
+struct tokenizer_file {
+	const char *name; /* "tokenizer.json" */
+	struct heft_str text;
+};
+/* pre: the pre-tokenizer's name where the metadata's does not count, or NULL. Metadata without a tokenizer gives no files. Refuses kinds
+ * and pre-tokenizers that it has no rules for. All in the arena. */
+int tokenizer_back(const struct heft_kv *kv, size_t n_kv, const char *pre, struct tokenizer_file **out, size_t *n, struct arena *a,
+		   struct heft_err *err);
+
 #endif

@@ -1,7 +1,8 @@
 /*
  * plan.c - prints what a family makes of a model, from names and shapes alone.
  *
- * usage: plan CONFIG.json TENSORS.txt [FAMILY.arch]
+ * usage: plan [--back] CONFIG.json TENSORS.txt [FAMILY.arch]
+ * --back: what the same family makes of that again, read right to left.
  * TENSORS.txt: a line for each tensor: NAME TYPE DIM DIM ... (outermost first)
  */
 #include "src/arch.h"
@@ -102,6 +103,44 @@ static void print_result(const struct arch_result *r, struct arena *a)
 		printf("drop %s: %s\n", r->drop[i].name, r->drop[i].why);
 }
 
+/* The tensors of a GGUF that the plan would write; one of generated values keeps them as its only plane's bytes would be. */
+static struct heft_tensor *as_gguf(const struct arch_result *r, struct arena *a)
+{
+	struct heft_tensor *t = arena_array(a, r->n_weights, sizeof(*t));
+	for (size_t i = 0; i < r->n_weights; i++) {
+		const struct weight *w = &r->weight[i];
+		t[i] = (struct heft_tensor){ .name = w->name, .enc = quant_find("f32"), .rank = w->shape.rank };
+		memcpy(t[i].dim, w->shape.dim, sizeof(t[i].dim));
+	}
+	return t;
+}
+
+static int generated_values(void *ctx, const struct heft_tensor *t, float *out, struct heft_err *err)
+{
+	const struct arch_result *r = ctx;
+	for (size_t i = 0; i < r->n_weights; i++)
+		if (!strcmp(r->weight[i].name, t->name) && r->weight[i].generated)
+			memcpy(out, r->weight[i].generated, heft_tensor_count(t) * sizeof(*out));
+	return 0;
+}
+
+static int print_back(const struct arch *arch, struct arch_result *r, struct arena *a, struct heft_err *err)
+{
+	struct heft_kv *kv = arena_array(a, r->n_kv + 1, sizeof(*kv));
+	struct arch_input in = { .tensor = as_gguf(r, a), .n_tensors = r->n_weights, .values = generated_values, .values_ctx = r };
+	struct arch_back back;
+	memcpy(kv, r->kv, r->n_kv * sizeof(*kv));
+	kv[r->n_kv] = (struct heft_kv){ "general.architecture", { .type = HEFT_STRING, .count = 1, .s = { r->name, strlen(r->name) } } };
+	if (arch_eval_back(arch, &in, kv, r->n_kv + 1, &back, a, err))
+		return -1;
+	printf("%s", back.config.p);
+	for (size_t i = 0; i < back.n_weights; i++)
+		print_weight(&back.weight[i], a);
+	for (size_t i = 0; i < back.n_drops; i++)
+		printf("drop %s: %s\n", back.drop[i].name, back.drop[i].why);
+	return 0;
+}
+
 static void print_problem(void *ctx, const struct heft_problem *p)
 {
 	printf("problem E%d %s%s%s\n", (int)p->code, p->tensor ? p->tensor : "", p->tensor ? ": " : "", p->text);
@@ -113,8 +152,11 @@ int main(int argc, char **argv)
 	struct heft_err err = { 0 };
 	struct sink sink = { .fn = print_problem, .err = &err };
 	struct arch_result r;
+	bool back = argc > 1 && !strcmp(argv[1], "--back");
+	argv += back;
+	argc -= back;
 	if (argc < 3) {
-		fprintf(stderr, "usage: plan CONFIG.json TENSORS.txt [FAMILY.arch]\n");
+		fprintf(stderr, "usage: plan [--back] CONFIG.json TENSORS.txt [FAMILY.arch]\n");
 		return 2;
 	}
 	struct json_doc *doc = json_read_file(argv[1], 1 << 24, &err);
@@ -123,9 +165,11 @@ int main(int argc, char **argv)
 	in.tensor = read_tensors(argv[2], &in.n_tensors, a);
 	const struct arch *arch = set ? arch_find(set, arch_class_of(in.config), &err) : NULL;
 	int rc = arch ? arch_eval(arch, &in, &r, a, &sink, &err) : -1;
-	if (!rc)
+	if (!rc && back)
+		rc = print_back(arch, &r, a, &err);
+	else if (!rc)
 		print_result(&r, a);
-	else
+	if (rc)
 		printf("error E%d %s\n", (int)err.code, err.text);
 	arch_set_close(set);
 	json_free(doc);

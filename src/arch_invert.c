@@ -1,0 +1,485 @@
+/*
+ * arch_invert.c - map rows read right to left: each tensor of a GGUF finds the row that makes such a name, and becomes
+ * what stands on the row's left side, by the inverse operations in the inverse order.
+ *
+ *	one for one      the operations backwards
+ *	{e} stacked      one slice for each place
+ *	rows that split  joined again: their take() must follow one another
+ *
+ * Whether this gives back what the family would make of the result is not decided here: arch_back.c runs it forward.
+ */
+#include "arch_rows.h"
+
+#include <string.h>
+
+enum { WEIGHTS_LIMIT = 1 << 18, STEPS_PER_SLICE = 4096, SLICE_OPS = 2 };
+
+/* ---- which rows have an inverse ---- */
+
+static const struct part *captured_part(const struct row *row, int symbol)
+{
+	for (int i = 0; i < row->left->n; i++)
+		if (row->left->part[i].kind != PART_TEXT && row->left->part[i].symbol == symbol && symbol >= 0)
+			return &row->left->part[i];
+	return NULL;
+}
+
+/* The capture that a hole of the right side shows as it is, or NULL. */
+static const struct part *shown_part(const struct row *row, const struct part *hole)
+{
+	if (hole->kind != PART_EXPR || hole->expr->n != 1 || hole->expr->code[0].op != X_NAME)
+		return NULL;
+	return captured_part(row, hole->expr->code[0].a);
+}
+
+static bool is_shown(const struct row *row, int symbol)
+{
+	for (int i = 0; i < row->right->n; i++)
+		if (shown_part(row, &row->right->part[i]) == captured_part(row, symbol))
+			return true;
+	return false;
+}
+
+/* Can the right side be read as a pattern? */
+static bool shows_captures(const struct row *row)
+{
+	for (int i = 0; i < row->right->n; i++)
+		if (row->right->part[i].kind != PART_TEXT && !shown_part(row, &row->right->part[i]))
+			return false;
+	return true;
+}
+
+static const char *names_no_inverse(const struct arch *a, const struct row *row)
+{
+	if (row->n_left != 1)
+		return "several tensors are joined";
+	if (!shows_captures(row))
+		return "the name is worked out";
+	for (int i = 0; i < row->left->n; i++) {
+		const struct part *p = &row->left->part[i];
+		if (p->kind == PART_ANY || (p->kind == PART_NUMBER && p->symbol != a->sym.e && !is_shown(row, p->symbol)))
+			return "a part of the name is lost";
+	}
+	return NULL;
+}
+
+static bool asks_shape(const struct arch *a, const struct op_row *op)
+{
+	for (int i = 0; i < op->n_args; i++)
+		for (int k = 0; k < op->arg[i]->n; k++)
+			if (op->arg[i]->code[k].op == X_NAME && op->arg[i]->code[k].a == a->sym.shape)
+				return true;
+	return false;
+}
+
+static bool has_inverse(enum op_kind kind)
+{
+	return kind == OP_PERM || kind == OP_AT || kind == OP_REGROUP || kind == OP_UNGROUP || kind == OP_ROPE || kind == OP_UNROPE ||
+	       kind == OP_ADD || kind == OP_MUL || kind == OP_NEGEXP || kind == OP_LOGNEG;
+}
+
+static bool ops_invert(const struct arch *a, const struct op_row *op, int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (op[i].join || !has_inverse(op[i].kind) || asks_shape(a, &op[i]))
+			return false;
+		for (int k = 0; k < op[i].n_sub; k++) /* at() does not nest */
+			if (!has_inverse(op[i].sub[k].kind) || asks_shape(a, &op[i].sub[k]))
+				return false;
+	}
+	return true;
+}
+
+static bool same_left(const struct row *a, const struct row *b)
+{
+	return !a->skip && !b->skip && a->n_left == 1 && b->n_left == 1 && a->file == b->file && !strcmp(a->left->text, b->left->text);
+}
+
+/* The first of the rows that split one tensor, where this is one of them. */
+static const struct row *split_head(const struct arch *a, const struct row *row)
+{
+	const struct rows *rules = &a->rows[ROW_RULE];
+	const struct row *head = NULL;
+	for (size_t i = 0; i < rules->n; i++) {
+		const struct row *r = rules->row[i];
+		if (!same_left(r, row))
+			continue;
+		if (r->n_ops != 1 || r->op->kind != OP_TAKE || r->op->join || r->op->n_args != 3 || r->partial)
+			return NULL;
+		head = head ? head : r;
+	}
+	return head && head->twin && !pattern_has(row->left, a->sym.e) ? head : NULL;
+}
+
+static const char *row_no_inverse(const struct arch *a, const struct row *row)
+{
+	const char *why = names_no_inverse(a, row);
+	if (why || row->n_back || split_head(a, row))
+		return why;
+	if (row->partial)
+		return "it takes a part";
+	return ops_invert(a, row->op, row->n_ops) ? NULL : "an operation has no inverse";
+}
+
+const char *arch_no_inverse(const struct arch *a, const struct row *row)
+{
+	const struct rows *rules = &a->rows[ROW_RULE];
+	for (size_t i = 0; i < rules->n; i++) /* another spelling of the same will do */
+		if (!rules->row[i]->skip && !strcmp(rules->row[i]->right->text, row->right->text) && !row_no_inverse(a, rules->row[i]))
+			return NULL;
+	return row_no_inverse(a, row);
+}
+
+/* ---- operations ---- */
+
+static void invert_perm(struct op *op, struct arena *a)
+{
+	int64_t *arg = arena_array(a, (size_t)op->n_args, sizeof(*arg));
+	for (int i = 0; i < op->n_args; i++)
+		if (op->arg[i] >= 0 && op->arg[i] < op->n_args) /* op_shape refuses others */
+			arg[op->arg[i]] = i;
+	op->arg = arg;
+}
+
+static int invert_op(struct env *e, const struct op_row *row, struct op *op)
+{
+	static const enum op_kind inverse[] = { [OP_REGROUP] = OP_UNGROUP, [OP_UNGROUP] = OP_REGROUP, [OP_ROPE] = OP_UNROPE,
+						[OP_UNROPE] = OP_ROPE, [OP_NEGEXP] = OP_LOGNEG, [OP_LOGNEG] = OP_NEGEXP };
+	if (arch_make_op(e, row, op))
+		return -1;
+	switch (op->kind) {
+	case OP_PERM:
+		invert_perm(op, e->arena);
+		return 0;
+	case OP_ADD:
+		op->x = -op->x;
+		return 0;
+	case OP_MUL:
+		op->x = 1 / op->x;
+		return 0;
+	case OP_AT:
+		return 0;
+	default:
+		op->kind = inverse[op->kind];
+		return 0;
+	}
+}
+
+static int invert_ops(struct env *e, const struct op_row *row, int n, struct op *op)
+{
+	for (int i = 0; i < n; i++) {
+		const struct op_row *from = &row[n - 1 - i];
+		struct op *sub = arena_array(e->arena, (size_t)from->n_sub, sizeof(*sub));
+		if (invert_op(e, from, &op[i]))
+			return -1;
+		for (int k = 0; k < from->n_sub; k++)
+			if (invert_op(e, &from->sub[from->n_sub - 1 - k], &sub[k]))
+				return -1;
+		op[i].sub = sub;
+		op[i].n_sub = from->n_sub;
+	}
+	return 0;
+}
+
+/* ---- tensors ---- */
+
+struct inverse { /* a row and the pattern of what it makes */
+	const struct row *row, *head; /* head: of the rows that split one tensor, or NULL */
+	struct pattern made;
+	const char *why; /* it has no inverse */
+};
+
+struct joint { /* a tensor that comes together again */
+	const struct row *head;
+	const char *name;
+	const struct heft_tensor *part[8];
+	struct binding capture[8];
+	int n_captures;
+	size_t at; /* its place among the weights */
+};
+
+struct inverting {
+	struct arch_run *run;
+	struct inverse *inverse;
+	size_t n;
+	size_t cap_weights, cap_drops;
+	struct map joints; /* by name: index in joint */
+	struct joint *joint;
+	size_t n_joints, cap_joints;
+};
+
+static void make_pattern(const struct row *row, struct pattern *p)
+{
+	*p = *row->right;
+	for (int i = 0; i < p->n; i++)
+		if (p->part[i].kind != PART_TEXT)
+			p->part[i] = *shown_part(row, &row->right->part[i]);
+}
+
+static void collect(struct inverting *v)
+{
+	const struct arch *a = v->run->arch;
+	const struct rows *rules = &a->rows[ROW_RULE];
+	v->inverse = arena_array(v->run->arena, rules->n, sizeof(*v->inverse));
+	for (size_t i = 0; i < rules->n; i++) {
+		const struct row *row = rules->row[i];
+		if (row->skip)
+			continue;
+		struct inverse *x = &v->inverse[v->n++];
+		*x = (struct inverse){ .row = row, .why = row_no_inverse(a, row) };
+		if (shows_captures(row))
+			make_pattern(row, &x->made);
+		if (!x->why && !row->n_back)
+			x->head = split_head(a, row);
+	}
+}
+
+static struct weight *add_weight(struct inverting *v, const char *name)
+{
+	struct arch_result *out = v->run->out;
+	out->weight = arena_grow(v->run->arena, out->weight, &v->cap_weights, out->n_weights + 1, sizeof(*out->weight));
+	out->weight[out->n_weights] = (struct weight){ .name = name };
+	return &out->weight[out->n_weights++];
+}
+
+static void add_source(struct inverting *v, struct weight *w, const struct heft_tensor *t)
+{
+	const struct heft_tensor **source = arena_alloc(v->run->arena, sizeof(*source));
+	*source = t;
+	w->source = source;
+	w->n_sources = 1;
+}
+
+/* The chain that undoes a row's: with room for the slice of a stack behind it. */
+static int chain(struct inverting *v, const struct row *row, const struct heft_tensor *t, struct op **op, int *n)
+{
+	struct arch_run *r = v->run;
+	struct shape shape = { .rank = t->rank };
+	memcpy(shape.dim, t->dim, sizeof(shape.dim));
+	*n = row->n_back ? row->n_back : row->n_ops;
+	*op = arena_array(r->arena, (size_t)*n + SLICE_OPS, sizeof(**op));
+	return row->n_back ? arch_make_ops(r, row->back, *n, shape, *op) : invert_ops(&r->env, row->op, *n, *op);
+}
+
+/* One of a stack: a slice of its first axis, without it. */
+static void slice(struct arena *a, struct op *op, int64_t place, const struct shape *stack)
+{
+	int64_t *take = arena_array(a, 3, sizeof(*take)), *view = arena_array(a, HEFT_MAX_RANK, sizeof(*view));
+	take[1] = place;
+	take[2] = 1;
+	for (int i = 1; i < stack->rank; i++)
+		view[i - 1] = (int64_t)stack->dim[i];
+	op[0] = (struct op){ .kind = OP_TAKE, .n_args = 3, .arg = take };
+	op[1] = (struct op){ .kind = OP_VIEW, .n_args = stack->rank - 1, .arg = view };
+}
+
+static int add_stack(struct inverting *v, const struct row *row, const struct heft_tensor *t, const struct op *op, int n,
+		     const struct shape *shape)
+{
+	struct arch_run *r = v->run;
+	if (shape->rank < 2 || shape->dim[0] > WEIGHTS_LIMIT - r->out->n_weights)
+		return heft_fail(r->err, HEFT_E_SHAPE, "'%s' is no stack, or the model has more than %d tensors", t->name, WEIGHTS_LIMIT);
+	r->env.budget += shape->dim[0] * STEPS_PER_SLICE;
+	for (uint64_t i = 0; i < shape->dim[0]; i++) {
+		int bound = r->env.n_bind;
+		if (env_charge(&r->env, 64) || env_bind(&r->env, r->arch->sym.e, v_int((int64_t)i)))
+			return -1;
+		const char *name = pattern_make(&r->env, row->left);
+		r->env.n_bind = bound;
+		if (!name)
+			return -1;
+		struct weight *w = add_weight(v, name);
+		struct op *own = (struct op *)arena_memdup(r->arena, op, (size_t)(n + SLICE_OPS) * sizeof(*op));
+		slice(r->arena, own + n, (int64_t)i, shape);
+		add_source(v, w, t);
+		w->op = own;
+		w->n_ops = n + SLICE_OPS;
+		if (weight_shape(w, r->err))
+			return -1;
+	}
+	return 0;
+}
+
+static int add_one(struct inverting *v, const struct row *row, const struct heft_tensor *t)
+{
+	struct arch_run *r = v->run;
+	struct weight made = { .name = t->name };
+	struct op *op;
+	int n;
+	add_source(v, &made, t);
+	if (chain(v, row, t, &op, &n))
+		return -1;
+	made.op = op;
+	made.n_ops = n;
+	if (weight_shape(&made, r->err))
+		return -1;
+	if (pattern_has(row->left, r->arch->sym.e) && !is_shown(row, r->arch->sym.e))
+		return add_stack(v, row, t, op, n, &made.shape);
+	made.name = pattern_make(&r->env, row->left);
+	if (!made.name)
+		return -1;
+	*add_weight(v, made.name) = made;
+	return 0;
+}
+
+/* ---- splits ---- */
+
+static int place_of(const struct row *head, const struct row *row)
+{
+	int place = 0;
+	for (; head && head != row; head = head->twin)
+		place++;
+	return place;
+}
+
+static int add_part(struct inverting *v, const struct inverse *x, const struct heft_tensor *t)
+{
+	struct arch_run *r = v->run;
+	const char *name = pattern_make(&r->env, x->row->left);
+	int place = place_of(x->head, x->row);
+	bool found;
+	if (!name)
+		return -1;
+	struct map_slot *slot = map_put(&v->joints, name, strlen(name), &found);
+	if (!found) {
+		v->joint = arena_grow(r->arena, v->joint, &v->cap_joints, v->n_joints + 1, sizeof(*v->joint));
+		slot->value.i = (int64_t)v->n_joints;
+		struct joint *j = &v->joint[v->n_joints++];
+		*j = (struct joint){ .head = x->head, .name = name, .at = v->run->out->n_weights };
+		for (int i = r->env.bind_base; i < r->env.n_bind && j->n_captures < 8; i++)
+			j->capture[j->n_captures++] = r->env.bind[i];
+		add_weight(v, name);
+	}
+	struct joint *j = &v->joint[slot->value.i];
+	if (place >= 8 || j->head != x->head || j->part[place])
+		return heft_fail(r->err, HEFT_E_DUPLICATE, "'%s' becomes a part of '%s' that is there already", t->name, name);
+	j->part[place] = t;
+	return 0;
+}
+
+/* Do the rows' slices follow one another along one axis of the whole? */
+static int check_slices(struct arch_run *r, const struct joint *j, const struct weight *w)
+{
+	const struct row *row = j->head;
+	uint64_t at = 0;
+	int bound = r->env.n_bind, rc = 0;
+	for (int i = 0; i < j->n_captures && !rc; i++)
+		rc = env_bind(&r->env, j->capture[i].symbol, j->capture[i].value);
+	for (size_t i = 0; row && !rc; row = row->twin, i++) {
+		struct op op;
+		struct shape part;
+		if (arch_bind_shape(&r->env, r->arch->sym.shape, &w->shape) || arch_make_op(&r->env, row->op, &op) ||
+		    op_shape(&op, &w->shape, &part, r->err))
+			rc = -1;
+		else if (op.arg[0] != w->join_axis || (uint64_t)op.arg[1] != at || part.dim[op.arg[0]] != j->part[i]->dim[op.arg[0]])
+			rc = heft_fail(r->err, HEFT_E_SHAPE, "'%s' is not the part of '%s' that %s:%d takes", j->part[i]->name, w->name,
+				       row->file, row->line);
+		else
+			at += part.dim[op.arg[0]];
+	}
+	r->env.n_bind = bound;
+	return rc;
+}
+
+static int finish_joint(struct inverting *v, const struct joint *j)
+{
+	struct arch_run *r = v->run;
+	struct weight *w = &r->out->weight[j->at];
+	const struct heft_tensor **source = arena_array(r->arena, 8, sizeof(*source));
+	int64_t axis = 0;
+	for (const struct row *row = j->head; row; row = row->twin) {
+		source[w->n_sources] = w->n_sources < 8 ? j->part[w->n_sources] : NULL;
+		if (!source[w->n_sources])
+			return heft_fail(r->err, HEFT_E_TENSOR_MISSING, "'%s' lacks the part that %s:%d takes", j->name, row->file, row->line);
+		w->n_sources++;
+	}
+	if (expr_eval_int(&r->env, j->head->op->arg[0], &axis))
+		return -1;
+	w->source = source;
+	w->combine = COMBINE_JOIN;
+	w->join_axis = axis < 0 || axis >= HEFT_MAX_RANK ? HEFT_MAX_RANK : (int)axis;
+	return weight_shape(w, r->err) || check_slices(r, j, w) ? -1 : 0;
+}
+
+/* ---- all ---- */
+
+static bool is_generated(const struct arch_run *r, const char *name)
+{
+	const struct rows *gen = &r->arch->rows[ROW_GEN];
+	for (size_t i = 0; i < gen->n; i++)
+		if (!strcmp(gen->row[i]->name, name))
+			return true;
+	return false;
+}
+
+static void drop(struct inverting *v, const struct heft_tensor *t)
+{
+	struct arch_result *out = v->run->out;
+	out->drop = arena_grow(v->run->arena, out->drop, &v->cap_drops, out->n_drops + 1, sizeof(*out->drop));
+	out->drop[out->n_drops++] = (struct arch_drop){ t->name, "the configuration says it" };
+}
+
+/* Does the row make this name? 1 with its captures bound, 0, -1. */
+static int makes(struct arch_run *r, const struct inverse *x, const char *name)
+{
+	int bound = r->env.n_bind;
+	bool holds;
+	int rc = x->made.n ? pattern_match(&r->env, &x->made, name) : 0;
+	if (rc == 1 && x->row->when)
+		rc = expr_eval_bool(&r->env, x->row->when, &holds) ? -1 : holds;
+	if (rc != 1)
+		r->env.n_bind = bound;
+	return rc;
+}
+
+static int invert(struct inverting *v, const struct heft_tensor *t)
+{
+	struct arch_run *r = v->run;
+	const struct inverse *stuck = NULL;
+	int rc;
+	for (size_t i = 0; i < v->n; i++) {
+		const struct inverse *x = &v->inverse[i];
+		if ((rc = makes(r, x, t->name)) < 0)
+			return -1;
+		if (rc && !x->why)
+			return x->head ? add_part(v, x, t) : add_one(v, x->row, t);
+		if (rc && !stuck)
+			stuck = x;
+		r->env.n_bind = r->env.bind_base;
+	}
+	if (!stuck)
+		return heft_fail(r->err, HEFT_E_UNMAPPED, "no row of family %s makes '%s'", r->arch->rows[ROW_ARCH].row[0]->name, t->name);
+	return heft_fail(r->err, HEFT_E_UNMAPPED, "%s:%d: the row that makes '%s' has no inverse: %s", stuck->row->file, stuck->row->line,
+			 t->name, stuck->why);
+}
+
+static int invert_all(struct inverting *v)
+{
+	struct arch_run *r = v->run;
+	for (size_t i = 0; i < r->in->n_tensors; i++) {
+		const struct heft_tensor *t = &r->in->tensor[i];
+		if (env_charge(&r->env, 64))
+			return -1;
+		if (r->out->n_weights >= WEIGHTS_LIMIT)
+			return heft_fail(r->err, HEFT_E_LIMIT, "the model has more than %d tensors", WEIGHTS_LIMIT);
+		if (is_generated(r, t->name))
+			drop(v, t);
+		else if (invert(v, t))
+			return -1;
+		r->env.n_bind = r->env.bind_base;
+	}
+	for (size_t i = 0; i < v->n_joints; i++)
+		if (finish_joint(v, &v->joint[i]))
+			return -1;
+	return 0;
+}
+
+int arch_invert(struct arch_run *r)
+{
+	struct inverting v = { .run = r };
+	map_init(&v.joints);
+	collect(&v);
+	int rc = invert_all(&v);
+	map_release(&v.joints);
+	return rc;
+}

@@ -1,0 +1,162 @@
+"""The work of tests/oracle/back under the reference's Python. "make": random checkpoints of transformers' classes. "compare": what came back
+from their GGUF files against them, as TAP."""
+import fnmatch
+import json
+import os
+import random
+import shutil
+import sys
+import unicodedata
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+SIZE = dict(hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
+            vocab_size=2048, bos_token_id=1, eos_token_id=2)
+LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=256, rope_theta=500000.0)
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=128, rope_theta=1000000.0)
+MOE = dict(num_experts_per_tok=2)
+CASES = {
+    "llama": ("Llama", {}),
+    "llama-tied": ("Llama", dict(tie_word_embeddings=True)),
+    "llama-bias": ("Llama", dict(attention_bias=True, mlp_bias=True)),
+    "llama-headdim": ("Llama", dict(head_dim=24)),
+    "llama-rope3": ("Llama", dict(rope_parameters=LLAMA3, head_dim=32)),
+    "llama-yarn": ("Llama", dict(rope_parameters=YARN)),
+    "llama-linear": ("Llama", dict(rope_parameters=dict(rope_type="linear", factor=2.0, rope_theta=10000.0))),
+    "mistral": ("Mistral", dict(sliding_window=None)),
+    "mixtral": ("Mixtral", dict(MOE, num_local_experts=4)),
+    "qwen2": ("Qwen2", {}),
+    "qwen2-yarn": ("Qwen2", dict(rope_parameters=YARN)),
+    "qwen3": ("Qwen3", dict(head_dim=32, tie_word_embeddings=True)),
+    "qwen3moe": ("Qwen3Moe", dict(MOE, num_experts=4, moe_intermediate_size=64, head_dim=32, norm_topk_prob=True)),
+}
+BPE = ("qwen2", "qwen3", "qwen3moe")
+
+
+def make(out, kjv, pattern):
+    for name, (cls, more) in CASES.items():
+        if not fnmatch.fnmatch(name, pattern):
+            continue
+        torch.manual_seed(len(name))
+        config = getattr(transformers, cls + "Config")(**{**SIZE, **more})
+        model = getattr(transformers, cls + "ForCausalLM")(config)
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, 0.0, 0.2) if parameter.dim() > 1 else torch.nn.init.uniform_(parameter, 0.5, 1.5)
+        model.to(torch.bfloat16).save_pretrained(out / name)
+        bpe = name in BPE
+        source = kjv.parent / "kjv-bpe" if bpe else kjv
+        for f in source.glob("tokenizer*"):
+            shutil.copy(f, out / name)
+        (out / name / "args").write_text("--pre\nqwen2\n" if bpe else "")
+
+
+def old(r, lo, hi):
+    """A character that every version of Unicode in use knows."""
+    while True:
+        c = chr(r.randrange(lo, hi))
+        if unicodedata.ucd_3_2_0.category(c) not in ("Cn", "Cs"):
+            return c
+
+
+def texts(extra):
+    r = random.Random(7)
+    ranges = [(32, 127)] * 6 + [(0xa0, 0x250), (0x300, 0x600), (0x900, 0xe80), (0x2000, 0x2c00), (0x3000, 0x3100), (0x4e00, 0x9fff), (0xac00, 0xd7a3), (0, 32)]
+    out = ["", " ", "Hello world", " Hello  World\n\n\tI'm 12345 years, 3.14!", "def f(x):\n    return x  # ok", "naïve café — 東京 🚀👩‍👩‍👧"]
+    for _ in range(300):
+        parts = []
+        for _ in range(r.randrange(1, 12)):
+            lo, hi = r.choice(ranges)
+            parts.append(r.choice([" ", "", "  ", "\n", "'s"]) + "".join(old(r, lo, hi) for _ in range(r.randrange(1, 8))))
+            if extra and r.random() < 0.15:
+                parts.append(r.choice(extra))
+        out.append("".join(parts))
+    return out
+
+
+# ---- TAP ----
+
+done = 0
+failed = 0
+
+
+def ok(good, name, notes=()):
+    global done, failed
+    done += 1
+    failed += not good
+    print(f"{'ok' if good else 'not ok'} {done} - {name}")
+    for note in notes if not good else ():
+        print(f"# {note}")
+    sys.stdout.flush()
+
+
+def attempt(name, f, *args):
+    try:
+        f(name, *args)
+    except Exception as e:
+        ok(False, name, [repr(e)[:500]])
+
+
+def compare_model(name, where, back):
+    a = AutoModelForCausalLM.from_pretrained(where, dtype=torch.bfloat16)
+    b, info = AutoModelForCausalLM.from_pretrained(back, dtype=torch.bfloat16, output_loading_info=True)
+    ok(not any(info[k] for k in ("missing_keys", "unexpected_keys", "mismatched_keys")), f"{name}: every weight has its place", [str(info)[:500]])
+    x, y = a.state_dict(), b.state_dict()
+    off = [k for k in x if k not in y or not torch.equal(x[k], y[k])] + [k for k in y if k not in x]
+    exact = back.name.endswith(".bf16")
+    if exact:
+        ok(not off, f"{name}: the state dict", off[:10])
+    ids = torch.tensor([[1, 17, 300, 42, 999, 5, 77, 640]])
+    with torch.no_grad():
+        p, q = a.float()(ids).logits, b.float()(ids).logits
+    error = ((p - q).norm() / p.norm()).item()
+    ok(error < (1e-5 if exact else 0.1), f"{name}: logits", [f"relative error {error}"])
+    said = json.loads((back / "config.json").read_text())
+    ok(said["torch_dtype"] == "bfloat16" and AutoConfig.from_pretrained(back).vocab_size == a.config.vocab_size, f"{name}: config.json")
+
+
+def compare_tokenizer(name, where, back):
+    a, b = AutoTokenizer.from_pretrained(where), AutoTokenizer.from_pretrained(back)
+    extra = [t for t in a.added_tokens_decoder.values() if t.content.strip()][:40]
+    extra = [t.content for t in extra]
+    off = [t for t in texts(extra) if a(t)["input_ids"] != b(t)["input_ids"]]
+    ok(not off, f"{name}: token ids", [f"{len(off)} texts"] + [f"{t!r}: {a(t)['input_ids']} {b(t)['input_ids']}"[:400] for t in off[:3]])
+    some = [a(t, add_special_tokens=False)["input_ids"] for t in texts([])[:50]]
+    off = [i for i in some if a.decode(i) != b.decode(i)]
+    ok(not off, f"{name}: texts of ids", [f"{a.decode(i)!r} {b.decode(i)!r}"[:300] for i in off[:3]])
+    ok(a.chat_template == b.chat_template, f"{name}: the chat template")
+    stop = json.loads((where / "config.json").read_text()).get("eos_token_id")
+    ok(a.eos_token_id != stop or a.eos_token_id == b.eos_token_id, f"{name}: the end of a text", [f"{a.eos_token} {b.eos_token}"])
+
+
+def compare_pieces(name, where, back):
+    """Against SentencePiece itself. A text that begins with a space gets no second one from transformers."""
+    import sentencepiece
+    a, b = sentencepiece.SentencePieceProcessor(str(where / "tokenizer.model")), AutoTokenizer.from_pretrained(back)
+    off = [t for t in texts([]) if t and t[0] != " " and a.encode(t) != b.encode(t, add_special_tokens=False)]
+    ok(not off, f"{name}: token ids", [f"{len(off)} texts"] + [f"{t!r}: {a.encode(t)} {b.encode(t, add_special_tokens=False)}"[:400] for t in off[:3]])
+
+
+def compare(work):
+    for where in sorted((work / "models").iterdir()):
+        if where.suffix in (".bf16", ".q8_0"):
+            continue
+        for kind in ("bf16", "q8_0"):
+            attempt(f"{where.name}, {kind}", compare_model, where, where.with_name(f"{where.name}.{kind}"))
+        if where.name in ("llama", "qwen2"):
+            attempt(f"{where.name}, tokenizer", compare_tokenizer, where, where.with_name(where.name + ".bf16"))
+    for where in sorted((work / "tokenizers").iterdir()):
+        if where.suffix != ".back":
+            attempt(f"{where.name}, tokenizer", compare_tokenizer if (where / "tokenizer.json").exists() or (where / "vocab.json").exists() else compare_pieces, where, where.with_name(where.name + ".back"))
+    print(f"1..{done}")
+    return failed
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "make":
+        make(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
+    else:
+        sys.exit(1 if compare(Path(sys.argv[2])) else 0)
