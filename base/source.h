@@ -14,6 +14,8 @@ struct source;
 struct source *source_open(const char *path, struct heft_err *err);  /* a regular file, as it lies; never a FIFO or device */
 /* Takes over `file`: where heft pack made it (pack.h), reads as the file that was packed; else it is `file` itself. NULL is passed on. */
 struct source *source_unpacked(struct source *file, struct heft_err *err);
+/* Takes over `file`: where it is a .zst with a seek table, reads as what is in it; else it is `file` itself. NULL is passed on. */
+struct source *source_seekable(struct source *file);
 bool source_is_packed(const struct source *s);
 void source_packed_sha256(const struct source *s, uint8_t out[32]); /* of the file that was packed, as its packed one says */
 /* A stream: bytes between the release mark and the furthest byte read are kept; more than `spool` of them is

@@ -58,9 +58,22 @@ bool format_stores(const struct format *f, const struct heft_encoding *e)
 	return false;
 }
 
+/* What containers come in: the engine's part */
+static const struct heft_format_info wraps[] = {
+	{ "npz", "an archive of NumPy arrays", ".npz", true, false },
+	{ "tar", "an archive with one model in it, also behind gzip, xz, zstd, bzip2, lz4", ".tar", true, false },
+	{ "zip", "an archive with one model in it, or a llamafile", ".zip", true, false },
+	{ "gzip", "one compressed file, read as a stream", ".gz", true, false },
+	{ "xz", "one compressed file, read as a stream", ".xz", true, false },
+	{ "zstd", "one compressed file, read as a stream; what heft pack made, in any order", ".zst", true, false },
+	{ "ollama", "a model of Ollama's store, by name (llama3.2:1b) or manifest", NULL, true, false },
+};
+
+enum { WRAPS = sizeof wraps / sizeof *wraps };
+
 size_t heft_formats(const struct heft_format_info **out)
 {
-	static struct heft_format_info info[COUNT];
+	static struct heft_format_info info[COUNT + WRAPS];
 
 	for (size_t i = 0; i < COUNT; i++)
 		info[i] = (struct heft_format_info){
@@ -70,8 +83,9 @@ size_t heft_formats(const struct heft_format_info **out)
 			.reads = table[i]->list != NULL,
 			.writes = table[i]->layout != NULL,
 		};
+	memcpy(info + COUNT, wraps, sizeof wraps);
 	*out = info;
-	return COUNT;
+	return COUNT + WRAPS;
 }
 
 /* ---- byte ranges ---- */

@@ -148,9 +148,9 @@ static int choose_folder(struct archive *ar, struct heft_err *err)
 
 	ar->arrays = only_arrays(ar);
 	e = e ? e : highest(ar, is_weights, &other);
-	if (!e && ar->nested)
+	if (!ar->n_weights && ar->nested)
 		return heft_fail(err, HEFT_E_ARCHIVE, "%s: holds another archive, '%s': unpack it, heft reads one archive deep", ar->path, ar->nested);
-	if (!e)
+	if (!ar->n_weights)
 		return heft_fail(err, HEFT_E_MAGIC, "%s: no file in it holds weights that heft knows", ar->path);
 	if (other && !ar->arrays)
 		return heft_fail(err, HEFT_E_OPEN, "%s: holds several models, '%s' and '%s': unpack it and name one", ar->path, e->name, other->name);

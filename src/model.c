@@ -234,6 +234,7 @@ static struct source *unpacked(struct opening *o, struct source *src)
 
 	if (src && source_is_packed(src))
 		return src;
+	src = source_seekable(src);
 	n = src ? source_peek(src, head, sizeof head, o->err) : -1;
 
 	if (n >= 0)
@@ -443,7 +444,7 @@ static int open_archive(struct opening *o, struct source **src)
 	*src = NULL;
 	if (!stream && path_kind(m->path) != PATH_FILE)
 		return 0;
-	*src = stream ? source_stream(STDIN_FILENO, "-", spool_of(o), o->err) : source_unpacked(source_open(m->path, o->err), o->err);
+	*src = stream ? source_stream(STDIN_FILENO, "-", spool_of(o), o->err) : source_seekable(source_unpacked(source_open(m->path, o->err), o->err));
 	if (!*src)
 		return -1;
 	is = source_is_packed(*src) ? 0 : archive_probe(*src, o->err);

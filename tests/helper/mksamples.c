@@ -9,6 +9,8 @@
  *   GGUF       these letters              s:TEXT   a GGUF string: length u64, bytes     j:TEXT   bytes
  *   b1 w1 i1 q1  u8 u16 u32 u64           J:TEXT   a safetensors header: length u64, bytes
  *   z8         8 zero bytes               p32      zero bytes up to a multiple of 32
+ *   f8         8 times the f32 1                   o8         8 bytes of 1
+ *   t:NAME;TYPE;LINK;SIZE  a tar header (ustar): type 0 a file, 1 hard link, 2 symbolic link, 3 device, 5 folder, 6 pipe
  *   %HH in a TEXT: that byte
  */
 #include <ctype.h>
@@ -257,6 +259,86 @@ static const struct sample samples[] = {
 	{ "bad-E213-lfs/model.safetensors.index.json", "shards are Git LFS pointers", INDEX(IN_1("a")) },
 	{ "bad-E213-lfs/" SHARD_1, NULL, LFS },
 	{ "bad-E216-index/model.safetensors.index.json", "an index that is cut off", "j:{\"weight_map\":{\"a\":\"" SHARD_1 "\"" },
+
+	/* ---- other layouts ---- */
+	{ "good-one.npy", "two numbers",
+	  "j:%93NUMPY b1 b0 w57 j:{'descr':%20'<f4',%20'fortran_order':%20False,%20'shape':%20(2,),%20} z8" },
+	{ "good-turned.npy", "columns first, the other byte order, version 2",
+	  "j:%93NUMPY b2 b0 i58 j:{'descr':%20'>f4',%20'fortran_order':%20True,%20'shape':%20(2,%202),%20} b63 b128 b0 b0 b63 b128 b0 b0 z8" },
+	{ "good-scalar.npy", "an array without dimensions, version 3",
+	  "j:%93NUMPY b3 b0 i55 j:{'descr':%20'|i1',%20'fortran_order':%20False,%20'shape':%20(),%20} b7" },
+	{ "good-trailing.npy", "bytes behind the numbers: a warning",
+	  "j:%93NUMPY b1 b0 w57 j:{'descr':%20'<f4',%20'fortran_order':%20False,%20'shape':%20(2,),%20} z9" },
+	{ "bad-E202-cut.npy", "ends before the numbers do",
+	  "j:%93NUMPY b1 b0 w57 j:{'descr':%20'<f4',%20'fortran_order':%20False,%20'shape':%20(3,),%20} z8" },
+	{ "bad-E202-header-cut.npy", "a header of 65535 bytes in 40",
+	  "j:%93NUMPY b1 b0 w65535 j:{'descr':%20'<f4',%20'fortran_order':%20False,%20'shape':%20(2,),%20}" },
+	{ "bad-E203-header-2e31.npy", "a header of 2^31 bytes",
+	  "j:%93NUMPY b2 b0 i2147483648 j:{'descr':%20'<f4',%20'fortran_order':%20False,%20'shape':%20(2,),%20}" },
+	{ "bad-E203-code.npy", "an expression in place of a shape",
+	  "j:%93NUMPY b1 b0 w72 j:{'descr':%20'<f4',%20'fortran_order':%20False,%20'shape':%20(__import__('os'),),%20} z8" },
+	{ "bad-E203-twice.npy", "one key twice",
+	  "j:%93NUMPY b1 b0 w73 j:{'descr':%20'<f4',%20'descr':%20'<f4',%20'fortran_order':%20False,%20'shape':%20(2,),%20} z8" },
+	{ "bad-E203-no-order.npy", "a key is missing",
+	  "j:%93NUMPY b1 b0 w33 j:{'descr':%20'<f4',%20'shape':%20(2,),%20} z8" },
+	{ "bad-E203-negative.npy", "a dimension of -1",
+	  "j:%93NUMPY b1 b0 w58 j:{'descr':%20'<f4',%20'fortran_order':%20False,%20'shape':%20(-1,),%20} z8" },
+	{ "bad-E203-behind.npy", "a call behind the table",
+	  "j:%93NUMPY b1 b0 w63 j:{'descr':%20'<f4',%20'fortran_order':%20False,%20'shape':%20(2,),%20}.pop() z8" },
+	{ "bad-E206-objects.npy", "Python objects: a pickle",
+	  "j:%93NUMPY b1 b0 w56 j:{'descr':%20'|O',%20'fortran_order':%20False,%20'shape':%20(1,),%20} j:%80%04." },
+	{ "bad-E206-structure.npy", "structures",
+	  "j:%93NUMPY b1 b0 w80 j:{'descr':%20[('a',%20'<f4'),%20('b',%20'<i4')],%20'fortran_order':%20False,%20'shape':%20(1,),%20} z8" },
+	{ "bad-E206-text.npy", "texts",
+	  "j:%93NUMPY b1 b0 w57 j:{'descr':%20'<U2',%20'fortran_order':%20False,%20'shape':%20(1,),%20} z8" },
+	{ "bad-E207-overflow.npy", "2^32 x 2^32 numbers: 0 in 64 bits",
+	  "j:%93NUMPY b1 b0 w77 j:{'descr':%20'<f4',%20'fortran_order':%20False,%20'shape':%20(4294967296,%204294967296),%20} z8" },
+	{ "bad-E207-dims-9.npy", "9 dimensions",
+	  "j:%93NUMPY b1 b0 w80 j:{'descr':%20'<f4',%20'fortran_order':%20False,%20'shape':%20(1,%201,%201,%201,%201,%201,%201,%201,%202),%20} z8" },
+	{ "bad-E217-version-9.npy", "version 9",
+	  "j:%93NUMPY b9 b0 i57 j:{'descr':%20'<f4',%20'fortran_order':%20False,%20'shape':%20(2,),%20} z8" },
+	{ "good-v1.bin", "llama2.c version 1", "j:24ka i1 i8 i4 i1 i2 i1 i3 i2 b1 p256 f336" },
+	{ "good-v2.bin", "llama2.c version 2, groups of 4", "j:24ka i2 i8 i4 i1 i2 i1 i3 i2 b1 i4 p256 f24 o312 f78" },
+	{ "bad-E202-v1-cut.bin", "llama2.c version 1, ends inside the last tensor", "j:24ka i1 i8 i4 i1 i2 i1 i3 i2 b1 p256 z1343" },
+	{ "bad-E202-head-cut.bin", "llama2.c version 1, ends inside its header", "j:24ka i1 i8 i4 i1 i2 i1 i3 i2 b1" },
+	{ "bad-E202-layers.bin", "2^10 layers in 256 bytes", "j:24ka i1 i8 i4 i1024 i2 i1 i3 i2 b1 p256" },
+	{ "bad-E203-zero.bin", "llama2.c, no heads", "j:24ka i1 i8 i4 i1 i0 i1 i3 i2 b1 p256 z64" },
+	{ "bad-E203-negative.bin", "llama2.c, -1 layers", "j:24ka i1 i8 i4 i4294967295 i2 i1 i3 i2 b1 p256 z64" },
+	{ "bad-E203-group-0.bin", "llama2.c version 2, groups of none", "j:24ka i2 i8 i4 i1 i2 i1 i3 i2 b1 i0 p256 z64" },
+	{ "bad-E204-behind.bin", "llama2.c version 1, bytes behind the last tensor", "j:24ka i1 i8 i4 i1 i2 i1 i3 i2 b1 p256 z1348" },
+	{ "bad-E207-group.bin", "llama2.c version 2, groups that do not divide a tensor", "j:24ka i2 i8 i4 i1 i2 i1 i3 i2 b1 i7 p256 z64" },
+	{ "bad-E217-version-3.bin", "llama2.c version 3", "j:24ka i3 i8 i4 i1 i2 i1 i3 i2 b1 p256 z64" },
+	{ "good-archive.tar", "one tensor in a folder in an archive",
+	  "t:m/;5;;0 t:m/model.safetensors;0;;66 " FILE_A " p512 z1024" },
+	{ "good-flat.tar", "an archive without a folder", "t:./model.safetensors;0;;66 " FILE_A " p512 z1024" },
+	{ "good-link.tar", "a link inside the tree",
+	  "t:m/a.safetensors;0;;66 " FILE_A " p512 t:m/model.safetensors;2;a.safetensors;0 z1024" },
+	{ "bad-E225-absolute.tar", "an absolute name",
+	  "t:m/model.safetensors;0;;66 " FILE_A " p512 t:/etc/x.json;0;;0 z1024" },
+	{ "bad-E225-dotdot.tar", "a name above the folder",
+	  "t:m/model.safetensors;0;;66 " FILE_A " p512 t:m/../../x.json;0;;0 z1024" },
+	{ "bad-E225-drive.tar", "a name with a drive letter",
+	  "t:m/model.safetensors;0;;66 " FILE_A " p512 t:c:/x.json;0;;0 z1024" },
+	{ "bad-E225-control.tar", "an escape sequence in a name",
+	  "t:m/model.safetensors;0;;66 " FILE_A " p512 t:m/%1b[2J.json;0;;0 z1024" },
+	{ "bad-E225-symlink.tar", "a symbolic link out of the tree",
+	  "t:m/model.safetensors;0;;66 " FILE_A " p512 t:m/config.json;2;../../etc/passwd;0 z1024" },
+	{ "bad-E225-symlink-absolute.tar", "a symbolic link to an absolute path",
+	  "t:m/model.safetensors;0;;66 " FILE_A " p512 t:m/config.json;2;/etc/passwd;0 z1024" },
+	{ "bad-E225-hardlink.tar", "a hard link out of the tree",
+	  "t:m/model.safetensors;0;;66 " FILE_A " p512 t:m/config.json;1;../x;0 z1024" },
+	{ "bad-E225-device.tar", "a device",
+	  "t:m/model.safetensors;0;;66 " FILE_A " p512 t:m/null;3;;0 z1024" },
+	{ "bad-E225-fifo.tar", "a pipe",
+	  "t:m/model.safetensors;0;;66 " FILE_A " p512 t:m/pipe;6;;0 z1024" },
+	{ "bad-E225-twice.tar", "one name twice",
+	  "t:m/model.safetensors;0;;66 " FILE_A " p512 t:m/model.safetensors;0;;66 " FILE_A " p512 z1024" },
+	{ "bad-E225-nested.tar", "an archive in an archive", "t:m.tar;0;;0 z1024" },
+	{ "bad-E225-cut.tar", "ends inside a member", "t:m/model.safetensors;0;;66 z60" },
+	{ "bad-E225-size.tar", "a member of 8 GB in 512 bytes", "t:m/config.json;0;;8589934591" },
+	{ "bad-E201-no-weights.tar", "no weights", "t:m/config.json;0;;0 z1024" },
+	{ "bad-E101-two-models.tar", "two models",
+	  "t:a/model.safetensors;0;;66 " FILE_A " p512 t:b/model.safetensors;0;;66 " FILE_A " p512 z1024" },
 };
 
 /* f32 as u32 */
@@ -383,6 +465,29 @@ static void put_zeros(struct bytes *b, size_t n)
 		put(b, "", 1);
 }
 
+/* NAME;TYPE;LINK;SIZE */
+static void put_tar(struct bytes *b, char *text)
+{
+	char h[512] = { 0 }, *type = strchr(text, ';'), *link = strchr(type + 1, ';'), *size = strchr(link + 1, ';');
+	unsigned sum = 0;
+
+	*type = *link = *size = 0;
+	memcpy(h, text, strnlen(text, 99));
+	snprintf(h + 100, 24, "%07o", 0644);
+	snprintf(h + 108, 8, "%07o", 0);
+	snprintf(h + 116, 8, "%07o", 0);
+	snprintf(h + 124, 12, "%011llo", strtoull(size + 1, NULL, 10));
+	snprintf(h + 136, 12, "%011o", 0);
+	memset(h + 148, ' ', 8);
+	h[156] = type[1];
+	memcpy(h + 157, link + 1, strnlen(link + 1, 99));
+	memcpy(h + 257, "ustar\00000", 8);
+	for (int i = 0; i < 512; i++)
+		sum += (unsigned char)h[i];
+	snprintf(h + 148, 8, "%06o", sum);
+	put(b, h, sizeof h);
+}
+
 static void put_word(struct bytes *b, const char *w, size_t n)
 {
 	uint64_t v = n > 1 && isdigit((unsigned char)w[1]) ? strtoull(w + 1, NULL, 10) : 0;
@@ -391,6 +496,11 @@ static void put_word(struct bytes *b, const char *w, size_t n)
 
 	if (n > 1 && w[1] == ':') {
 		len = unescape(w + 2, n - 2, text);
+		if (w[0] == 't') {
+			text[len] = 0;
+			put_tar(b, (char *)text);
+			return;
+		}
 		if (w[0] != 'j')
 			put_number(b, len, 8);
 		put(b, text, len);
@@ -398,6 +508,9 @@ static void put_word(struct bytes *b, const char *w, size_t n)
 		put(b, "GGUF", 4);
 	} else if (w[0] == 'z') {
 		put_zeros(b, v);
+	} else if (w[0] == 'f' || w[0] == 'o') {
+		while (v-- > 0)
+			put_number(b, w[0] == 'f' ? 0x3f800000 : 1, w[0] == 'f' ? 4 : 1);
 	} else if (w[0] == 'p' && v) {
 		put_zeros(b, (v - b->n % v) % v);
 	} else {

@@ -1,4 +1,5 @@
 /* Byte sources: files, memory, and streams with their window. */
+#include "base/mount.h"
 #include "base/source.h"
 #include "tests/tap.h"
 
@@ -261,6 +262,111 @@ static void turned_short(void)
 	ok(source_read(s, 0, buf, 8, &err) && err.code == HEFT_E_TRUNCATED, "a turned matrix whose last byte is missing");
 	is_int(source_read_some(s, 16, buf, 1, &err), 0, "behind its end is nothing");
 	source_close(from);
+/* ---- feeds that begin again, ranges, mounts ---- */
+
+struct counter {
+	struct feed feed;
+	uint64_t at, n;
+	int rewinds;
+};
+
+static int64_t count_on(struct feed *feed, void *buf, size_t n, struct heft_err *err)
+{
+	struct counter *c = (struct counter *)feed;
+
+	n = n < c->n - c->at ? n : (size_t)(c->n - c->at);
+	for (size_t i = 0; i < n; i++)
+		((unsigned char *)buf)[i] = byte_at(c->at + i);
+	c->at += n;
+	return (int64_t)n;
+}
+
+static int begin_again(struct feed *feed, struct heft_err *err)
+{
+	((struct counter *)feed)->at = 0;
+	((struct counter *)feed)->rewinds++;
+	return 0;
+}
+
+static void leave(struct feed *feed)
+{
+}
+
+static bool shows(struct source *s, uint64_t offset, uint64_t true_offset)
+{
+	unsigned char buf[1000];
+	struct heft_err err;
+
+	if (source_read(s, offset, buf, sizeof buf, &err))
+		return false;
+	for (size_t i = 0; i < sizeof buf; i++)
+		if (buf[i] != byte_at(true_offset + i))
+			return false;
+	return true;
+}
+
+static void feeds(void)
+{
+	struct counter c = { { count_on, begin_again, leave }, 0, 20 << 20, 0 };
+	struct source *s = source_feed(&c.feed, "feed", c.n, 4 << 20);
+	uint64_t begin;
+	struct heft_err err;
+	int i;
+
+	ok(shows(s, 0, 0) && shows(s, 10 << 20, 10 << 20), "a feed that rewinds lets its oldest bytes go beyond the spool");
+	ok(shows(s, 9 << 20, 9 << 20) && !c.rewinds, "what the spool holds is still there");
+	ok(shows(s, 5, 5) && c.rewinds == 1, "for others it begins again");
+	ok(shows(s, 15 << 20, 15 << 20) && shows(s, 1 << 20, 1 << 20) && c.rewinds == 2, "and again");
+	for (i = 0; i < 100 && shows(s, 15 << 20, 15 << 20) && shows(s, 0, 0); i++)
+		;
+	ok(i < 20 && source_read_some(s, 0, &begin, 1, &err) < 0 && err.code == HEFT_E_SPOOL, "but not for ever");
+	source_close(s);
+
+	c.at = 0;
+	c.feed.rewind = NULL;
+	s = source_feed(&c.feed, "feed", c.n, 4 << 20);
+	struct source *part = source_range(s, 1000, 2000, "part");
+
+	source_range_head(part, "head", 4);
+	ok(source_stream_of(part, &begin) == s && begin == 1000, "a part of a stream knows where it begins");
+	ok(shows(part, 500, 1500) && source_size(part) == 2000, "it reads the stream");
+	ok(!source_read(part, 0, &begin, 4, &err) && !memcmp(&begin, "head", 4) && source_read(part, 1500, &begin, 600, &err),
+	   "its head is what was known already, and its end an end");
+	source_close(part);
+	source_close(s);
+}
+
+static struct source *open_member(void *ctx, const struct mount_file *f, const char *path, struct heft_err *err)
+{
+	return source_memory(ctx, (size_t)f->size, path);
+}
+
+static void count_names(void *ctx, const char *name)
+{
+	*(int *)ctx += !strcmp(name, "config.json") || !strcmp(name, "sub");
+}
+
+static void mounts(void)
+{
+	static const struct mount_file a = { "m/config.json", 4 }, b = { "m/sub/x", 4 }, d = { "m/sub/y", 4 };
+	static const struct mount_file *const files_of[] = { &a, &b, &d };
+	struct mount m = { .path = "no/archive.tar", .file = files_of, .n_files = 3, .open = open_member, .ctx = (void *)"text" };
+	struct heft_err err;
+	struct source *s;
+	int n = 0;
+	char buf[4];
+
+	mount_add(&m);
+	ok(path_kind("no/archive.tar/m") == PATH_FOLDER && path_kind("no/archive.tar/m/") == PATH_FOLDER, "a folder");
+	ok(path_kind("no/archive.tar/m/sub/x") == PATH_FILE && path_kind("no/archive.tar/m/su") == PATH_NONE, "a file, and nothing");
+	ok(path_kind("no/archive.tar2/m") == PATH_NONE, "another path");
+	ok(!path_names("no/archive.tar/m", count_names, &n, &err) && n == 2, "names of a folder, each once");
+	s = source_open("no/archive.tar/m/config.json", &err);
+	ok(s && !source_read(s, 0, buf, 4, &err) && !memcmp(buf, "text", 4), "a member opens");
+	source_close(s);
+	ok(!source_open("no/archive.tar/m", &err) && err.code == HEFT_E_OPEN, "a folder does not");
+	mount_remove(&m);
+	ok(path_kind("no/archive.tar/m") == PATH_NONE, "it goes with its mount");
 }
 
 int main(void)
@@ -275,5 +381,7 @@ int main(void)
 	turned(7, 300);
 	turned(3000, 500);
 	turned_short();
+	feeds();
+	mounts();
 	return done();
 }

@@ -1,0 +1,4 @@
+/* Any bytes as a NumPy array. */
+#include "container.h"
+
+CONTAINER("npy")
