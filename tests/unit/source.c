@@ -262,6 +262,8 @@ static void turned_short(void)
 	ok(source_read(s, 0, buf, 8, &err) && err.code == HEFT_E_TRUNCATED, "a turned matrix whose last byte is missing");
 	is_int(source_read_some(s, 16, buf, 1, &err), 0, "behind its end is nothing");
 	source_close(from);
+}
+
 /* ---- feeds that begin again, ranges, mounts ---- */
 
 struct counter {
