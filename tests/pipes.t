@@ -25,6 +25,12 @@ same "safetensors stream to a file" $? "$dir/q8.gguf"
 (dd bs=1 count=100; sleep 0.2; cat) <"$dir/bf16.gguf" 2>/dev/null | "$heft" convert - -t q4_k_m -o - 2>"$dir/stderr" >"$dir/stream"
 same "short reads" $? "$dir/q4.gguf"
 
+model "$dir/fp8" llama hidden=320 ffn=448 head_dim=80 layers=2 fp8=1
+"$heft" convert "$dir/fp8" -t q8_0 -f -o "$dir/fp8.gguf" >/dev/null 2>&1
+# shellcheck disable=SC2002
+cat "$dir/fp8/model.safetensors" | "$heft" convert - --config "$dir/fp8" -t q8_0 -f -o "$dir/stream" >/dev/null 2>"$dir/stderr"
+same "weights and their scales from a stream" $? "$dir/fp8.gguf"
+
 cat >"$dir/part.arch" <<'END'
 arch part
 from LlamaForCausalLM
