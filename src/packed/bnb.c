@@ -103,8 +103,8 @@ static int read_scales(const struct heft_model *m, const struct heft_tensor *t, 
 		return packed_read_plane(m, t, ABSMAX, first * sizeof *scale, scale, n * sizeof *scale, err);
 	lo = first / each;
 	hi = (first + n - 1) / each + 1;
-	if (packed_read_plane(m, t, ABSMAX, first, code, n, err) || packed_read_plane(m, t, NESTED, lo * sizeof *outer, outer, (hi - lo) * sizeof *outer, err) ||
-	    packed_read_plane(m, t, MAP, 0, s->map, sizeof s->map, err) || packed_read_plane(m, t, STATE, 0, s->state, t->plane[STATE].size, err) ||
+	if (packed_read_plane(m, t, ABSMAX, first, code, n, err) ||
+	    packed_read_plane(m, t, NESTED, lo * sizeof *outer, outer, (hi - lo) * sizeof *outer, err) || packed_read_plane(m, t, MAP, 0, s->map, sizeof s->map, err) || packed_read_plane(m, t, STATE, 0, s->state, t->plane[STATE].size, err) ||
 	    read_state(s->state, t->plane[STATE].size, t->name, true, &state, err))
 		return -1;
 	for (uint64_t i = 0; i < n; i++) {
@@ -152,8 +152,8 @@ static bool parts_fit(const struct packed_module *m, const struct state *s, uint
 		return false;
 	if (!t[3])
 		return packed_is(t[2], "f32") && has_bytes(t[2], blocks * sizeof(float));
-	return packed_is(t[2], "u8") && has_bytes(t[2], blocks) && packed_is(t[3], "f32") && has_bytes(t[3], units(blocks, s->nested_block) * sizeof(float)) &&
-	       t[4] && packed_is(t[4], "f32") && has_bytes(t[4], MAP_SIZE * sizeof(float));
+	return packed_is(t[2], "u8") && has_bytes(t[2], blocks) && packed_is(t[3], "f32") &&
+	       has_bytes(t[3], units(blocks, s->nested_block) * sizeof(float)) && t[4] && packed_is(t[4], "f32") && has_bytes(t[4], MAP_SIZE * sizeof(float));
 }
 
 static bool count_of(const struct state *s, uint64_t *count)

@@ -127,7 +127,7 @@ static int place(struct packed_module *m, const struct heft_tensor *codes, const
 		k->enc.plane[2] = (struct quant_plane){"groups", PACKED_ALL, PACKED_ALL, (uint32_t)cols * 4};
 	if (zeros)
 		k->enc.plane[k->param[GROUPS_ZEROS_AT]] = unit("zeros", m, groups, zero_rows, zero_bytes);
-	k->repack = groups_repack(k, false);
+	k->repack = groups_repack(m, false);
 	return 0;
 }
 

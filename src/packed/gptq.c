@@ -147,7 +147,7 @@ static int fit_gptq(struct packed_module *m, struct heft_err *err)
 	k->scales = quant_decoder(t[SCALES]->enc);
 	groups_name(m, arena_printf(m->arena, "gptq%u", k->bits), group ? group : 1);
 	json_bool(json_get(m->config->root, "sym"), &symmetric);
-	k->repack = groups_repack(k, symmetric);
+	k->repack = groups_repack(m, symmetric);
 	return turn_parts(m, err);
 }
 

@@ -223,12 +223,13 @@ static const struct packed_repack to_q4_0[] = {{"q4_0", repack_stream, false}, {
 static const struct packed_repack to_q8_0[] = {{"q8_0", repack_stream, false}, {NULL, NULL, false}};
 static const struct packed_repack int8_to_q8_0[] = {{"q8_0", repack_int8, false}, {NULL, NULL, false}};
 
-const struct packed_repack *groups_repack(const struct packed *k, bool symmetric)
+const struct packed_repack *groups_repack(const struct packed_module *m, bool symmetric)
 {
+	const struct packed *k = &m->kind;
 	bool halves = k->scales == quant_decoder(quant_find("f16")) && k->enc.plane[GROUPS_SCALES].bytes == 2;
 	bool middle = k->param[GROUPS_ZEROS_AT] ? symmetric : k->param[GROUPS_ZERO] == 1u << (k->bits - 1);
 
-	if (!halves || !middle || k->param[GROUPS_INDEX_AT] || (k->group % BLOCK && k->group != PACKED_ALL))
+	if (!halves || !middle || k->param[GROUPS_INDEX_AT] || m->dim[m->rank - 1] % BLOCK || (k->group % BLOCK && k->group != PACKED_ALL))
 		return NULL;
 	if (k->decode == groups_decode_int8)
 		return int8_to_q8_0;

@@ -25,9 +25,9 @@ packed_decode_fn groups_decode_awq;    /* words of eight rows, AWQ's order in th
 packed_decode_fn groups_decode_gemv;   /* a dense stream along the row; zero points too */
 packed_decode_fn groups_decode_int8;   /* signed bytes; zero points too */
 
-/* To Q4_0 and Q8_0, whose blocks are within groups then and whose scales are these halves; NULL: kind does not allow it. symmetric: the
+/* To Q4_0 and Q8_0, whose blocks are within groups then and whose scales are these halves; NULL: kind or shape does not allow it. symmetric: the
  * configuration says that the zero points that are stored are the middle of the codes. */
-const struct packed_repack *groups_repack(const struct packed *kind, bool symmetric);
+const struct packed_repack *groups_repack(const struct packed_module *m, bool symmetric);
 
 /* Fills enc and group of a kind whose planes stand already: "gptq 4-bit g128". */
 void groups_name(struct packed_module *m, const char *what, uint64_t group);

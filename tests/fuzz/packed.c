@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "formats/format.h"
 #include "src/model.h"
@@ -50,17 +51,23 @@ static void read_bytes(const struct heft_model *m, const struct heft_tensor *t, 
 	}
 }
 
+static char dir[64], path[96];
+
+static void leave(void)
+{
+	unlink(path);
+	rmdir(dir);
+}
+
 /* A configuration that answers what shapes leave open. */
 static const char *configured(void)
 {
-	static char dir[64];
-	char path[96];
 	FILE *f;
 
 	if (*dir)
 		return dir;
 	snprintf(dir, sizeof dir, "/tmp/heft-fuzz-XXXXXX");
-	if (!mkdtemp(dir))
+	if (!mkdtemp(dir) || atexit(leave))
 		abort();
 	snprintf(path, sizeof path, "%s/config.json", dir);
 	f = fopen(path, "w");

@@ -4,6 +4,7 @@
 usage: packed_int.py sources WORK MODEL [CASE...]  WORK/CASE/src: the checkpoint; WORK/CASE/values.safetensors: every weight as F32
        packed_int.py refer WORK [CASE...]          WORK/CASE/ref/OUTTYPE[-TYPE].gguf where the reference's converter takes such a checkpoint
        packed_int.py compare WORK [CASE...]        WORK/CASE/our.safetensors with values.safetensors, bit by bit; TAP
+       packed_int.py folders ROOT OURS             OURS/FOLDER.safetensors with what MLX makes of ROOT/FOLDER; TAP
 
 The numbers come from the library that owns the layout (compressed-tensors, bitsandbytes, MLX; PYTHONPATH leads to them) where it runs on a
 processor; GPTQ's and AWQ's from torch in the order of their operations, and the reference's converter is a second witness for GPTQ."""
@@ -314,10 +315,35 @@ def compare(work, names):
             print(f"not ok 1 - packed/{name}: heft made nothing")
 
 
+def folders(root, ours):
+    """Folders that mlx-lm made: OURS/FOLDER.safetensors, F32, with what MLX makes of ROOT/FOLDER's modules."""
+    import mlx.core as mx
+    import numpy as np
+    for name in sorted(os.listdir(root)):
+        path = f"{ours}/{name}.safetensors"
+        have, stored, wrong = mx.load(path) if os.path.exists(path) else {}, {}, []
+        for f in packed.glob.glob(f"{root}/{name}/*.safetensors"):
+            stored.update(mx.load(f))
+        said = json.load(open(f"{root}/{name}/config.json")).get("quantization", {})
+        modules = [k.removesuffix(".scales") for k in stored if k.endswith(".scales")]
+        for m in modules:
+            own = said[m] if isinstance(said.get(m), dict) else said
+            kw = {k: own[k] for k in ("group_size", "bits", "mode") if own.get(k)}
+            want = np.array(mx.dequantize(stored[m + ".weight"], stored[m + ".scales"], stored.get(m + ".biases"), **kw).astype(mx.float32))
+            got = np.array(have[m + ".weight"]) if m + ".weight" in have else want[:0]
+            if want.shape != got.shape or not np.array_equal(want.view(np.uint32), got.view(np.uint32)):
+                wrong.append(m)
+        print(f"{'not ok' if wrong or not have else 'ok'} 1 - packed/{name}: {len(modules)} modules of MLX")
+        for m in wrong[:5]:
+            print("# " + m)
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "sources":
         sources(sys.argv[2], sys.argv[3], sys.argv[4:] or CASES)
     elif sys.argv[1] == "refer":
         refer(sys.argv[2], sys.argv[3:] or CASES)
+    elif sys.argv[1] == "folders":
+        folders(*sys.argv[2:])
     elif sys.argv[1] == "compare":
         compare(sys.argv[2], sys.argv[3:] or CASES)
