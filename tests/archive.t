@@ -28,7 +28,7 @@ refused() {
 	ok $? "$label" || shown "$dir/stderr"
 }
 
-peak_tool=$PWD/$build/tests/helper/peak
+peak_tool=$(cd "$build" && pwd)/tests/helper/peak
 cd "$dir" || exit 1
 tar cf plain.tar kjv-llama
 mkdir named && (cd kjv-llama && tar cf ../named/kjv-llama.tar .)
