@@ -49,6 +49,13 @@ struct source_grid {
 };
 struct source *source_strided(struct source *from, const struct source_grid *grid);
 
+/* `rows` rows, each made of one row of every part; all bytes are in their sources. */
+struct source_part {
+	struct source *from;
+	uint64_t offset, row; /* where it begins, bytes of a row of it: not 0 */
+};
+struct source *source_joined(const struct source_part *part, size_t n, uint64_t rows);
+
 /* Makes `owner` close `made`, a source that reads from it. */
 void source_adopt(struct source *owner, struct source *made);
 

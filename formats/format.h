@@ -14,6 +14,7 @@
  * was told of and that cannot be used (its type has no encoding, its range is wrong) stays in the list with enc NULL,
  * so that names can still be compared. */
 struct format_listing {
+	const char *key;            /* set by the caller: which of a file's nested tables, as a path with points; NULL: the format decides */
 	struct heft_tensor *tensor; /* in the order of their bytes */
 	size_t n_tensors;
 	struct heft_kv *kv;

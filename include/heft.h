@@ -56,6 +56,7 @@ extern "C" {
 	X(TRAILING, 215, "bytes follow the end of the data")                                                           \
 	X(JSON, 216, "a JSON text cannot be read")                                                                     \
 	X(VERSION, 217, "a version of the format that heft does not know")                                             \
+	X(PICKLE, 218, "a pickle names code that is no part of a checkpoint")                                          \
 	X(ARCHIVE, 225, "an archive cannot be read, or holds what it must not")                                        \
 	X(BOMB, 226, "packed data unpack to more than any model's do")                                                 \
 	X(FAMILY, 301, "the model's family is not known")                                                              \
@@ -98,6 +99,15 @@ struct heft_err {
 /* The sentence of a code ("a file cannot be opened"), or NULL. */
 const char *heft_code_text(enum heft_code code);
 
+/* A function or class that a pickle names and that is no part of a checkpoint */
+struct heft_global {
+	const char *pickle;         /* "archive/data.pkl", where a file holds several */
+	const char *module, *name;  /* "posix", "system" */
+	const char *opcode;         /* "GLOBAL", "STACK_GLOBAL", "INST", "EXT1" ... */
+	uint64_t offset;            /* of the opcode, from where the pickle begins */
+	bool called;                /* a loader that runs pickles would call it */
+};
+
 /* A finding of heft_check(): everything that is wrong, not only the first. Fields that do not apply are NULL. */
 struct heft_problem {
 	enum heft_code code;
@@ -106,6 +116,7 @@ struct heft_problem {
 	const char *tensor;  /* source name */
 	const char *text;    /* what is wrong and what was expected */
 	const char *hint;    /* what to do */
+	const struct heft_global *global; /* HEFT_E_PICKLE */
 };
 typedef void heft_problem_fn(void *ctx, const struct heft_problem *p);
 
@@ -183,6 +194,7 @@ struct heft_file {
 struct heft_model {
 	const char *path;   /* as the user gave it */
 	const char *dir;    /* where config.json and the tokenizer lie; NULL for a lone file */
+	const char *config; /* JSON text in place of config.json, made of what other layouts have; NULL: config.json */
 	const char *format; /* of the files; all have one */
 	const char *name;   /* a person's name for it, from directory, Hub cache or metadata */
 	struct heft_file *file;
@@ -199,6 +211,7 @@ struct heft_model {
 
 struct heft_open_options {
 	const char *config_dir;    /* config.json and tokenizer for a lone file or a stream; NULL: beside the file */
+	const char *key;           /* which of a training checkpoint's nested dicts holds the weights, as a path with points; NULL: the usual one */
 	uint64_t spool;            /* bytes that a stream may keep; 0: the default, 256 MiB */
 	bool as_stored;            /* the tensors of a quantized module stay apart, as the files have them; else they are one weight */
 	heft_problem_fn *problem;  /* report problems and go on where that is possible; NULL: the first one is the error */
@@ -449,7 +462,7 @@ void heft_diff_free(struct heft_diff *d);
 struct heft_check_options {
 	bool deep;         /* read every weight: NaN, infinity, all zero; and the sha256 that is noted for its files */
 	const char *arch;  /* as in heft_job */
-	const char *config_dir;
+	const char *config_dir, *key; /* as in heft_open_options */
 	int threads;
 	void (*progress)(void *ctx, const struct heft_progress *p);
 	void *ctx;         /* of progress and problem */

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../formats/format.h"
+
 /* ---- the first bytes of weights that are packed ---- */
 
 struct header_feed {
@@ -398,6 +400,8 @@ int archive_probe(struct source *src, struct heft_err *err)
 
 	if (n < 0 || packing == PACKING_NONE)
 		return n < 0 ? -1 : 0;
+	if ((packing == PACKING_TAR || packing == PACKING_ZIP) && format_find("pytorch")->probe(head, (size_t)n) >= 90)
+		return 0; /* its layouts are archives too, read more strictly than others */
 	if (packing == PACKING_TAR)
 		return 1;
 	if (packing == PACKING_PROGRAM)

@@ -39,7 +39,7 @@ int heft_check(const char *path, const struct heft_check_options *options, heft_
 {
 	static const struct heft_check_options defaults;
 	struct check c = { .options = options ? options : &defaults };
-	struct heft_open_options open = { .config_dir = c.options->config_dir, .problem = forward, .ctx = &c };
+	struct heft_open_options open = { .config_dir = c.options->config_dir, .key = c.options->key, .problem = forward, .ctx = &c };
 	struct heft_err why = { 0 };
 	struct stat st;
 	int rc = 0;

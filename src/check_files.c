@@ -54,7 +54,7 @@ void check_companions(struct check *c, const char *dir)
 		if (path_kind(path) != PATH_NONE || errno != ENOENT) {
 			if (look_at(f, path, &err))
 				model_tell_error(&c->sink, &err, path);
-		} else if (f->needed && !gguf) {
+		} else if (f->needed && !gguf && !c->model->config) {
 			sink_tellf(&c->sink, HEFT_E_CONFIG, path, NULL,
 				   "download it, or name its folder with --config DIR",
 				   "the file is missing: without it the model's family is not known");

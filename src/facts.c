@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-enum { CONFIG_LIMIT = 64 * 1024 * 1024 };
-
 /* ---- parameters ------------------------------------------------------------------------------------------------ */
 
 struct counted {
@@ -233,10 +231,10 @@ static int from_config(struct heft_facts *f, struct heft_model *m, const char *a
 	struct kv_list kv = { .arena = m->arena };
 	struct counted c = count(m);
 	const struct json *config;
-	const char *arch, *path;
+	const char *arch;
 	struct json_doc *doc;
 
-	if (model_config_path(m, m->arena, &path, err) || !(doc = json_read_file(path, CONFIG_LIMIT, err)))
+	if (!(doc = model_config_read(m, m->arena, err)))
 		return -1;
 	config = json_root(doc);
 	count_missing(&c, m, config);

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_LIMIT = 64 * 1024 * 1024, QUANTIZATION_VERSION = 2 };
+enum { QUANTIZATION_VERSION = 2 };
 
 /* ---- names as they are ---- */
 
@@ -222,12 +222,9 @@ static int from_checkpoint(struct family *f, struct heft_model *m, const struct 
 {
 	struct context c = { .model = m, .options = o, .arena = a, .sink = sink, .err = err };
 	struct json_doc *config;
-	const char *path;
 	int rc;
 
-	if (model_config_path(m, a, &path, err))
-		return -1;
-	config = json_read_file(path, CONFIG_LIMIT, err);
+	config = model_config_read(m, a, err);
 	if (!config)
 		return -1;
 	c.config = json_root(config);

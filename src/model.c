@@ -143,6 +143,7 @@ static int add_file(struct opening *o, struct source *src, const char *path, str
 	struct heft_model *m = o->model;
 	const struct format *f = recognise(src, o->err);
 
+	*l = (struct format_listing){ .key = o->options->key };
 	if (!f)
 		return -1;
 	if (o->format && f != o->format)
@@ -402,6 +403,8 @@ static int check_names(struct opening *o)
 
 static int join(struct opening *o)
 {
+	if (o->set.params && !o->model->missing_shards && meta_join(o->model, o->set.params, o->err))
+		return -1;
 	if (check_names(o) || check_part_total(o))
 		return -1;
 	forget_unusable(o->model);

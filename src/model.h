@@ -56,6 +56,7 @@ struct file_set {
 	size_t n, cap;
 	const char *single; /* the file that stands for the set when naming it; NULL: the directory does */
 	bool parts;         /* the parts of one GGUF */
+	const char *params; /* Meta's params.json; NULL: another layout */
 	bool indexed;
 	struct model_index index;
 };
@@ -64,8 +65,12 @@ int file_set_find(struct file_set *set, const char *path, uint64_t *missing, str
 		  struct heft_err *err);
 void file_set_release(struct file_set *set);
 
-/* Where its config.json is: HEFT_E_CONFIG where there is none. */
-int model_config_path(const struct heft_model *m, struct arena *a, const char **out, struct heft_err *err);
+/* model_meta.c: makes one tensor of its parts in Meta's files, and the configuration from params.json. */
+int meta_join(struct heft_model *m, const char *params, struct heft_err *err);
+
+/* Its config.json, or what stands for it: HEFT_E_CONFIG where there is none. json_free() it. */
+struct json_doc;
+struct json_doc *model_config_read(const struct heft_model *m, struct arena *a, struct heft_err *err);
 
 /* ---- what stands in place of a model file ---- */
 

@@ -4,9 +4,10 @@
  *   -                                    standard input
  *   models--ORG--NAME/                   a Hub cache folder: its snapshot
  *   DIR/                                 first of: *.safetensors.index.json, model.safetensors, model*.safetensors,
- *                                        consolidated*.safetensors, one *.safetensors, one GGUF or one split set
- *   X.safetensors.index.json             the index itself
- *   X-00002-of-00005.safetensors, .gguf  one part: all parts
+ *                                        consolidated*.safetensors, one *.safetensors; pytorch_model.bin.index.json,
+ *                                        pytorch_model*.bin; consolidated.NN.pth with params.json; one GGUF or one split set; one *.bin, *.pt or *.pth
+ *   X.safetensors.index.json, .bin. ...  the index itself
+ *   X-00002-of-00005.safetensors, ...    one part: all parts
  *   any other file                       itself
  *
  * X.zst, where no X is, stands for X: what heft pack made of it.
@@ -22,7 +23,7 @@
 
 #include "../base/mount.h"
 
-#define INDEX_SUFFIX ".safetensors.index.json"
+#define INDEX_SUFFIX ".index.json"
 
 struct names { /* of a directory, sorted */
 	const char **v;
@@ -274,17 +275,6 @@ several:
 			 dir, names->v[0]);
 }
 
-static int nothing_there(struct finder *f, const char *dir, const struct names *all)
-{
-	struct names torch = select_names(all, "", ".bin", f->arena);
-
-	if (torch.n)
-		return heft_fail(f->err, HEFT_E_OPEN,
-				 "%s: holds no safetensors or GGUF file, only PyTorch's %s, which heft does not read",
-				 dir, torch.v[0]);
-	return heft_fail(f->err, HEFT_E_OPEN, "%s: holds no safetensors or GGUF file", dir);
-}
-
 /* Numbered parts beside a model.safetensors that is whole without them: of two downloads, which one is meant? */
 static int tell_parts_beside(struct finder *f, const char *dir, const char *whole, const struct names *all)
 {
@@ -302,37 +292,110 @@ static int tell_parts_beside(struct finder *f, const char *dir, const char *whol
 	return 0;
 }
 
-static int use_directory(struct finder *f, const char *dir)
+/* Files of a directory that stand for a model, the better ones first */
+struct kind {
+	const char *prefix, *suffix;
+	bool only_one; /* several say nothing about which one is meant */
+};
+
+/* 1: used; 0: none of these is there */
+static int use_kinds(struct finder *f, const char *dir, const struct names *all, const struct kind *kind, size_t n)
 {
-	static const struct {
-		const char *prefix, *suffix;
-		bool only_one; /* several say nothing about which one is meant */
-	} rows[] = {
+	struct names found = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		found = select_names(all, kind[i].prefix, kind[i].suffix, f->arena);
+		if (found.n && (found.n == 1 || !kind[i].only_one))
+			return tell_parts_beside(f, dir, found.v[0], all) || use_files(f, dir, &found) ? -1 : 1;
+	}
+	if (found.n)
+		return heft_fail(f->err, HEFT_E_OPEN, "%s: holds several %s files and no index: name one of them, %s for example", dir,
+				 kind[n - 1].suffix + 1, found.v[0]);
+	return 0;
+}
+
+static int use_indices(struct finder *f, const char *dir, const struct names *all, const char *first, const char *suffix)
+{
+	struct names found = select_names(all, arena_printf(f->arena, "%s%s", first, suffix), "", f->arena);
+
+	if (!found.n)
+		found = select_names(all, "", suffix, f->arena);
+	if (!found.n || (found.n > 1 && !has_prefix(found.v[0], first)))
+		return 0;
+	return use_index(f, dir, found.v[0]) ? -1 : 1;
+}
+
+static int use_safetensors(struct finder *f, const char *dir, const struct names *all)
+{
+	static const struct kind kinds[] = {
 		{ "model.safetensors", "model.safetensors", true },
 		{ "model", ".safetensors", false },
 		{ "consolidated", ".safetensors", false },
 		{ "", ".safetensors", true },
 	};
-	struct names all, found;
+	int rc = use_indices(f, dir, all, "model", ".safetensors" INDEX_SUFFIX);
+
+	return rc ? rc : use_kinds(f, dir, all, kinds, sizeof kinds / sizeof *kinds);
+}
+
+static int use_pytorch(struct finder *f, const char *dir, const struct names *all)
+{
+	static const struct kind kinds[] = {
+		{ "pytorch_model.bin", "pytorch_model.bin", true },
+		{ "pytorch_model", ".bin", false },
+	};
+	int rc = use_indices(f, dir, all, "pytorch_model", ".bin" INDEX_SUFFIX);
+
+	return rc ? rc : use_kinds(f, dir, all, kinds, sizeof kinds / sizeof *kinds);
+}
+
+/* Meta's files: consolidated.00.pth, .01 ..., and params.json */
+static int use_meta(struct finder *f, const char *dir, const struct names *all)
+{
+	struct names found = select_names(all, "consolidated.", ".pth", f->arena);
+	const char *params = path_join(f->arena, dir, "params.json");
+
+	if (!found.n || !exists(params))
+		return 0;
+	f->set->dir = dir;
+	f->set->params = params;
+	for (size_t i = 0; i < found.n; i++) {
+		const char *name = arena_printf(f->arena, "consolidated.%02zu.pth", i);
+
+		if (add_part(f, dir, name, "its parts are numbered from 00 on"))
+			return -1;
+	}
+	return 1;
+}
+
+/* A lone PyTorch file of any name */
+static int use_any_pytorch(struct finder *f, const char *dir, const struct names *all)
+{
+	static const struct kind kinds[] = { { "", ".pth", true }, { "", ".pt", true }, { "", ".bin", true } };
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < sizeof kinds / sizeof *kinds; i++)
+		rc = use_kinds(f, dir, all, &kinds[i], 1);
+	return rc;
+}
+
+static int use_directory(struct finder *f, const char *dir)
+{
+	struct names all, gguf;
+	int rc;
 
 	if (read_names(dir, &all, f->arena, f->err))
 		return -1;
-	found = select_names(&all, "model" INDEX_SUFFIX, "", f->arena);
-	if (!found.n)
-		found = select_names(&all, "", INDEX_SUFFIX, f->arena);
-	if (found.n && (found.n == 1 || has_prefix(found.v[0], "model")))
-		return use_index(f, dir, found.v[0]);
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		found = select_names(&all, rows[i].prefix, rows[i].suffix, f->arena);
-		if (found.n && (found.n == 1 || !rows[i].only_one))
-			return tell_parts_beside(f, dir, found.v[0], &all) || use_files(f, dir, &found) ? -1 : 0;
-	}
-	if (found.n)
-		return heft_fail(f->err, HEFT_E_OPEN,
-				 "%s: holds several safetensors files and no index: name one of them, %s for example",
-				 dir, found.v[0]);
-	found = select_names(&all, "", ".gguf", f->arena);
-	return found.n ? use_gguf(f, dir, &found) : nothing_there(f, dir, &all);
+	rc = use_safetensors(f, dir, &all);
+	rc = rc ? rc : use_pytorch(f, dir, &all);
+	rc = rc ? rc : use_meta(f, dir, &all);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	gguf = select_names(&all, "", ".gguf", f->arena);
+	if (gguf.n)
+		return use_gguf(f, dir, &gguf);
+	rc = use_any_pytorch(f, dir, &all);
+	return rc > 0 ? 0 : rc < 0 ? -1 : heft_fail(f->err, HEFT_E_OPEN, "%s: holds no safetensors, PyTorch or GGUF file", dir);
 }
 
 /* What refs/main says, where it says a plain name; "" otherwise. */
@@ -379,18 +442,23 @@ static int use_file(struct finder *f, const char *path)
 {
 	const char *dir = path_dir(f->arena, path), *name = path_base(path), *index;
 	struct part_name part;
+	struct names all;
+	int rc;
 
 	if (exists(path_join(f->arena, dir, "config.json")))
 		f->set->dir = dir;
 	if (has_suffix(name, INDEX_SUFFIX))
 		return use_index(f, dir, name);
+	if (has_prefix(name, "consolidated.") && has_suffix(name, ".pth") && !read_names(dir, &all, f->arena, f->err) &&
+	    (rc = use_meta(f, dir, &all)))
+		return rc < 0 ? -1 : 0;
 	if (!part_name_parse(name, &part) || part.count == 1) {
 		f->set->single = path;
 		add_path(f, path);
 		return 0;
 	}
 	f->set->parts = !strcmp(part.extension, ".gguf");
-	index = arena_printf(f->arena, "%.*s" INDEX_SUFFIX, part.prefix, name);
+	index = arena_printf(f->arena, "%.*s%s" INDEX_SUFFIX, part.prefix, name, part.extension);
 	if (!f->set->parts && exists(path_join(f->arena, dir, index)))
 		return use_index(f, dir, index);
 	return use_parts(f, dir, name, &part);
@@ -415,20 +483,4 @@ void file_set_release(struct file_set *set)
 {
 	if (set->indexed)
 		index_release(&set->index);
-}
-
-int model_config_path(const struct heft_model *m, struct arena *a, const char **out, struct heft_err *err)
-{
-	struct stat st;
-
-	*out = m->dir ? path_join(a, m->dir, "config.json") : NULL;
-	if (*out && (path_kind(*out) != PATH_NONE || !lstat(*out, &st) || errno != ENOENT))
-		return 0;
-	if (archive_ended_early(m->archive))
-		return heft_fail(err, HEFT_E_CONFIG,
-				 "%s: no config.json before the weights, and --spool does not reach behind them: put small files first (tar --sort=name), or name their folder with --config DIR",
-				 m->path);
-	return heft_fail(err, HEFT_E_CONFIG,
-			 "%s: no config.json beside it, so the family is not known (--config DIR names one, --arch none carries the tensors as they are)",
-			 m->path);
 }

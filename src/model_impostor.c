@@ -30,8 +30,6 @@ static const struct impostor {
 	IMPOSTOR("Invalid ", MAGIC, true, "a server's error text, not a model: " BAD_DOWNLOAD),
 	IMPOSTOR("MZ", MAGIC, false, "a program without a model behind it (a llamafile has one)"),
 	IMPOSTOR("\x7f" "ELF", MAGIC, false, "a program without a model behind it (a llamafile has one)"),
-	IMPOSTOR("PK\3\4", MAGIC, false, "a zip archive (a PyTorch checkpoint?), heft reads safetensors and GGUF"),
-	IMPOSTOR("\x80\2", MAGIC, false, "a Python pickle (a PyTorch checkpoint?), heft reads safetensors and GGUF"),
 	IMPOSTOR("\x1f\x8b", MAGIC, false, "a gzip file: unpack it first"),
 	IMPOSTOR("\x28\xb5\x2f\xfd", MAGIC, false, "a zstd file: unpack it first"),
 	IMPOSTOR("\x89HDF", MAGIC, false, "an HDF5 file, heft reads safetensors and GGUF"),

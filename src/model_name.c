@@ -60,11 +60,11 @@ static bool five_digits(const char *s, unsigned *v)
 
 bool part_name_parse(const char *name, struct part_name *out)
 {
-	static const char *const extensions[] = { ".safetensors", ".gguf" };
+	static const char *const extensions[] = { ".safetensors", ".gguf", ".bin" };
 	enum { TAIL = sizeof "-00001-of-00002" - 1 };
 	size_t n = unpacked_length(name);
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
 		size_t x = strlen(extensions[i]);
 		struct part_name p = { .extension = extensions[i] };
 		const char *tail;

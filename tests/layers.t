@@ -116,7 +116,7 @@ long_median() {
 }
 # the names are those of the doors to untrusted bytes
 unfuzzed() {
-	for p in safetensors gguf npy llama2c archive json arch tokenizer imatrix packed; do
+	for p in safetensors gguf npy llama2c archive json arch tokenizer imatrix packed pickle zip pytorch; do
 		ls tests/fuzz/$p*.c >/dev/null 2>&1 || echo "tests/fuzz/$p.c is missing"
 	done
 }

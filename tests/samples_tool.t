@@ -19,7 +19,7 @@ tool() { # LABEL CODE ARGS...: CODE empty: it works
 	shown "$dir/stderr"
 }
 
-for f in testdata/samples/*; do
+for f in testdata/samples/* testdata/pytorch/*; do
 	name=$(basename "$f")
 	case $name in
 	good-*) code=;;

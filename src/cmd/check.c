@@ -8,7 +8,7 @@
 
 struct options {
 	bool deep, json, quiet;
-	const char *config, *arch, *progress;
+	const char *config, *key, *arch, *progress;
 	uint64_t threads;
 };
 
@@ -23,6 +23,9 @@ static const struct opt rows[] = {
 	  "family file for this model; none asks no family (default: by config.json)", FIELD(arch) },
 	{ OPT_STRING, 0, "config", "DIR", "dir",
 	  "where config.json and the tokenizer are, for a lone file (default: beside SRC)", FIELD(config) },
+	{ OPT_STRING, 0, "key", "PATH", NULL,
+	  "which of a PyTorch training checkpoint's nested dicts holds the weights, as in model.module (default: the usual one)",
+	  FIELD(key) },
 	{ OPT_COUNT, 'j', "threads", "N", NULL, "threads (default: the processors that this process may use)",
 	  FIELD(threads) },
 	{ OPT_STRING, 0, "progress", "HOW", "auto|json|none",
@@ -37,6 +40,7 @@ struct finding {
 	enum heft_code code;
 	bool warning;
 	char *file, *tensor, *text, *hint; /* NULL: does not apply */
+	struct heft_global *global;
 	size_t order;
 };
 
@@ -50,6 +54,26 @@ static char *copy(const char *s)
 	return s ? need(strdup(s)) : NULL;
 }
 
+static struct heft_global *copy_global(const struct heft_global *g)
+{
+	struct heft_global *c = g ? need(malloc(sizeof *c)) : NULL;
+
+	if (c)
+		*c = (struct heft_global){ copy(g->pickle), copy(g->module), copy(g->name), copy(g->opcode), g->offset, g->called };
+	return c;
+}
+
+static void free_global(struct heft_global *g)
+{
+	if (!g)
+		return;
+	free((char *)g->pickle);
+	free((char *)g->module);
+	free((char *)g->name);
+	free((char *)g->opcode);
+	free(g);
+}
+
 static void collect(void *ctx, const struct heft_problem *p)
 {
 	struct findings *f = ctx;
@@ -57,7 +81,7 @@ static void collect(void *ctx, const struct heft_problem *p)
 	f->v = need(realloc(f->v, (f->n + 1) * sizeof *f->v));
 	f->v[f->n] = (struct finding){
 		.code = p->code, .warning = p->warning, .file = copy(p->file), .tensor = copy(p->tensor),
-		.text = copy(p->text), .hint = copy(p->hint), .order = f->n,
+		.text = copy(p->text), .hint = copy(p->hint), .order = f->n, .global = copy_global(p->global),
 	};
 	f->n++;
 }
@@ -69,6 +93,7 @@ static void release(struct findings *f)
 		free(f->v[i].tensor);
 		free(f->v[i].text);
 		free(f->v[i].hint);
+		free_global(f->v[i].global);
 	}
 	free(f->v);
 }
@@ -121,6 +146,20 @@ static void print_text(const char *path, const struct findings *f, size_t errors
 	       errors == 1 ? "" : "s", style(stdout, PLAIN), f->n - errors, f->n - errors == 1 ? "" : "s");
 }
 
+static void emit_global(struct emitter *w, const struct heft_global *g)
+{
+	if (!g)
+		return;
+	emit_open(w, "global", '{');
+	emit_text(w, "pickle", g->pickle);
+	emit_text(w, "module", g->module);
+	emit_text(w, "name", g->name);
+	emit_text(w, "opcode", g->opcode);
+	emit_number(w, "offset", g->offset);
+	emit_flag(w, "called", g->called);
+	emit_close(w, '}');
+}
+
 static void print_json(const char *path, const struct findings *f, size_t errors)
 {
 	struct emitter w;
@@ -140,6 +179,7 @@ static void print_json(const char *path, const struct findings *f, size_t errors
 		emit_text(&w, "tensor", f->v[i].tensor);
 		emit_text(&w, "text", f->v[i].text);
 		emit_text(&w, "hint", f->v[i].hint);
+		emit_global(&w, f->v[i].global);
 		emit_close(&w, '}');
 	}
 	emit_close(&w, ']');
@@ -171,7 +211,7 @@ static int run(void *options, const struct list *args)
 	const struct options *o = options;
 	struct context c = { 0 };
 	struct heft_check_options check = {
-		.deep = o->deep, .arch = o->arch, .config_dir = o->config, .threads = (int)o->threads, .ctx = &c,
+		.deep = o->deep, .arch = o->arch, .config_dir = o->config, .key = o->key, .threads = (int)o->threads, .ctx = &c,
 		.stop = stop_on_signals(),
 	};
 	struct heft_err err = { 0 };
@@ -202,7 +242,7 @@ const struct tool tool_check = {
 	.name = "check",
 	.about = "list everything that is wrong with a download, at once",
 	.usage = "SRC [--deep] [--json] [OPTION]...",
-	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, or one part of "
+	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors, PyTorch or GGUF file, or one part of "
 		   "a split set. Exit status 0: no errors, warnings perhaps; 1: errors.",
 	.operand = "file|dir",
 	.min_args = 1,

@@ -139,7 +139,7 @@ const struct tool tool_convert = {
 	.about = "write a checkpoint as the file that a runtime loads, quantized, in one pass",
 	.usage = "SRC [-o OUT] [-t TYPE] [--to gguf|safetensors] [--tensor-type PATTERN=TYPE]... [--split-size SIZE] "
 		 "[--split-tensors N] [-j N] [-n] [-f] [OPTION]...",
-	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, one part of a "
+	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors, PyTorch or GGUF file, one part of a "
 		   "split set, or - for a stream. It is read once and never changed. OUT appears under its name only "
 		   "when it is complete: a failed or killed run leaves nothing there.\n\n"
 		   "SIZE is a number with K, M, G or T (powers of 1000) or Ki, Mi, Gi, Ti (powers of 1024), as in 4G, "

@@ -10,7 +10,7 @@
 
 struct options {
 	double max_rmse, max_relative, max_abs, min_sqnr, min_cosine;
-	const char *arch, *progress;
+	const char *arch, *key, *progress;
 	uint64_t top, threads;
 	bool ignore_unmatched, json, quiet;
 };
@@ -35,6 +35,9 @@ static const struct opt rows[] = {
 	  FIELD(top) },
 	{ OPT_STRING, 0, "arch", "FILE", "none|file",
 	  "family file for both; none matches tensors by their own names (default: by configuration)", FIELD(arch) },
+	{ OPT_STRING, 0, "key", "PATH", NULL,
+	  "which of a PyTorch training checkpoint's nested dicts holds the weights, as in model.module (default: the usual one)",
+	  FIELD(key) },
 	{ OPT_COUNT, 'j', "threads", "N", NULL, "threads (default: the processors that this process may use)",
 	  FIELD(threads) },
 	{ OPT_STRING, 0, "progress", "HOW", "auto|json|none",
@@ -308,7 +311,7 @@ static int compare(struct options *o, struct heft_model *a, struct heft_model *b
 static int run(void *options, const struct list *args)
 {
 	struct options *o = options;
-	struct heft_open_options open = { 0 };
+	struct heft_open_options open = { .key = o->key };
 	struct heft_err err = { 0 };
 	struct heft_model *a = NULL, *b = NULL;
 	int status;

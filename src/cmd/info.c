@@ -8,7 +8,7 @@
 #include "cmd.h"
 
 struct options {
-	const char *arch, *config;
+	const char *arch, *config, *key;
 	bool tensors, metadata, full, json;
 };
 
@@ -22,6 +22,9 @@ static const struct opt rows[] = {
 	  "family file for this model; none asks no family (default: by config.json)", FIELD(arch) },
 	{ OPT_STRING, 0, "config", "DIR", "dir",
 	  "where config.json and the tokenizer are, for a lone file or a stream (default: beside SRC)", FIELD(config) },
+	{ OPT_STRING, 0, "key", "PATH", NULL,
+	  "which of a PyTorch training checkpoint's nested dicts holds the weights, as in model.module (default: the usual one)",
+	  FIELD(key) },
 	{ OPT_FLAG, 0, "json", NULL, NULL, "print everything as JSON", FIELD(json) },
 	{ OPT_END, 0, NULL, NULL, NULL, NULL, 0 },
 };
@@ -361,9 +364,9 @@ static void pass_over(void *ctx, const struct heft_problem *p)
 }
 
 /* A download that is under way is shown as far as it is there; any other fault is the error that it is. */
-static int open_model(struct heft_model **m, const char *path, const char *config, struct heft_err *err)
+static int open_model(struct heft_model **m, const char *path, const struct options *o, struct heft_err *err)
 {
-	struct heft_open_options open = { .config_dir = config };
+	struct heft_open_options open = { .config_dir = o->config, .key = o->key };
 
 	if (!heft_open(m, path, &open, err))
 		return 0;
@@ -379,7 +382,7 @@ static int run(void *options, const struct list *args)
 	struct heft_err err = { 0 };
 	struct view v = { .o = o };
 
-	if (open_model(&v.m, args->v[0], o->config, &err))
+	if (open_model(&v.m, args->v[0], o, &err))
 		return fail(&err);
 	look(&v);
 	if (o->json)
@@ -394,7 +397,7 @@ const struct tool tool_info = {
 	.name = "info",
 	.about = "say what a checkpoint is: family, parameters, types, licence, tensors, metadata",
 	.usage = "SRC [--tensors] [--metadata] [--full] [--json] [OPTION]...",
-	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors or GGUF file, one part of a "
+	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors, PyTorch or GGUF file, one part of a "
 		   "split set, or - for a stream. Only headers and configuration are read, so that this takes no time "
 		   "on any size.",
 	.operand = "file|dir",

@@ -10,7 +10,7 @@
 struct writer {
 	struct list tensor_type, include_weights, exclude_weights, override_kv;
 	const char *imatrix, *output_tensor_type, *token_embedding_type, *prune_layers, *effort;
-	const char *via, *arch, *config, *pre, *metadata, *model_name, *progress, *report;
+	const char *via, *arch, *config, *key, *pre, *metadata, *model_name, *progress, *report;
 	uint64_t max_buffer_size, threads, spool;
 	bool pure, leave_output_tensor, keep_split, allow_requantize, strict, dry_run, json, histogram, quiet;
 };
@@ -71,6 +71,10 @@ struct writer {
 	{ OPT_STRING, 0, "config", "DIR", "dir",                                                                       \
 	  "where config.json and the tokenizer are, for a lone file or a stream (default: beside the source)",         \
 	  (at) + offsetof(struct writer, config) },                                                                    \
+	{ OPT_STRING, 0, "key", "PATH", NULL,                                                                          \
+	  "which of a PyTorch training checkpoint's nested dicts holds the weights, as in model.module (default: the " \
+	  "usual one)",                                                                                                \
+	  (at) + offsetof(struct writer, key) },                                                                       \
 	{ OPT_STRING, 0, "pre", "NAME", NULL, "name of the pre-tokenizer (default: recognised)",                       \
 	  (at) + offsetof(struct writer, pre) },                                                                       \
 	{ OPT_STRING, 0, "metadata", "FILE", "file", "JSON object of general.* keys to set (default: none)",           \

@@ -218,7 +218,7 @@ static const struct sample samples[] = {
 	{ "good-no-index/" SHARD_2, NULL, FILE_B },
 	{ "good-split/m-00001-of-00002.gguf", "a GGUF in two parts", "GGUF i3 q1 q4 s:k i0 b7 " SPLIT(0, 2, 2) " s:a i1 q8 i0 q0 p32 z32" },
 	{ "good-split/m-00002-of-00002.gguf", NULL, "GGUF i3 q1 q3 " SPLIT(1, 2, 2) " s:b i1 q8 i0 q0 p32 z32" },
-	{ "bad-E101-pytorch/pytorch_model.bin", "PyTorch's file only", "j:PK%03%04 z60" },
+	{ "bad-E202-pytorch/pytorch_model.bin", "the beginning of PyTorch's file", "j:PK%03%04 z60" },
 	{ "bad-E101-two-models/a.gguf", "two GGUF models", ONE },
 	{ "bad-E101-two-models/b.gguf", NULL, ONE },
 	{ "bad-E202-shard-cut/model.safetensors.index.json", "a shard that ends early", INDEX(IN_1("a") "," IN_2("b")) },

@@ -122,6 +122,13 @@ static void small_floats(void)
 	plane[0] = in52;
 	quant_find("f8_e5m2")->decode(plane, back, 5);
 	ok(!memcmp(back, want52, sizeof want52), "f8_e5m2: least, one, 57344, infinity");
+	const uint8_t fnuz[] = {0x01, 0x08, 0x40, 0x7f, 0x80, 0xc0};
+	const float want_fnuz[] = {0x1p-10f, 0x1p-7f, 1, 240, NAN, -1}, want_fnuz52[] = {0x1p-17f, 0x1p-14f, 1, 57344, NAN, -1};
+	plane[0] = fnuz;
+	quant_find("f8_e4m3fnuz")->decode(plane, back, 6);
+	ok(isnan(back[4]) && !memcmp(back, want_fnuz, 16) && back[5] == -1, "f8_e4m3fnuz: least, least normal, one, 240, NaN");
+	quant_find("f8_e5m2fnuz")->decode(plane, back, 6);
+	ok(isnan(back[4]) && !memcmp(back, want_fnuz52, 16) && back[5] == -1, "f8_e5m2fnuz: least, least normal, one, 57344, NaN");
 	const int64_t large[] = {INT64_MIN, -3, 1 << 24};
 	const float want64[] = {-0x1p63f, -3, 0x1p24f};
 	plane[0] = large;

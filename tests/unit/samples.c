@@ -1,10 +1,10 @@
-/* Every sample of testdata/samples gives what its name says, through heft_open and through heft_check. */
+/* Every sample of testdata/samples and testdata/pytorch gives what its name says, through heft_open and through heft_check. */
 #include "heft.h"
 #include "tests/tap.h"
 
 #include <glob.h>
 
-#define DIR "testdata/samples/"
+#define DIR "testdata/{samples,pytorch}/"
 
 static const char *base(const char *path)
 {
@@ -68,7 +68,7 @@ int main(void)
 	glob_t g = { 0 };
 
 	for (int i = 0; i < 3; i++)
-		glob(patterns[i], i ? GLOB_APPEND : 0, NULL, &g);
+		glob(patterns[i], GLOB_BRACE | (i ? GLOB_APPEND : 0), NULL, &g);
 	ok(g.gl_pathc > 100, "there are samples");
 	for (size_t i = 0; i < g.gl_pathc; i++) {
 		opens_as_named(g.gl_pathv[i]);

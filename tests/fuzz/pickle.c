@@ -1,0 +1,27 @@
+/* Any bytes as a pickle: it ends, with a value or an error, and what it names lies inside. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "formats/pickle.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct arena *a = arena_new();
+	struct source *src = source_memory(data, size, "input");
+	struct heft_err err = { 0 };
+	struct pickle p;
+	int rc = pickle_read(&p, src, 0, size, "input", a, &err);
+
+	if (rc ? !err.text[0] : !p.root || p.size > size)
+		abort();
+	for (size_t i = 0; i < p.n_globals; i++)
+		if (p.global[i]->offset >= size || !p.global[i]->opcode || strlen(p.global[i]->module) + strlen(p.global[i]->name) > size + 64)
+			abort();
+	if (p.root)
+		pickle_get(p.root, "a");
+	source_close(src);
+	arena_free(a);
+	return 0;
+}
