@@ -371,7 +371,7 @@ static int use_meta(struct finder *f, const char *dir, const struct names *all)
 /* A lone PyTorch file of any name */
 static int use_any_pytorch(struct finder *f, const char *dir, const struct names *all)
 {
-	static const struct kind kinds[] = { { "", ".pth", true }, { "", ".pt", true }, { "", ".bin", true } };
+	static const struct kind kinds[] = { { "", ".pth", true }, { "", ".pt", true }, { "", ".bin", true }, { "", ".ckpt", true } };
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sizeof kinds / sizeof *kinds; i++)
