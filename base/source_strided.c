@@ -75,7 +75,7 @@ static uint64_t next_piece(const struct source_grid *g, uint64_t first, uint64_t
 	p->step[1] = g->step[last];
 	p->out[1] = 1;
 	p->n[1] = cols - col < n ? cols - col : n;
-	if (col || n < cols || !last)
+	if (col || n < cols || !cols || !last)
 		return p->n[1];
 	rows = g->dim[last - 1] - index[last - 1];
 	p->n[0] = n / cols < rows ? n / cols : rows;

@@ -15,7 +15,7 @@ static const int8_t fp4_value[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4,
 /* Half of an E8M0 scale, since the values are doubled: exact. Code 255 is a number here, not NaN. */
 static inline float fp4_scale_of_e8m0(uint8_t e)
 {
-	return float_of(e < 2 ? 0x200000u << e : (uint32_t)(e - 1) << 23);
+	return float_of(e < 2 ? 0x200000u << (e & 1) : (uint32_t)(e - 1) << 23);
 }
 
 /* Half of a UE4M3 scale: exact. Bit 7 counts for nothing, except that 255 is no zero. */

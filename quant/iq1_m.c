@@ -117,8 +117,9 @@ static float fit(const float *x, const float *w, const struct iq1_found *found, 
 	for (int k = 0; k < RUNS * GROUPS; k++) {
 		const struct iq1_found *f = found + k / GROUPS;
 		const float *level = iq1_levels(f->minus, k % GROUPS);
+		int odd = 2 * scale[k / GROUPS] + 1;
 		for (int i = 0; i < IQ1_GROUP; i++) {
-			float q = level[grid_level(g, g->point[f->index[k % GROUPS]], i)] * (2 * scale[k / GROUPS] + 1);
+			float q = level[grid_level(g, g->point[f->index[k % GROUPS]], i)] * odd;
 			float wq = w[k * IQ1_GROUP + i] * q;
 			sum_xq += wq * x[k * IQ1_GROUP + i];
 			sum_q2 += wq * q;

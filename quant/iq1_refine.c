@@ -222,7 +222,7 @@ enum { STARTS = sizeof starts / sizeof starts[0], ROUNDS = 2 };
 static void refine_blocks(const struct shape *s, const struct iq1_refine_ops *ops, const float *x, const float *w,
 			  size_t n, uint8_t *bytes)
 {
-	struct block b[IQ1_TRY_RUNS / (QK_K / IQ1_MAX_RUN)];
+	struct block b[IQ1_TRY_RUNS / (QK_K / IQ1_MAX_RUN)] = {0};
 	size_t size = s->e->plane[0].bytes;
 	for (size_t i = 0; i < n; i++)
 		b[i] = (struct block){.x = x + i * QK_K, .w = w + i * QK_K, .best = FLT_MAX};
@@ -245,7 +245,7 @@ static void refine(const struct shape *s, const struct iq1_refine_ops *ops, cons
 		   size_t n, const float *weights)
 {
 	static const float ones[2 * QK_K] = {[0 ... 2 * QK_K - 1] = 1};
-	size_t step = (size_t)(IQ1_TRY_RUNS * s->run);
+	size_t step = (size_t)IQ1_TRY_RUNS * (size_t)s->run;
 	for (size_t at = 0; at < n; at += step) {
 		size_t blocks = (n - at < step ? n - at : step) / QK_K;
 		refine_blocks(s, ops, src + at, weights ? weights + at : ones, blocks,

@@ -276,7 +276,7 @@ static void search_run(const struct search *s, struct iq2_run *run)
 	float extent, best = 0, sum_xq, sum_q2;
 	int groups = s->q->run / IQ2_GROUP;
 	bool on[IQ2_MAX_GROUPS] = {true, true, true, true}, try_on[IQ2_MAX_GROUPS];
-	uint16_t try[IQ2_MAX_GROUPS];
+	uint16_t try[IQ2_MAX_GROUPS] = {0};
 	run->scale = first_scale(s, &extent);
 	if (run->scale == 0) {
 		memset(run, 0, sizeof *run);

@@ -256,7 +256,7 @@ LANE_FN vf iq2_lanes_search(struct iq2_lanes *s, unsigned *zeros, iq2_points poi
 		scale = extent / v_set(IQ2_TOP);
 	}
 	for (int i = -s->q->tries; i <= s->q->tries; i++) {
-		iq2_points try;
+		iq2_points try = {0};
 		vf inverse = v_set(IQ2_TOP + (float)i * 0.1f) / extent;
 		for (int k = 0; k < groups; k++)
 			iq2_lanes_round(s, k, inverse, v_set(1) / inverse, ((1u << LANES) - 1) & ~*zeros, try[k]);

@@ -215,7 +215,7 @@ static int fn_llama3_rope(struct env *e, const struct value *v, int n, struct va
 		if (v_as_num(&v[0].list.item[i], &f) && (float)f > p.factor)
 			p.factor = (float)f;
 	bool good = makes_factors(&p, v[0].list.item, v[0].list.n);
-	for (double old = 64; old <= LONGEST && !good; old *= 2) {
+	for (int old = 64; old <= LONGEST && !good; old *= 2) {
 		p.old = old;
 		good = makes_factors(&p, v[0].list.item, v[0].list.n);
 	}

@@ -387,12 +387,13 @@ static int finish_joint(struct inverting *v, const struct joint *j)
 	struct weight *w = &r->out->weight[j->at];
 	const struct heft_tensor **source = arena_array(r->arena, 8, sizeof(*source));
 	int64_t axis = 0;
-	for (const struct row *row = j->head; row; row = row->twin) {
+	const struct row *row = j->head;
+	do {
 		source[w->n_sources] = w->n_sources < 8 ? j->part[w->n_sources] : NULL;
 		if (!source[w->n_sources])
 			return heft_fail(r->err, HEFT_E_TENSOR_MISSING, "'%s' lacks the part that %s:%d takes", j->name, row->file, row->line);
 		w->n_sources++;
-	}
+	} while ((row = row->twin));
 	if (expr_eval_int(&r->env, j->head->op->arg[0], &axis))
 		return -1;
 	w->source = source;

@@ -18,7 +18,7 @@ static bool plain_part(const char *s, size_t n)
 
 char *member_name(const char *name, struct arena *a)
 {
-	char *out = arena_strdup(a, ""), *to;
+	char *out, *to;
 	size_t n;
 
 	if (name[0] == '/' || name[0] == '\\' || (name[0] && name[1] == ':'))

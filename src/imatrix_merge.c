@@ -81,7 +81,7 @@ static int add_to(struct imatrix_build *b, struct heft_imatrix_entry *e, const s
 	struct arena *a = b->pub->arena;
 	uint64_t n = imatrix_values(e), finer = more->matrices > e->matrices ? more->matrices : e->matrices;
 
-	if (imatrix_values(more) != n || (more->matrices != e->matrices && more->matrices != 1 && e->matrices != 1))
+	if (!finer || imatrix_values(more) != n || (more->matrices != e->matrices && more->matrices != 1 && e->matrices != 1))
 		return heft_fail(b->err, HEFT_E_IMATRIX,
 				 "%s: entry '%s' has %" PRIu64 " sums and %" PRIu64 " counts, files before have %" PRIu64 " and %" PRIu64
 				 ": of another model?", b->file, e->name, imatrix_values(more), more->matrices, n, e->matrices);

@@ -94,7 +94,7 @@ struct source *model_extent(const struct heft_model *m, const struct heft_extent
 #define PACKED_SUFFIX ".zst"
 const char *path_base(const char *path); /* behind the last slash */
 bool path_is_of(const char *path, const char *name); /* its base is the name, or that of its packed form */
-char *path_join(struct arena *a, const char *dir, const char *name);
+char *path_join(struct arena *a, const char *dir, const char *name) __attribute__((returns_nonnull));
 char *path_dir(struct arena *a, const char *path);
 /* "Llama-3.1-8B": from the Hub cache's folder name, a directory's own name, or a file's without extension and part
  * number. */

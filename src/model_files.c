@@ -60,12 +60,14 @@ static bool exists(const char *path)
 	return path_kind(path) != PATH_NONE;
 }
 
-/* The file itself, or what heft pack made of it; NULL: neither is there. */
-static const char *present(struct arena *a, const char *path)
+/* The file itself, or what heft pack made of it, goes to *there; false: neither does. */
+static bool present(struct arena *a, const char *path, const char **there)
 {
-	const char *packed = arena_printf(a, "%s" PACKED_SUFFIX, path);
-
-	return exists(path) ? path : exists(packed) ? packed : NULL;
+	*there = path;
+	if (exists(path))
+		return true;
+	*there = arena_printf(a, "%s" PACKED_SUFFIX, path);
+	return exists(*there);
 }
 
 static int by_string(const void *a, const void *b)
@@ -141,10 +143,10 @@ static void add_path(struct finder *f, const char *path)
 /* Adds a file that must be there, or tells that it is missing. `why` says who wants it. */
 static int add_part(struct finder *f, const char *dir, const char *name, const char *why)
 {
-	const char *path = path_join(f->arena, dir, name), *there = present(f->arena, path);
+	const char *path = path_join(f->arena, dir, name), *there;
 	struct stat st;
 
-	if (there) {
+	if (present(f->arena, path, &there)) {
 		add_path(f, there);
 		return 0;
 	}
@@ -267,8 +269,7 @@ static int use_gguf(struct finder *f, const char *dir, const struct names *names
 		return use_parts(f, dir, names->v[0], &first);
 	}
 	if (names->n == 1) {
-		add_path(f, present(f->arena, path_join(f->arena, dir, names->v[0])));
-		return 0;
+		return add_part(f, dir, names->v[0], "the download is not complete");
 	}
 several:
 	return heft_fail(f->err, HEFT_E_OPEN, "%s: holds several GGUF models: name one of the files, %s for example",

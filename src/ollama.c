@@ -60,9 +60,9 @@ static const char *manifest_of(const char *name, struct arena *a)
 			return NULL;
 		if (!slash)
 			break;
-		if (n == 3)
-			return NULL;
 	}
+	if (slash)
+		return NULL; /* more than three parts */
 	return arena_printf(a, "%s/manifests/%.*s/%.*s/%.*s/%s", store, n == 3 ? (int)length[0] : 99, n == 3 ? part[0] : otherwise[0],
 			    n > 1 ? (int)length[n - 2] : 99, n > 1 ? part[n - 2] : otherwise[1], (int)length[n - 1], part[n - 1],
 			    tag ? tag + 1 : "latest");

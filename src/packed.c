@@ -84,18 +84,19 @@ int packed_read_plane(const struct heft_model *m, const struct heft_tensor *t, i
 static int read_piece(const struct heft_model *m, const struct heft_tensor *t, uint64_t first, size_t n, struct piece *x,
 		      struct packed_scratch *s, struct heft_err *err)
 {
-	uint64_t lo[HEFT_MAX_PLANES], hi[HEFT_MAX_PLANES];
+	uint64_t lo[HEFT_MAX_PLANES] = { 0 }, hi[HEFT_MAX_PLANES] = { 0 };
 	size_t total = 0;
 	uint8_t *at;
+	int planes = t->n_planes;
 
 	x->kind = t->packed;
 	x->shape = packed_shape(t->rank, t->dim);
-	for (int p = 0; p < t->n_planes; p++) {
+	for (int p = 0; p < planes; p++) {
 		range_of_plane(&t->enc->plane[p], &x->shape, first, first + n - 1, &lo[p], &hi[p]);
 		total += (size_t)((hi[p] - lo[p]) * t->enc->plane[p].bytes);
 	}
 	at = scratch_bytes(s, total);
-	for (int p = 0; p < t->n_planes; p++) {
+	for (int p = 0; p < planes; p++) {
 		uint64_t bytes = t->enc->plane[p].bytes;
 
 		if (packed_read_plane(m, t, p, lo[p] * bytes, at, (size_t)((hi[p] - lo[p]) * bytes), err))
@@ -196,7 +197,7 @@ static int turned_strip(const struct heft_model *m, const struct heft_tensor *t,
 	uint64_t matrix = row / shape.cols, col = row % shape.cols;
 	struct packed_scratch own = { 0 };
 	const void *plane[HEFT_MAX_PLANES];
-	struct piece x;
+	struct piece x = { 0 };
 
 	if (read_piece(m, &s, matrix * shape.rows * shape.cols, (size_t)(shape.rows * shape.cols), &x, &own, err)) {
 		packed_scratch_release(&own);
@@ -256,7 +257,7 @@ const struct heft_tensor *packed_turned(const struct heft_tensor *t, struct aren
 int packed_read(const struct heft_model *m, const struct heft_tensor *t, uint64_t first, size_t n, float *dst, struct packed_scratch *s,
 		struct heft_err *err)
 {
-	struct piece x;
+	struct piece x = { 0 };
 
 	if (!n)
 		return 0;
@@ -283,7 +284,7 @@ int packed_read_bytes(const struct heft_model *m, const struct heft_tensor *t, c
 {
 	packed_repack_fn *repack = packed_repacker(t, to);
 	const void *plane[HEFT_MAX_PLANES];
-	struct piece x;
+	struct piece x = { 0 };
 
 	if (!n)
 		return 0;

@@ -373,7 +373,7 @@ static const char *output_path(struct build *b, struct plan_output *o, const cha
 	struct arena *a = b->plan->arena;
 	const char *name;
 
-	if (b->plan->family.n_files && plan_names_checkpoint(given)) {
+	if (given && b->plan->family.n_files && plan_names_checkpoint(given)) {
 		o->directory = arena_strdup(a, given);
 		return arena_printf(a, "%s%smodel%s", given, given[strlen(given) - 1] == '/' ? "" : "/", b->format->extension);
 	}

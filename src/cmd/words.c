@@ -176,7 +176,7 @@ static bool without_marks(const char *s, char *out, size_t size)
 static size_t distance(const char *typed, const char *candidate)
 {
 	enum { MAX = 40 };
-	char a[MAX + 1], b[MAX + 1];
+	char a[MAX + 1] = "", b[MAX + 1] = "";
 	size_t d[MAX + 1][MAX + 1], n, m;
 
 	if (!without_marks(typed, a, sizeof a) || !without_marks(candidate, b, sizeof b))

@@ -258,7 +258,7 @@ static int fit_int8(struct packed_module *m, struct heft_err *err)
 				 packed_dims(codes, m->arena));
 	if (order && packed_small(m, order, &by_rows, 1, err))
 		return -1;
-	if (by_rows != 0)
+	if (order && by_rows != 0)
 		return heft_fail(err, HEFT_E_DTYPE, "'%s' is %g: only 0, codes by rows, can be read", order->name, (double)by_rows);
 	m->rank = 2;
 	memcpy(m->dim, codes->dim, sizeof m->dim);

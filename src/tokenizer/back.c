@@ -243,7 +243,7 @@ static void put_roles(struct jbuf *b, const struct vocab *v)
 
 static struct heft_str config_file(const struct vocab *v, const struct pre_rule *rule, bool templates)
 {
-	const char *class = v->spm ? "LlamaTokenizer" : rule->class ? rule->class : "PreTrainedTokenizerFast";
+	const char *class = v->spm ? "LlamaTokenizer" : rule && rule->class ? rule->class : "PreTrainedTokenizerFast";
 	struct jbuf b = { 0 };
 	struct heft_str out;
 

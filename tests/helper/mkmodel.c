@@ -348,7 +348,7 @@ static void write_index(const struct model *m, uint64_t total)
 
 static void write_data(FILE *f, const struct tensor *t, uint64_t seed)
 {
-	unsigned char buf[1 << 15];
+	unsigned char buf[1 << 15] = { 0 };
 	size_t size = size_of(t), n = 0;
 	uint64_t base = hash_name(t->name, seed);
 	for (uint64_t i = 0; i < t->bytes / size; i++) {

@@ -176,7 +176,8 @@ static void put(struct bytes *b, const void *p, size_t n)
 		fprintf(stderr, "mkpickle: a sample is too large\n");
 		exit(1);
 	}
-	memcpy(b->p + b->n, p, n);
+	if (n)
+		memcpy(b->p + b->n, p, n);
 	b->n += n;
 }
 
@@ -219,6 +220,8 @@ static struct member member(const char *name, const void *p, size_t n)
 
 static void put_local(struct bytes *b, struct member *m)
 {
+	const char *name = m->local_name ? m->local_name : "";
+
 	m->at = b->n;
 	put(b, "PK\3\4", 4);
 	put_number(b, 20, 2);
@@ -228,14 +231,16 @@ static void put_local(struct bytes *b, struct member *m)
 	put_number(b, m->crc, 4);
 	put_number(b, m->n, 4);
 	put_number(b, m->local_plain, 4);
-	put_number(b, strlen(m->local_name), 2);
+	put_number(b, strlen(name), 2);
 	put_number(b, 0, 2);
-	put(b, m->local_name, strlen(m->local_name));
+	put(b, name, strlen(name));
 	put(b, m->p, m->n);
 }
 
 static void put_central(struct bytes *b, const struct member *m)
 {
+	const char *name = m->name ? m->name : "";
+
 	put(b, "PK\1\2", 4);
 	put_number(b, 20, 2);
 	put_number(b, 20, 2);
@@ -245,10 +250,10 @@ static void put_central(struct bytes *b, const struct member *m)
 	put_number(b, m->crc, 4);
 	put_number(b, m->n, 4);
 	put_number(b, m->plain, 4);
-	put_number(b, strlen(m->name), 2);
+	put_number(b, strlen(name), 2);
 	put_number(b, 0, 12);
 	put_number(b, m->at, 4);
-	put(b, m->name, strlen(m->name));
+	put(b, name, strlen(name));
 }
 
 /* The faults of one member's headers */
