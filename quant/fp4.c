@@ -160,7 +160,7 @@ static void refine_chunk(const struct scales *t, struct place (*place)(void *, s
 			 const float *x, void *blocks, size_t n, const float *w)
 {
 	float error[REFINE_RUNS];
-	uint8_t code[REFINE_RUNS];
+	uint8_t code[REFINE_RUNS] = {0};
 	for (size_t i = 0; i < n; i++)
 		code[i] = *place(blocks, i).scale;
 	refine_scales(t, ops, x, w, n, code, error);

@@ -287,7 +287,7 @@ static inline void iq2_lanes_result(const struct iq2 *q, float scale, int lane, 
 LANE_FN void iq2_lanes_runs(struct iq2_lanes *s, const float *src, const float *weights, const float *variance,
 			    size_t n, struct iq2_run *run)
 {
-	float sign[IQ2_MAX_GROUPS][LANES], scale[LANES];
+	float sign[IQ2_MAX_GROUPS][LANES] = {0}, scale[LANES];
 	iq2_points point;
 	unsigned zeros;
 	lanes_load(src, s->q->run, n, s->r.x);

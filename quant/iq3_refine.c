@@ -259,7 +259,7 @@ static bool prepare(struct work *t, const float *src, const float *weights)
 /* The block scales of least error by the ladder, each tried in full; false where none is better than nothing. */
 static bool search(struct work *t)
 {
-	float error[STEPS], best = INFINITY;
+	float error[STEPS] = {0}, best = INFINITY;
 	int top = 0;
 	for (int run = 0; run < IQ3_RUNS; run++) {
 		guess_run(t, run);

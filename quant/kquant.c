@@ -19,7 +19,7 @@ static void scalar_affine(const struct search_affine *s, const float *x, const f
 static void scalar_symmetric(int half, const float *x, const float *w, size_t n, float *scale, uint8_t *code)
 {
 	enum { RUN = KQUANT_SIGNED_RUN };
-	uint8_t own[RUN];
+	uint8_t own[RUN] = {0};
 	for (size_t i = 0; i < n; i++)
 		scale[i] = search_signed(RUN, half, x + i * RUN, w ? w + i * RUN : NULL, code ? code + i * RUN : own);
 }
