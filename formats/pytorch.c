@@ -147,7 +147,7 @@ static int list(struct format_listing *out, struct source *src, struct arena *a,
 /* Members that only these archives begin with */
 static bool first_member_fits(const uint8_t *head, size_t n)
 {
-	static const char *const ends[] = { PICKLE_NAME, "/version", "/byteorder", "/.format_version", "/constants.pkl" };
+	static const char *const ends[] = { PICKLE_NAME, "/version", "/byteorder", "/.format_version", "/constants.pkl", "/data/0" };
 	size_t name = n > 30 ? (size_t)(head[26] | head[27] << 8) : 0;
 
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
