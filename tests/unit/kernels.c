@@ -57,11 +57,13 @@ static float wild_number(int kind, int i)
 		float f = any_bits();
 		return isnan(f) ? NAN : f;
 	}
+	case 10: /* just below a half, by a scale of 1 where the largest is 127 */
+		return i % 32 ? nextafterf((float)(rows_bits() % 8) - 3.5f, 0) : 127;
 	default: /* for what does not calculate: signalling NaN and payloads too */
 		return rows_bits() % 2 ? any_bits() : float_of(0x7f800000 | rows_bits());
 	}
 }
-enum { WILD_KINDS = 10, ANY_BITS = ROWS_N_KINDS + WILD_KINDS };
+enum { WILD_KINDS = 11, ANY_BITS = ROWS_N_KINDS + WILD_KINDS };
 
 static void fill(int kind, size_t n, float *x)
 {
