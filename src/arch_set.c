@@ -28,7 +28,8 @@ struct arch_set {
 	struct arena *arena;
 	struct family *family;
 	size_t n, cap;
-	struct family *user; /* the user's file, or NULL */
+	struct family *user;   /* the user's file, or NULL */
+	struct arch_set *next; /* of those that heft_families() keeps */
 };
 
 /* ---- first words ---- */
@@ -361,15 +362,14 @@ static int ways_back(struct arch_set *s, struct heft_family *out, struct heft_er
 
 int heft_families(const char *arch_file, struct heft_family **out, size_t *n, struct heft_err *err)
 {
-	/* What is handed out lasts until the process ends: the set is kept. */
-	static struct arch_set *built_in;
-	if (!built_in && !(built_in = arch_set_open(NULL, err)))
-		return -1;
-	struct arch_set *s = arch_file ? arch_set_open(arch_file, err) : built_in;
+	static struct arch_set *kept; /* what is handed out lasts until the process ends */
+	struct arch_set *s = arch_set_open(arch_file, err);
 	if (!s || (arch_file && !arch_find(s, NULL, err))) { /* a file that is listed can be read */
 		arch_set_close(s);
 		return -1;
 	}
+	s->next = kept;
+	kept = s;
 	*n = arch_set_list(s, NULL, 0);
 	*out = xmalloc(*n * sizeof(**out));
 	arch_set_list(s, *out, *n);

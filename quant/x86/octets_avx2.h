@@ -5,6 +5,8 @@
 #ifndef QUANT_OCTETS_AVX2_H
 #define QUANT_OCTETS_AVX2_H
 
+#include <math.h>
+
 #define OCTETS 1
 typedef __m256 vo;
 
@@ -23,9 +25,10 @@ LANE_FN vo o_look_up(const uint16_t *const list[OCTETS], vo a, vo b, vo c, vo d)
 	return sum;
 }
 
-/* The place of the first of the least of each 8, none of which is NaN. */
+/* The place of the first of the least of each 8; NaN counts as infinite, which is what min_ps() makes of it. */
 LANE_FN void o_least(vo v, float least[OCTETS], int place[OCTETS])
 {
+	v = _mm256_min_ps(v, _mm256_set1_ps(INFINITY));
 	vo m = _mm256_min_ps(v, _mm256_permute2f128_ps(v, v, 1));
 	m = _mm256_min_ps(m, _mm256_permute_ps(m, 0x4e));
 	m = _mm256_min_ps(m, _mm256_permute_ps(m, 0xb1));

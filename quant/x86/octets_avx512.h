@@ -4,6 +4,8 @@
 #ifndef QUANT_OCTETS_AVX512_H
 #define QUANT_OCTETS_AVX512_H
 
+#include <math.h>
+
 #define OCTETS 2
 typedef __m512 vo;
 
@@ -37,6 +39,7 @@ LANE_FN vo o_look_up(const uint16_t *const list[OCTETS], vo a, vo b, vo c, vo d)
 
 LANE_FN void o_least(vo v, float least[OCTETS], int place[OCTETS])
 {
+	v = _mm512_min_ps(v, _mm512_set1_ps(INFINITY));
 	vo m = _mm512_min_ps(v, _mm512_shuffle_f32x4(v, v, 0xb1));
 	m = _mm512_min_ps(m, _mm512_permute_ps(m, 0x4e));
 	m = _mm512_min_ps(m, _mm512_permute_ps(m, 0xb1));
