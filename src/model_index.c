@@ -87,6 +87,18 @@ static int read_map(struct reading *r, struct json_scan *s)
 	return more;
 }
 
+/* A number without sign, fraction or exponent that fits. The text has no end but `end`. */
+static bool whole_number(const char *p, const char *end, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	for (; p < end && *p >= '0' && *p <= '9'; p++)
+		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
+			return false;
+	*out = v;
+	return p == end;
+}
+
 /* total_size is an integer; some writers made it a float, or wrote other things beside it: those are passed over. */
 static int read_metadata(struct reading *r, struct json_scan *s)
 {
@@ -99,11 +111,12 @@ static int read_metadata(struct reading *r, struct json_scan *s)
 	while (more > 0 && (more = jscan_member(s, &key)) > 0) {
 		bool total = key.n == 10 && !memcmp(key.p, "total_size", 10);
 		const char *value = jscan_peek(s) ? s->at : s->end;
+		uint64_t n;
 
 		if (jscan_skip(s))
 			return -1;
-		if (total && strspn(value, "0123456789") == (size_t)(s->at - value))
-			r->x->total_size = strtoull(value, NULL, 10);
+		if (total && whole_number(value, s->at, &n))
+			r->x->total_size = n;
 	}
 	return more;
 }
@@ -183,7 +196,7 @@ int index_read(struct model_index *x, const char *path, struct arena *a, struct 
 		source_close(src);
 		return heft_fail(err, HEFT_E_INDEX, "%s: %" PRIu64 " bytes are too many for an index", path, n);
 	}
-	text = xmalloc((size_t)n + 1);
+	text = xmalloc((size_t)n);
 	rc = source_read(src, 0, text, (size_t)n, err) || index_init(x, text, (size_t)n, path, a, err) ? -1 : 0;
 	free(text);
 	source_close(src);

@@ -232,6 +232,7 @@ static const struct sample samples[] = {
 	{ "bad-E209-nul/model.safetensors.index.json", "a file name with a NUL", INDEX("\"a\":\"m.safetensors\\u0000x\"") },
 	{ "bad-E209-number/model.safetensors.index.json", "a number for a file name", INDEX("\"a\":1") },
 	{ "bad-E209-no-map/model.safetensors.index.json", "no weight_map", "j:{\"metadata\":{}}" },
+	{ "bad-E216-cut/model.safetensors.index.json", "an index that ends in a number", "j:{\"metadata\":{\"total_size\":12" },
 	{ "bad-E209-list/model.safetensors.index.json", "weight_map is a list", "j:{\"weight_map\":[\"a\"]}" },
 	{ "bad-E210-shard/model.safetensors.index.json", "a shard is missing", INDEX(IN_1("a") "," IN_2("b")) },
 	{ "bad-E210-shard/" SHARD_1, NULL, FILE_A },
