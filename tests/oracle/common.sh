@@ -12,7 +12,7 @@ kjv=$root/testdata/kjv-llama
 [ -x "$heft" ] || { echo "Bail out! $heft is missing: run make"; exit 1; }
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
-stamp=$(cat "$here"/make_checkpoint.py "$here"/reference.py "${HEFT_ORACLE:-/var/tmp/heft-oracle}/.version" | cksum)
+stamp=$(cat "$here"/make_checkpoint.py $(ls "$here"/cases_*.py 2>/dev/null) "$here"/reference.py "${HEFT_ORACLE:-/var/tmp/heft-oracle}/.version" | cksum)
 if [ "$(cat "$work/stamp" 2>/dev/null)" != "$stamp" ]; then
 	rm -rf "${work:?}"/*
 	echo "$stamp" >"$work/stamp"

@@ -7,6 +7,7 @@ reference.py imports this file and makes all in one process. The weights are ran
 shapes, dtypes and config are what save_pretrained writes, and then respelled as older releases spelt them (row `spell`)."""
 import glob
 import gzip
+import importlib
 import json
 import os
 import shutil
@@ -24,10 +25,14 @@ QWEN2, QWEN3 = ("Qwen2", {}), ("Qwen3", {})
 QWEN3MOE = ("Qwen3Moe", dict(moe_intermediate_size=64, num_experts=4, num_experts_per_tok=2))
 
 
-def case(family, size, tok="kjv-llama", dtype="bfloat16", spell="new", shard="1GB", types="few", extras=(), **config):
-    """types: 'all' or 'few' of the reference's types; extras: model card and the like."""
+def case(family, size, tok="kjv-llama", dtype="bfloat16", spell="new", shard="1GB", types="few", extras=(), model="ForCausalLM", make=None,
+         after=None, **config):
+    """types: 'all' or 'few' of the reference's types, 'plain' for its 16- and 32-bit files and Q4_K_M; extras: model card and the like;
+    model: how the class of the model ends; make: a function of the folder instead, where transformers has no such class, or none that can
+    be made small; after: one that changes what was written."""
     cls, own = family
-    return dict(cls=cls, config={**size, **own, **config}, tok=tok, dtype=dtype, spell=spell, shard=shard, types=types, extras=extras)
+    return dict(cls=cls, config={**size, **own, **config}, tok=tok, dtype=dtype, spell=spell, shard=shard, types=types, extras=extras, model=model,
+                make=make, after=after)
 
 
 CASES = {
@@ -214,12 +219,16 @@ def build(name, out, tokenizers):
     import transformers as T
     c = CASES[name]
     os.makedirs(out, exist_ok=True)
-    copy_tokenizer(os.path.join(tokenizers, c["tok"]), out)
+    if c["tok"]:
+        copy_tokenizer(os.path.join(tokenizers, c["tok"]), out)
+    if c["make"]:
+        c["make"](out)
+        return
     kw = dict(c["config"])
     pad = kw.pop("vocab_pad", 0)
     vocab = (vocabulary(out) + pad + 63) // 64 * 64 if c["tok"] != "kjv-llama" else vocabulary(out) + pad
     config = getattr(T, c["cls"] + "Config")(vocab_size=vocab, **kw)
-    model = getattr(T, c["cls"] + "ForCausalLM")(config)
+    model = getattr(T, c["cls"] + c["model"])(config)
     randomize(model, sum(map(ord, name)))
     dtype = "bfloat16" if c["dtype"] == "mixed" else c["dtype"]
     model = model.to(getattr(torch, dtype))
@@ -236,7 +245,18 @@ def build(name, out, tokenizers):
     j = respell(json.load(open(p)), c["spell"], c["config"], dtype)
     json.dump(j, open(p, "w"), indent=1)
     extra_files(c, out)
+    if c["after"]:
+        c["after"](out)
 
+
+def load_cases():
+    """Families of their own files: cases_NAME.py beside this one, each with CASES."""
+    sys.modules.setdefault("make_checkpoint", sys.modules[__name__])
+    for f in sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases_*.py"))):
+        CASES.update(importlib.import_module(os.path.basename(f)[:-3]).CASES)
+
+
+load_cases()
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--list"]:

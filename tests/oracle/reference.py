@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 SCRIPT = "/usr/share/doc/llama.cpp-tools/scripts/convert_hf_to_gguf.py"
 ALL = """Q2_K Q2_K_S Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M Q6_K Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 F16 BF16 F32""".split()
 FEW = "Q2_K Q3_K_M Q4_K_M Q5_K_M Q6_K Q8_0 Q4_0 F16".split()
+PLAIN = {"auto": ["Q4_K_M"], "f32": []}
 VIA = {"bf16": ["Q4_K_M", "Q8_0", "F16"], "f16": ["Q4_K_M", "Q5_1", "BF16"], "f32": ["Q4_K_M", "Q4_0", "F16", "Q6_K"]}
 
 
@@ -74,12 +75,12 @@ def reference(converter, name, work, tokenizers):
     os.makedirs(ref)
     if tokenizers and not in_child(lambda: make_checkpoint.build(name, src, tokenizers), log):
         return False
-    every = not tokenizers or make_checkpoint.CASES[name]["types"] == "all"
-    for outtype in ("auto", "bf16", "f16", "f32"):
+    types = make_checkpoint.CASES[name]["types"] if tokenizers else "all"
+    kinds_of = PLAIN if types == "plain" else {"auto": ALL if types == "all" else FEW, **VIA}
+    for outtype, kinds in kinds_of.items():
         plain = f"{ref}/{outtype}.gguf"
         if not in_child(lambda: convert(converter, src, plain, outtype), log):
             return False
-        kinds = (ALL if every else FEW) if outtype == "auto" else VIA[outtype]
         for kind in kinds:
             if not quantize(log, plain, f"{ref}/{outtype}-{kind}.gguf", kind):
                 return False
