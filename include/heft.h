@@ -237,6 +237,30 @@ struct heft_family {
  * The array belongs to the caller: free() it; what it points to lasts until the process ends. */
 int heft_families(const char *arch_file, struct heft_family **out, size_t *n, struct heft_err *err);
 
+/* The text of a family with its name, or of arch_file's where that is not NULL, then those of all that it inherits; a comment says where each
+ * comes from. NULL with err where there is none. The caller frees it. */
+char *heft_family_text(const char *name, const char *arch_file, struct heft_err *err);
+
+/* A row of a family that says what becomes of tensors, and how many of a checkpoint's it took. */
+struct heft_family_row {
+	const char *file, *text;
+	int line;
+	size_t tensors;
+};
+struct heft_family_test {           /* strings belong to the model */
+	const char *family;         /* NULL where no row says its name for this model */
+	const struct heft_family_row *row; /* map and skip rows in the order in which they are tried */
+	size_t n_rows;
+	size_t n_sources, n_taken;  /* tensors of the checkpoint; those that a row took */
+	size_t n_outputs, n_dropped, n_keys; /* what it becomes; 0 where it does not fit */
+	const char *nearest;        /* the built-in family whose rows take most of the tensors; NULL: none takes any */
+	size_t nearest_taken;
+	bool fits;
+};
+/* A family file, or (NULL) the family that config.json asks for, against a checkpoint: what does not fit is told to `problem`, all of it. */
+int heft_family_try(struct heft_model *m, const char *arch_file, heft_problem_fn *problem, void *ctx, struct heft_family_test *out,
+		    struct heft_err *err);
+
 /* What is known of a model from its headers and configuration. Strings belong to the model; NULL: unknown. */
 struct heft_facts {
 	const char *family;         /* GGUF architecture name */

@@ -15,6 +15,11 @@ struct arch_set *arch_set_open(const char *arch_file, struct heft_err *err);
 void arch_set_close(struct arch_set *s);
 size_t arch_set_list(struct arch_set *s, struct heft_family *out, size_t cap); /* how many there are; abstract ones left out */
 
+/* The text of a family, then of all that it inherits, each behind a comment that says where it is from. NULL with err; the caller frees it. */
+char *arch_set_text(struct arch_set *s, const char *name, struct heft_err *err);
+/* Built-in families by number, in the order of arch_set_list without a user's file; NULL behind the last. */
+const struct arch *arch_built_in(struct arch_set *s, size_t i, const char **name);
+
 struct arch; /* one family, its bases resolved */
 /* The family for a class name of config.json's "architectures"; NULL with err HEFT_E_FAMILY that names near matches. With a user's file, that
  * file's family is taken whatever the class. */
@@ -50,6 +55,12 @@ struct arch_drop {
 	const char *name, *why;
 };
 
+struct arch_use { /* a skip or map row, and how many sources it took; with several on one left side, each counts them */
+	const char *file, *text;
+	int line;
+	size_t taken;
+};
+
 struct arch_result { /* all in the arena given */
 	const char *name;          /* general.architecture */
 	struct heft_kv *kv;        /* keys complete ("llama.block_count"); types by src/target's key table */
@@ -62,12 +73,18 @@ struct arch_result { /* all in the arena given */
 	size_t n_vocab;
 	struct arch_token *token;
 	size_t n_tokens;
+	struct arch_use *use;      /* in the order they are tried; there even where findings were told */
+	size_t n_uses;
+	size_t n_taken;            /* sources that some row took */
 	int64_t vocab_size;        /* rows that the tokenizer is padded to: the `vocab_size` row or the config's; -1 none */
 };
 
 /* Evaluates. Unmapped tensors, two sources for one output, holes in the experts: all told to the sink, then -1. */
 int arch_eval(const struct arch *a, const struct arch_input *in, struct arch_result *out, struct arena *arena,
 	      struct sink *sink, struct heft_err *err);
+
+/* How many of the source tensors the family's rows would take, whatever else is wrong. */
+size_t arch_takes(const struct arch *a, const struct arch_input *in);
 
 /* ---- from GGUF back ---- */
 

@@ -130,6 +130,7 @@ static int apply_row(struct mapping *m, const struct row *row, int place, const 
 	struct env *e = &m->run->env;
 	const struct part *repeat = NULL;
 	struct value list;
+	m->run->taken[row->number]++;
 	for (int i = 0; i < row->right->n; i++)
 		if (row->right->part[i].kind == PART_REPEAT)
 			repeat = &row->right->part[i];
@@ -168,8 +169,11 @@ static int map_source(struct mapping *m, const struct heft_tensor *t, const char
 			return tell_error(r, t->name);
 		if (!rc)
 			continue;
-		if (row->skip)
+		r->out->n_taken++;
+		if (row->skip) {
+			r->taken[row->number]++;
 			return drop(r, drops, t, row);
+		}
 		int64_t l = captured(&r->env, m->symbol_l);
 		if (r->layers >= 0 && l >= r->layers)
 			return arch_tell(r, HEFT_E_UNMAPPED, t->name, "check the number of layers in the configuration",
@@ -508,14 +512,55 @@ static int map_all(struct mapping *m)
 	return 0;
 }
 
+static void note_uses(struct arch_run *r)
+{
+	const struct rows *rules = &r->arch->rows[ROW_RULE];
+	struct arch_result *out = r->out;
+	out->use = arena_array(r->arena, rules->n, sizeof(*out->use));
+	out->n_uses = rules->n;
+	for (size_t i = 0; i < rules->n; i++) {
+		const struct row *row = rules->row[i];
+		out->use[i] = (struct arch_use){ arena_strdup(r->arena, row->file), arena_strdup(r->arena, row->text), row->line,
+			r->taken[i] };
+	}
+}
+
+static bool is_taken(struct arch_run *r, const char *name)
+{
+	const struct rows *rules = &r->arch->rows[ROW_RULE];
+	int place, found = 0;
+	name = rewrite(r, name);
+	for (size_t i = 0; i < rules->n && name && found <= 0; i++)
+		found = row_takes(r, rules->row[i], name, &place);
+	r->env.n_bind = r->env.bind_base;
+	return found > 0;
+}
+
+size_t arch_takes(const struct arch *a, const struct arch_input *in)
+{
+	struct arena *arena = arena_new();
+	struct arch_run *r = arena_alloc(arena, sizeof(*r));
+	struct arch_result out;
+	struct heft_err err;
+	size_t n = 0;
+	if (!arch_run_init(r, a, in, &out, arena, NULL, &err))
+		for (size_t i = 0; i < in->n_tensors && !env_charge(&r->env, 64); i++)
+			n += is_taken(r, in->tensor[i].name);
+	arch_run_release(r);
+	arena_free(arena);
+	return n;
+}
+
 int arch_map(struct arch_run *r)
 {
 	const struct map_slot *l = map_find(&r->arch->symbols.map, "l", 1);
 	struct mapping m = { .run = r, .symbol_l = l ? (int)l->value.i : -1 };
 	m.used = arena_array(r->arena, r->in->n_tensors, sizeof(*m.used));
 	m.whole = arena_array(r->arena, r->in->n_tensors, sizeof(*m.whole));
+	r->taken = arena_array(r->arena, r->arch->rows[ROW_RULE].n, sizeof(*r->taken));
 	map_init(&m.by_name);
 	int rc = map_all(&m);
 	map_release(&m.by_name);
+	note_uses(r);
 	return rc;
 }

@@ -325,14 +325,16 @@ static void add_row(struct arch *a, const struct row *r)
 	if (rows->n == rows->cap)
 		rows->row = arena_grow(a->arena, rows->row, &rows->cap, rows->n + 1, sizeof(*rows->row));
 	rows->row[rows->n] = arena_alloc(a->arena, sizeof(*r));
-	*rows->row[rows->n++] = *r;
+	*rows->row[rows->n] = *r;
+	rows->row[rows->n]->number = rows->n;
+	rows->n++;
 }
 
 /* One row. `target NAME` sets *section: rows of other targets than llamacpp's are not read. */
 static int parse_row(struct arch *a, struct scan *s, bool *ours)
 {
 	const struct row_word *w = row_words;
-	const char *target;
+	const char *target, *text = s->p;
 	s->depth = 0;
 	if (scan_word(s, "target")) {
 		if (take_word(s, &target, "a target"))
@@ -347,7 +349,7 @@ static int parse_row(struct arch *a, struct scan *s, bool *ours)
 	if (!w->name)
 		return scan_fail(s, "a row cannot begin with '%.20s'", s->p);
 	do { /* `from A B C` is three rows */
-		struct row r = { .kind = w->kind, .file = s->file, .line = s->line, .symbol = -1 };
+		struct row r = { .kind = w->kind, .file = s->file, .line = s->line, .text = text, .symbol = -1 };
 		if (w->parse(s, &r))
 			return -1;
 		add_row(a, &r);

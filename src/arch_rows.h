@@ -67,8 +67,9 @@ struct vocab_choice {
 
 struct row {
 	enum row_kind kind;
-	const char *file;
+	const char *file, *text;        /* text: the whole row, on one line */
 	int line;
+	size_t number;                  /* of skip and map: place among those of the family */
 	const char *name;               /* arch, from, base, key, gen, token, back: the name; need, skip: the text */
 	int symbol;                     /* default, let */
 	bool also_null;                 /* default NAME ?= E */
@@ -127,6 +128,7 @@ struct arch_run {
 	size_t told;
 	struct arena *arena;
 	struct arch_result *out;
+	size_t *taken; /* by row of skip and map: sources */
 	int64_t layers;
 };
 

@@ -22,6 +22,8 @@ struct family { /* one text */
 	const char **from;       /* NULL-terminated */
 	size_t n_from, cap_from;
 	struct arch *arch;       /* parsed */
+	const struct family **lineage; /* when parsed: itself, then its bases */
+	size_t n_lineage;
 };
 
 struct arch_set {
@@ -239,7 +241,7 @@ static int add_bases(
 }
 
 /* Of a base count neither its name nor the classes that it is for. */
-static int parse_lineage(struct arch_set *s, struct arch *a, const struct family *f, struct heft_err *err)
+static int parse_lineage(struct arch_set *s, struct arch *a, struct family *f, struct heft_err *err)
 {
 	struct lineage l = { { f }, { 0 }, 1 };
 	for (size_t i = 0; i < l.n; i++) {
@@ -252,6 +254,9 @@ static int parse_lineage(struct arch_set *s, struct arch *a, const struct family
 			a->rows[ROW_FROM].n = classes;
 		}
 	}
+	f->lineage = arena_array(s->arena, l.n, sizeof(*f->lineage));
+	memcpy(f->lineage, l.text, l.n * sizeof(*f->lineage));
+	f->n_lineage = l.n;
 	return 0;
 }
 
@@ -280,6 +285,19 @@ static const struct arch *parse_family(struct arch_set *s, struct family *f, str
 	}
 	f->arch = a;
 	return a;
+}
+
+const struct arch *arch_built_in(struct arch_set *s, size_t i, const char **name)
+{
+	struct heft_err err;
+	for (size_t k = 0; k < s->n; k++) {
+		struct family *f = &s->family[k];
+		if (f->abstract || !f->name || f == s->user || i--)
+			continue;
+		*name = f->name;
+		return parse_family(s, f, &err);
+	}
+	return NULL;
 }
 
 static struct family *family_for(struct arch_set *s, const char *class_name)
@@ -321,6 +339,24 @@ const struct arch *arch_find_named(struct arch_set *s, const char *name, struct 
 		return parse_family(s, f, err);
 	heft_fail(err, HEFT_E_FAMILY, "no family '%s'; 'heft arch list' prints those that heft knows", name);
 	return NULL;
+}
+
+char *arch_set_text(struct arch_set *s, const char *name, struct heft_err *err)
+{
+	const struct arch *a = arch_find_named(s, name, err);
+	const struct family *f = s->family;
+	struct jbuf text = { 0 };
+	if (!a)
+		return NULL;
+	while (f->arch != a)
+		f++;
+	for (size_t i = 0; i < f->n_lineage; i++) {
+		const struct family *from = f->lineage[i];
+		jbuf_printf(&text, "%s# ---- %s ----\n", i ? "\n" : "", from->file);
+		jbuf_raw(&text, from->text, from->n);
+	}
+	jbuf_raw(&text, "", 1);
+	return text.p;
 }
 
 const struct arch *arch_find(struct arch_set *s, const char *class_name, struct heft_err *err)
@@ -374,4 +410,12 @@ int heft_families(const char *arch_file, struct heft_family **out, size_t *n, st
 	*out = xmalloc(*n * sizeof(**out));
 	arch_set_list(s, *out, *n);
 	return ways_back(s, *out, err);
+}
+
+char *heft_family_text(const char *name, const char *arch_file, struct heft_err *err)
+{
+	struct arch_set *s = arch_set_open(arch_file, err);
+	char *text = s ? arch_set_text(s, name, err) : NULL;
+	arch_set_close(s);
+	return text;
 }

@@ -171,6 +171,7 @@ static int evaluate(struct context *c, struct family *f, const struct arch *arch
 		.vocab_count = vocab_count, .vocab_id = vocab_id, .vocab = c,
 	};
 	struct arch_result first, r;
+	int rc;
 
 	if (!c->options->names_only) { /* the vocab rows say which tokenizer the other rows ask about */
 		in.metadata_only = true;
@@ -178,9 +179,13 @@ static int evaluate(struct context *c, struct family *f, const struct arch *arch
 			return -1;
 		in.metadata_only = false;
 	}
-	if (arch_eval(arch, &in, &r, c->arena, c->sink, c->err))
-		return -1;
+	rc = arch_eval(arch, &in, &r, c->arena, c->sink, c->err);
+	f->use = r.use;
+	f->n_uses = r.n_uses;
+	f->n_taken = r.n_taken;
 	f->arch = r.name;
+	if (rc)
+		return -1;
 	f->weight = r.weight;
 	f->n_weights = r.n_weights;
 	f->n_drops = r.n_drops;

@@ -29,6 +29,8 @@ struct family {
 	size_t n_weights;
 	struct heft_drop *drop;
 	size_t n_drops;
+	const struct arch_use *use; /* of the family's rows; there even where the checkpoint does not fit */
+	size_t n_uses, n_taken;     /* n_taken: sources that some row took */
 	struct kv_list kv;
 	struct family_file *file;
 	size_t n_files;

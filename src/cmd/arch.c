@@ -1,5 +1,5 @@
 /*
- * arch.c owns `heft arch list`: the model families that heft knows, and whether a family file can be read.
+ * arch.c owns `heft arch`: the model families that heft knows, their texts, and a family file tried on a checkpoint.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -70,9 +70,8 @@ static void print_json(const struct heft_family *f, size_t n)
 	emit_report_end(&w);
 }
 
-static int run(void *options, const struct list *args)
+static int list_families(const struct options *o, const struct list *args)
 {
-	const struct options *o = options;
 	struct heft_err err = { 0 };
 	struct heft_family *f = NULL;
 	size_t n;
@@ -87,15 +86,201 @@ static int run(void *options, const struct list *args)
 	return EXIT_DONE;
 }
 
+/* ---- show ---- */
+
+static int show_family(const struct options *o, const struct list *args)
+{
+	struct heft_err err = { 0 };
+	char *text = heft_family_text(args->v[1], o->arch, &err);
+
+	if (!text)
+		return fail(&err);
+	fputs(text, stdout);
+	free(text);
+	return EXIT_DONE;
+}
+
+/* ---- test ---- */
+
+enum { FEW = 20 }; /* findings that the text shows */
+
+struct finding {
+	enum heft_code code;
+	char *tensor, *text;
+};
+struct findings {
+	struct finding *v;
+	size_t n;
+};
+
+static void collect(void *ctx, const struct heft_problem *p)
+{
+	struct findings *f = ctx;
+
+	f->v = need(realloc(f->v, (f->n + 1) * sizeof *f->v));
+	f->v[f->n++] = (struct finding){ p->code, p->tensor ? need(strdup(p->tensor)) : NULL,
+					 need(strdup(p->text ? p->text : heft_code_text(p->code))) };
+}
+
+static void release(struct findings *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		free(f->v[i].tensor);
+		free(f->v[i].text);
+	}
+	free(f->v);
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static void print_rows(const struct heft_family_test *t)
+{
+	static const char *const head[] = { "tensors", "row", "" };
+	struct table table;
+
+	table_init(&table, "rll", head);
+	for (size_t i = 0; i < t->n_rows; i++) {
+		table_add(&table, "%zu", t->row[i].tensors);
+		table_add(&table, "%s:%d", base_name(t->row[i].file), t->row[i].line);
+		table_add(&table, "%.90s", t->row[i].text);
+	}
+	table_print(&table, stdout, 0);
+}
+
+static void print_test(const struct heft_family_test *t, const struct findings *f)
+{
+	print_rows(t);
+	putchar('\n');
+	for (size_t i = 0; i < f->n && i < FEW; i++) {
+		printf("%serror%s [E%d] ", style(stdout, RED), style(stdout, PLAIN), f->v[i].code);
+		if (f->v[i].tensor) {
+			safe_puts(stdout, f->v[i].tensor);
+			fputs(": ", stdout);
+		}
+		safe_puts(stdout, f->v[i].text);
+		putchar('\n');
+	}
+	if (f->n > FEW)
+		printf("and %zu more; --json lists them all\n", f->n - FEW);
+	printf("%s takes %zu of %zu tensors", t->family ? t->family : "the family", t->n_taken, t->n_sources);
+	if (t->fits)
+		printf("; they become %zu, %zu are left out, with %zu metadata keys: it fits\n", t->n_outputs, t->n_dropped, t->n_keys);
+	else
+		puts(": it does not fit");
+	if (t->nearest)
+		printf("the nearest built-in family is %s, which has rows for %zu of them\n", t->nearest, t->nearest_taken);
+	else
+		puts("no built-in family has a row for any of them");
+}
+
+static void print_test_json(const struct heft_family_test *t, const struct findings *f)
+{
+	struct emitter w;
+
+	emit_report(&w, "arch-test");
+	emit_text(&w, "family", t->family);
+	emit_flag(&w, "fits", t->fits);
+	emit_number(&w, "tensors", t->n_sources);
+	emit_number(&w, "taken", t->n_taken);
+	emit_number(&w, "outputs", t->n_outputs);
+	emit_number(&w, "dropped", t->n_dropped);
+	emit_number(&w, "keys", t->n_keys);
+	emit_text(&w, "nearest", t->nearest);
+	emit_number(&w, "nearest_taken", t->nearest_taken);
+	emit_open(&w, "rows", '[');
+	for (size_t i = 0; i < t->n_rows; i++) {
+		emit_open(&w, NULL, '{');
+		emit_text(&w, "file", t->row[i].file);
+		emit_number(&w, "line", (uint64_t)t->row[i].line);
+		emit_text(&w, "text", t->row[i].text);
+		emit_number(&w, "tensors", t->row[i].tensors);
+		emit_close(&w, '}');
+	}
+	emit_close(&w, ']');
+	emit_open(&w, "problems", '[');
+	for (size_t i = 0; i < f->n; i++) {
+		emit_open(&w, NULL, '{');
+		emit_number(&w, "code", (uint64_t)f->v[i].code);
+		emit_text(&w, "tensor", f->v[i].tensor);
+		emit_text(&w, "text", f->v[i].text);
+		emit_close(&w, '}');
+	}
+	emit_close(&w, ']');
+	emit_report_end(&w);
+}
+
+/* FILE CHECKPOINT, or CHECKPOINT alone. */
+static int test_family(const struct options *o, const struct list *args)
+{
+	const char *file = args->n > 2 ? args->v[1] : NULL;
+	struct heft_model *m = NULL;
+	struct heft_family_test t;
+	struct findings f = { 0 };
+	struct heft_err err = { 0 };
+	int rc = heft_open(&m, args->v[args->n - 1], NULL, &err) || heft_family_try(m, file, collect, &f, &t, &err) ? fail(&err) : EXIT_DONE;
+
+	if (rc == EXIT_DONE) {
+		if (o->json)
+			print_test_json(&t, &f);
+		else
+			print_test(&t, &f);
+		rc = t.fits ? EXIT_DONE : EXIT_FAILED;
+	}
+	release(&f);
+	heft_close(m);
+	return rc;
+}
+
+static const struct command {
+	const char *name, *takes;
+	size_t least, most;
+	bool json, arch; /* which options go with it */
+	int (*run)(const struct options *o, const struct list *args);
+} commands[] = {
+	{ "list", "no operand", 0, 0, true, true, list_families },
+	{ "show", "one FAMILY", 1, 1, false, true, show_family },
+	{ "test", "FILE and CHECKPOINT, or CHECKPOINT alone", 1, 2, true, false, test_family },
+};
+
+static int run(void *options, const struct list *args)
+{
+	const struct options *o = options;
+
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+		const struct command *c = &commands[i];
+
+		if (strcmp(args->v[0], c->name))
+			continue;
+		if (args->n - 1 < c->least || args->n - 1 > c->most)
+			return misuse("arch %s takes %s", c->name, c->takes);
+		if (o->json && !c->json)
+			return misuse("arch %s prints a text: no --json", c->name);
+		if (o->arch && !c->arch)
+			return misuse("arch %s takes the file as an operand: no --arch", c->name);
+		return c->run(o, args);
+	}
+	return misuse("'%s' is no command: list, show or test", args->v[0]);
+}
+
 const struct tool tool_arch = {
 	.name = "arch",
-	.about = "list the model families that heft knows",
-	.usage = "list [--arch FILE] [--json]",
-	.details = "A family is a text file, see heft-arch(5); --arch FILE reads one that is not built in. Where a family goes "
-		   "back, heft convert --to safetensors turns a GGUF of it into a checkpoint again.",
-	.operand = "list",
+	.about = "list the model families that heft knows, show one, try one on a checkpoint",
+	.usage = "COMMAND [FAMILY|FILE] [CHECKPOINT] [--arch FILE] [--json]",
+	.details = "A family is a text file, see heft-arch(5). list prints them all, and with --arch FILE one that is not built in; where a family "
+		   "goes back, heft convert --to safetensors turns a GGUF of it into a checkpoint again. show FAMILY prints its text and "
+		   "what it inherits, to begin another one with. test [FILE] CHECKPOINT says which rows took how many tensors, what is left "
+		   "over or missing, and which built-in family is nearest: exit status 1 where something does not fit.\n\n"
+		   "heft arch list\n"
+		   "heft arch show qwen3\n"
+		   "heft arch test my.arch ~/models/New-7B",
+	.operand = "list|show|test|file",
 	.min_args = 1,
-	.max_args = 1,
+	.max_args = 3,
 	.opt = rows,
 	.size = sizeof(struct options),
 	.run = run,
