@@ -272,6 +272,14 @@ struct heft_facts {
 };
 int heft_model_facts(struct heft_model *m, const char *arch_file, struct heft_facts *out, struct heft_err *err);
 
+/* Ids of a text by the checkpoint's own tokenizer, with what it puts around a text; tokens belong to the model. A GGUF file is refused. */
+struct heft_token {
+	int32_t id;
+	struct heft_str text; /* as the vocabulary spells it */
+};
+int heft_tokenize(struct heft_model *m, const char *arch_file, struct heft_str text, struct heft_token **out, size_t *n,
+		  struct heft_err *err);
+
 /* ---- importance matrices --------------------------------------------------------------------------------------- */
 
 /* Sums of squared activations per column of a weight, as llama-imatrix counts them over a text. A legacy file does not say how many

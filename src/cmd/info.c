@@ -8,7 +8,7 @@
 #include "cmd.h"
 
 struct options {
-	const char *arch, *config, *key;
+	const char *arch, *config, *key, *tokenize;
 	bool tensors, metadata, full, json;
 };
 
@@ -25,6 +25,8 @@ static const struct opt rows[] = {
 	{ OPT_STRING, 0, "key", "PATH", NULL,
 	  "which of a PyTorch training checkpoint's nested dicts holds the weights, as in model.module (default: the usual one)",
 	  FIELD(key) },
+	{ OPT_STRING, 0, "tokenize", "TEXT", NULL,
+	  "print the ids that the checkpoint's tokenizer gives TEXT, and nothing else; - reads standard input (default: none)", FIELD(tokenize) },
 	{ OPT_FLAG, 0, "json", NULL, NULL, "print everything as JSON", FIELD(json) },
 	{ OPT_END, 0, NULL, NULL, NULL, NULL, 0 },
 };
@@ -376,14 +378,94 @@ static int open_model(struct heft_model **m, const char *path, const struct opti
 	return heft_open(m, path, &open, err);
 }
 
+/* ---- --tokenize ---- */
+
+enum { TEXT_LIMIT = 64 << 20 };
+
+/* All of standard input. */
+static char *read_input(size_t *n)
+{
+	size_t cap = 1 << 16;
+	char *text = need(malloc(cap));
+
+	*n = 0;
+	while (*n < TEXT_LIMIT && !feof(stdin) && !ferror(stdin)) {
+		if (*n == cap)
+			text = need(realloc(text, cap *= 2));
+		*n += fread(text + *n, 1, cap - *n, stdin);
+	}
+	return text;
+}
+
+static void print_tokens(const struct heft_token *t, size_t n)
+{
+	static const char *const head[] = { "id", "token" };
+	struct table table;
+
+	for (size_t i = 0; i < n; i++)
+		printf("%s%d", i ? " " : "", t[i].id);
+	puts(n ? "\n" : "");
+	table_init(&table, "rl", head);
+	for (size_t i = 0; i < n; i++) {
+		table_add(&table, "%d", t[i].id);
+		table_add(&table, "%s", t[i].text.p);
+	}
+	table_print(&table, stdout, 0);
+}
+
+static void json_tokens(const struct heft_token *t, size_t n)
+{
+	struct emitter w;
+
+	emit_report(&w, "info");
+	emit_open(&w, "ids", '[');
+	for (size_t i = 0; i < n; i++)
+		emit_integer(&w, NULL, t[i].id);
+	emit_close(&w, ']');
+	emit_open(&w, "tokens", '[');
+	for (size_t i = 0; i < n; i++)
+		emit_bytes(&w, NULL, t[i].text);
+	emit_close(&w, ']');
+	emit_report_end(&w);
+}
+
+static int tokenize(struct heft_model *m, const struct options *o)
+{
+	bool from_input = !strcmp(o->tokenize, "-");
+	struct heft_str text = { o->tokenize, strlen(o->tokenize) };
+	struct heft_token *t;
+	struct heft_err err = { 0 };
+	size_t n;
+	int rc;
+
+	if (from_input)
+		text.p = read_input(&text.n);
+	rc = heft_tokenize(m, o->arch, text, &t, &n, &err) ? fail(&err) : EXIT_DONE;
+	if (rc == EXIT_DONE && o->json)
+		json_tokens(t, n);
+	else if (rc == EXIT_DONE)
+		print_tokens(t, n);
+	if (from_input)
+		free((char *)text.p);
+	return rc;
+}
+
 static int run(void *options, const struct list *args)
 {
 	const struct options *o = options;
 	struct heft_err err = { 0 };
 	struct view v = { .o = o };
+	int rc;
 
+	if (o->tokenize && !strcmp(o->tokenize, "-") && !strcmp(args->v[0], "-"))
+		return misuse("standard input is either SRC or TEXT");
 	if (open_model(&v.m, args->v[0], o, &err))
 		return fail(&err);
+	if (o->tokenize) {
+		rc = tokenize(v.m, o);
+		heft_close(v.m);
+		return rc;
+	}
 	look(&v);
 	if (o->json)
 		json_view(&v);
@@ -399,7 +481,8 @@ const struct tool tool_info = {
 	.usage = "SRC [--tensors] [--metadata] [--full] [--json] [OPTION]...",
 	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors, PyTorch or GGUF file, one part of a "
 		   "split set, or - for a stream. Only headers and configuration are read, so that this takes no time "
-		   "on any size.",
+		   "on any size.\n\n"
+		   "heft info ~/models/Llama-3.1-8B --tokenize 'In the beginning'",
 	.operand = "file|dir",
 	.min_args = 1,
 	.max_args = 1,

@@ -149,6 +149,11 @@ int64_t tokenizer_id(const struct tokenizer *t, const char *text)
 	return -1;
 }
 
+struct heft_str tokenizer_token(const struct tokenizer *t, int64_t id)
+{
+	return id >= 0 && (size_t)id < t->rows.n ? t->rows.text[id] : (struct heft_str){ NULL, 0 };
+}
+
 const char *tokenizer_kind(const char *dir)
 {
 	struct peek p;

@@ -30,6 +30,7 @@ void tokenizer_close(struct tokenizer *t); /* NULL is allowed */
 
 int64_t tokenizer_count(const struct tokenizer *t);                  /* entries before padding */
 int64_t tokenizer_id(const struct tokenizer *t, const char *text);   /* -1: no such token */
+struct heft_str tokenizer_token(const struct tokenizer *t, int64_t id); /* its text; p NULL: no such id */
 /* All tokenizer.* keys in the reference's types, arrays and strings in the arena. */
 int tokenizer_metadata(const struct tokenizer *t, struct heft_kv **kv, size_t *n, struct arena *a,
 		       struct heft_err *err);
