@@ -219,7 +219,7 @@ static int test_family(const struct options *o, const struct list *args)
 {
 	const char *file = args->n > 2 ? args->v[1] : NULL;
 	struct heft_model *m = NULL;
-	struct heft_family_test t;
+	struct heft_family_test t = { 0 };
 	struct findings f = { 0 };
 	struct heft_err err = { 0 };
 	int rc = heft_open(&m, args->v[args->n - 1], NULL, &err) || heft_family_try(m, file, collect, &f, &t, &err) ? fail(&err) : EXIT_DONE;
