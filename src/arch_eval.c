@@ -252,9 +252,15 @@ static int add_choice(struct arch_run *r, const struct vocab_choice *c, struct a
 static int add_vocab(struct arch_run *r)
 {
 	const struct rows *rows = &r->arch->rows[ROW_VOCAB];
-	if (!rows->n)
+	const struct row *row = NULL;
+	bool holds = false;
+	for (size_t i = 0; i < rows->n && !holds; i++) {
+		row = rows->row[i];
+		if (expr_eval_bool(&r->env, row->when, &holds))
+			return -1;
+	}
+	if (!holds)
 		return 0;
-	const struct row *row = rows->row[0];
 	r->out->vocab = arena_array(r->arena, (size_t)row->n_vocab, sizeof(*r->out->vocab));
 	for (int i = 0; i < row->n_vocab; i++)
 		if (add_choice(r, &row->vocab[i], &r->out->vocab[r->out->n_vocab++]))

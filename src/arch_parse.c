@@ -262,6 +262,12 @@ static int parse_type(struct scan *s, struct row *r)
 	return take_when(s, r);
 }
 
+static bool sees_when(const struct scan *s)
+{
+	struct scan ahead = *s;
+	return scan_word(&ahead, "when");
+}
+
 static int take_choice(struct scan *s, struct vocab_choice *c)
 {
 	const char *option[VOCAB_OPTIONS];
@@ -269,7 +275,7 @@ static int take_choice(struct scan *s, struct vocab_choice *c)
 	*c = (struct vocab_choice){ 0 };
 	if (take_name(s, &c->strategy, "a vocabulary strategy"))
 		return -1;
-	for (scan_blank(s); *s->p && *s->p != '|'; scan_blank(s)) {
+	for (scan_blank(s); *s->p && *s->p != '|' && !sees_when(s); scan_blank(s)) {
 		if (c->n_options == VOCAB_OPTIONS)
 			return scan_fail(s, "more than %d options", VOCAB_OPTIONS);
 		if (take_name(s, &option[c->n_options], "an option") || take_mark(s, "=") ||
@@ -292,7 +298,7 @@ static int parse_vocab(struct scan *s, struct row *r)
 			return -1;
 	} while (scan_mark(s, "|"));
 	r->vocab = (struct vocab_choice *)arena_memdup(s->arena, c, (size_t)r->n_vocab * sizeof(c[0]));
-	return 0;
+	return take_when(s, r);
 }
 
 static int parse_also(struct scan *s, struct row *r)

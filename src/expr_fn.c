@@ -188,9 +188,15 @@ static int fn_sum(struct env *e, const struct value *v, int n, struct value *out
 	return 0;
 }
 
+/* Keys that are numbers stand in their order. */
 static int by_key(const void *a, const void *b)
 {
-	return strcmp(((const struct member *)a)->key.p, ((const struct member *)b)->key.p);
+	const struct heft_str *x = &((const struct member *)a)->key, *y = &((const struct member *)b)->key;
+	bool numbers = x->n && y->n && strspn(x->p, "0123456789") == x->n && strspn(y->p, "0123456789") == y->n;
+
+	if (numbers && x->n != y->n)
+		return x->n < y->n ? -1 : 1;
+	return strcmp(x->p, y->p);
 }
 
 /* The values of an object in the order of its keys. */

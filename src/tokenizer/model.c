@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MARK "\xe2\x96\x81" /* U+2581 */
+
 /* ---- bpe
  * ---------------------------------------------------------------------------------------------------------- */
 
@@ -93,8 +95,25 @@ static int name_pre(struct tokenizer *t, const struct files *f, struct heft_err 
 	return t->pre ? 0 : not_known(t->encoder, hash, err);
 }
 
+/* Option blanks: of this pre-tokenizer, a user's token of spaces alone is never matched, and its marks are an ordinary token. */
+static void marks_for_blanks(struct tokenizer *t)
+{
+	for (size_t i = 0; i < t->rows.n; i++) {
+		struct heft_str s = t->rows.text[i];
+		if (t->rows.type[i] != TOKEN_USER_DEFINED || !s.n || strspn(s.p, " ") < s.n)
+			continue;
+		char *to = arena_array(t->arena, s.n + 1, 3);
+		for (size_t k = 0; k < s.n; k++)
+			memcpy(to + 3 * k, MARK, 3);
+		t->rows.text[i] = (struct heft_str){ to, 3 * s.n };
+		t->rows.type[i] = TOKEN_NORMAL;
+	}
+}
+
 int bpe_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err)
 {
+	const char *blank;
+
 	t->model = "gpt2";
 	t->encoder = arena_alloc(t->arena, sizeof(*t->encoder));
 	if (encoder_open(t->encoder, f, t->arena, ENCODER_AS_CLASS, err)) {
@@ -110,12 +129,15 @@ int bpe_open(struct tokenizer *t, const struct files *f, const struct tokenizer_
 		t->pre = arena_strdup(t->arena, o->pre);
 	else if (name_pre(t, f, err))
 		return -1;
-	return set_rows(t, t->encoder, err);
+	if (set_rows(t, t->encoder, err))
+		return -1;
+	blank = tokenizer_option(o, "blanks");
+	if (blank && !strcmp(blank, t->pre))
+		marks_for_blanks(t);
+	return 0;
 }
 
 /* ---- wordpiece: where BERT marks what goes on in a word, the runtime marks what begins one ---- */
-
-#define MARK "\xe2\x96\x81" /* U+2581 */
 
 static struct heft_str begin_words(struct heft_str text, struct arena *a)
 {

@@ -50,7 +50,10 @@ def in_child(f, log):
     return os.waitpid(pid, 0)[1] == 0
 
 
-def convert(converter, src, out, outtype, args=()):
+def convert(converter, src, out, outtype, args=(), pre=None):
+    if pre:
+        from conversion.base import TextModel
+        TextModel.get_vocab_base_pre = lambda self, tokenizer: pre
     sys.argv = ["convert_hf_to_gguf", src, "--outtype", outtype, "--outfile", out, *args]
     converter.main()
 
@@ -84,15 +87,15 @@ def reference(converter, name, work, tokenizers):
     os.makedirs(ref)
     if tokenizers and not in_child(lambda: make_checkpoint.build(name, src, tokenizers), log):
         return False
-    case = make_checkpoint.CASES[name] if tokenizers else dict(types="all", fails=None, args=[])
+    case = make_checkpoint.CASES[name] if tokenizers else dict(types="all", fails=None, args=[], pre=None)
     types = case["types"]
-    open(d + "/args", "w").write("".join(a + "\n" for a in case["args"]))
+    open(d + "/args", "w").write("".join(a + "\n" for a in case["args"] + (["--pre", case["pre"]] if case["pre"] else [])))
     if case["fails"]:
         return fails_so(lambda: convert(converter, src, ref + "/fails.gguf", "auto", case["args"]), log, case["fails"], d)
     kinds_of = PLAIN if types == "plain" else {"auto": ALL if types == "all" else FEW, **VIA}
     for outtype, kinds in kinds_of.items():
         plain = f"{ref}/{outtype}.gguf"
-        if not in_child(lambda: convert(converter, src, plain, outtype, case["args"]), log):
+        if not in_child(lambda: convert(converter, src, plain, outtype, case["args"], case["pre"]), log):
             return False
         for kind in kinds:
             if not quantize(log, plain, f"{ref}/{outtype}-{kind}.gguf", kind):
