@@ -69,9 +69,10 @@ def vocab_txt():
 NAMED = dict(unk_token="[UNK]", sep_token="[SEP]", pad_token="[PAD]", cls_token="[CLS]", mask_token="[MASK]", tokenizer_class="BertTokenizer")
 BERT = lambda: {"tokenizer.json": wordpiece(), "tokenizer_config.json": json.dumps(NAMED)}  # noqa: E731
 LINES = lambda: {"vocab.txt": vocab_txt(), "tokenizer_config.json": json.dumps(NAMED)}  # noqa: E731
-ROBERTA = lambda: {"tokenizer.json": byte_bpe(), "tokenizer_config.json": json.dumps(dict(  # noqa: E731
-    tokenizer_class="RobertaTokenizer", bos_token="<s>", eos_token="</s>", sep_token="</s>", cls_token="<s>", unk_token="<unk>", pad_token="<pad>",
+ROBERTA = lambda cls="PreTrainedTokenizerFast": {"tokenizer.json": byte_bpe(), "tokenizer_config.json": json.dumps(dict(  # noqa: E731
+    tokenizer_class=cls, bos_token="<s>", eos_token="</s>", sep_token="</s>", cls_token="<s>", unk_token="<unk>", pad_token="<pad>",
     mask_token=dict(content="<mask>", lstrip=True, __type="AddedToken")))}
+CLASS = lambda: ROBERTA("RobertaTokenizer")  # noqa: E731
 SPM = lambda: {"sentencepiece.bpe.model": unigram(), "tokenizer_config.json": json.dumps(dict(bos_token="<s>", eos_token="</s>"))}  # noqa: E731
 JSON = unigram_json
 
@@ -197,13 +198,15 @@ CASES = {
     "bert-dummy-labels": bert(cls="BertForSequenceClassification"),
     "bert-one-label": bert(cls="BertForSequenceClassification", num_labels=1, dtype="float16"),
     "bert-num-labels": bert(cls="BertForSequenceClassification", num_labels=3, drop=["id2label", "label2id"], change=dict(num_labels=3)),
-    "bert-unknown": bert(pre=None, fails="BPE pre-tokenizer was not recognized"),
+    "bert-unknown": bert(fails="BPE pre-tokenizer was not recognized"),
     "distilbert": bert(cls="DistilBertModel", dim=64, n_layers=2, n_heads=4, hidden_dim=128),
     "distilbert-masked": bert(cls="DistilBertForMaskedLM", dim=64, n_layers=2, n_heads=4, hidden_dim=128, dtype="float16", spell="minimal"),
     "roberta": bert(pre="roberta-bpe", cls="RobertaModel", tokenizer=ROBERTA, files=pooling("mean"), type_vocab_size=1),
     "roberta-labels": bert(pre="roberta-bpe", cls="RobertaForSequenceClassification", tokenizer=ROBERTA, dtype="bfloat16", id2label={0: "no", 1: "yes"}, label2id={}),
     "roberta-minimal": bert(pre="roberta-bpe", cls="RobertaModel", tokenizer=ROBERTA, spell="minimal", dtype="float16"),
     "roberta-no-pad": bert(pre="roberta-bpe", cls="RobertaModel", tokenizer=ROBERTA, change=dict(pad_token_id=None)),
+    # the reference's transformers and its tokenizers do not fit together here
+    "roberta-class": bert(pre="roberta-bpe", cls="RobertaModel", tokenizer=CLASS, fails="unexpected keyword argument 'cls'"),
     "xlm-roberta": bert(pre=None, cls="XLMRobertaModel", tokenizer=SPM, types="few", files=pooling("cls"), **WIDE),
     "xlm-roberta-json": bert(pre=None, cls="XLMRobertaModel", tokenizer=JSON, dtype="bfloat16"),
     "xlm-roberta-rerank": bert(pre=None, cls="XLMRobertaForSequenceClassification", tokenizer=JSON, num_labels=1, dtype="float16"),
@@ -222,5 +225,6 @@ CASES = {
                           files=pooling("mean"), dtype="bfloat16"),
     "jina-bert-v2": raw(BERT, JINA, jina(), pre="jina-v2-en", files=pooling("mean")),
     "jina-bert-v2-split": raw(BERT, {**JINA, "architectures": ["JinaBertModel"]}, jina("split"), pre="jina-v2-en", dtype="bfloat16"),
-    "jina-bert-v2-code": raw(ROBERTA, {**JINA, "type_vocab_size": 1}, jina("up_gated_layer", True), pre="jina-v2-code", dtype="float16"),
+    "jina-bert-v2-code": raw(CLASS, {**JINA, "type_vocab_size": 1}, jina("up_gated_layer", True), pre="jina-v2-code", dtype="float16",
+                             fails="unexpected keyword argument 'cls'"),
 }
