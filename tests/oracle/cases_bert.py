@@ -186,6 +186,7 @@ def gammas(name):
 
 
 WIDE = dict(hidden_size=256, intermediate_size=512)
+EPS = dict(layer_norm_eps=1e-5)  # as the published one has it; the runtime wants it
 CASES = {
     "bert": bert(types="few", files=pooling("cls"), **WIDE),
     "bert-f16": bert(dtype="float16", files=pooling("mean"), spell="old"),
@@ -211,13 +212,13 @@ CASES = {
     "xlm-roberta-json": bert(pre=None, cls="XLMRobertaModel", tokenizer=JSON, dtype="bfloat16"),
     "xlm-roberta-rerank": bert(pre=None, cls="XLMRobertaForSequenceClassification", tokenizer=JSON, num_labels=1, dtype="float16"),
     "xlm-roberta-minimal": bert(pre=None, cls="XLMRobertaModel", tokenizer=SPM, spell="minimal", type_vocab_size=1),
-    "modernbert": bert(pre="modern-bert", cls="ModernBertModel", tokenizer=ROBERTA, types="few", files=pooling("cls"), pad_token_id=1, **WIDE),
-    "modernbert-labels": bert(pre="modern-bert", cls="ModernBertForSequenceClassification", tokenizer=ROBERTA, pad_token_id=1, dtype="bfloat16",
+    "modernbert": bert(pre="modern-bert", change=EPS, cls="ModernBertModel", tokenizer=ROBERTA, types="few", files=pooling("cls"), pad_token_id=1, **WIDE),
+    "modernbert-labels": bert(pre="modern-bert", change=EPS, cls="ModernBertForSequenceClassification", tokenizer=ROBERTA, pad_token_id=1, dtype="bfloat16",
                               classifier_pooling="mean", id2label={0: "a", 1: "b", 2: "c"}, label2id={}),
-    "modernbert-rerank": bert(pre="modern-bert", cls="ModernBertForSequenceClassification", tokenizer=ROBERTA, pad_token_id=1, num_labels=1, dtype="float16"),
+    "modernbert-rerank": bert(pre="modern-bert", change=EPS, cls="ModernBertForSequenceClassification", tokenizer=ROBERTA, pad_token_id=1, num_labels=1, dtype="float16"),
     "modernbert-old": bert(pre="modern-bert", cls="ModernBertModel", tokenizer=ROBERTA, pad_token_id=1, dtype="float16",
-                           drop=["rope_parameters", "layer_types"], change=dict(global_rope_theta=80000.0, local_rope_theta=5000.0, global_attn_every_n_layers=3)),
-    "modernbert-minimal": bert(pre="modern-bert", cls="ModernBertModel", tokenizer=ROBERTA, pad_token_id=1, spell="minimal"),
+                           drop=["rope_parameters", "layer_types"], change=dict(EPS, global_rope_theta=80000.0, local_rope_theta=5000.0, global_attn_every_n_layers=3)),
+    "modernbert-minimal": bert(pre="modern-bert", change=EPS, cls="ModernBertModel", tokenizer=ROBERTA, pad_token_id=1, spell="minimal"),
     "nomic-bert": raw(BERT, {**NOMIC, **SIZES}, nomic(), pre="jina-v2-en", files=pooling("mean")),
     "nomic-bert-own-keys": raw(BERT, {**NOMIC, "model_type": "nomic_bert_raw"}, nomic(), pre="jina-v2-en", dtype="float16"),
     "nomic-bert-moe": raw(JSON, {**NOMIC, **SIZES, "activation_function": "gelu", "qkv_proj_bias": True, "mlp_fc1_bias": True, "mlp_fc2_bias": True,
