@@ -123,6 +123,8 @@ int bpe_open(struct tokenizer *t, const struct files *f, const struct tokenizer_
 		if (encoder_open(t->encoder, f, t->arena, ENCODER_NO_STEPS, err))
 			return -1;
 	}
+	if (t->encoder->model == MODEL_UNIGRAM)
+		return heft_fail(err, HEFT_E_TOKENIZER, "%s/tokenizer.json: a model of type Unigram is not one that this family has", f->dir);
 	if (count_tokens(t, t->encoder, o, err))
 		return -1;
 	if (o->pre)

@@ -1,7 +1,7 @@
 /*
  * tokenizer.h - a checkpoint's tokenizer files become tokenizer.* metadata.
  *
- * Knows: SentencePiece models (BPE), tokenizer.json (byte-level BPE), vocab.json + merges.txt; which pre-tokenizer
+ * Knows: SentencePiece models (BPE, Unigram), tokenizer.json (byte-level BPE, WordPiece, Unigram), vocab.json + merges.txt, vocab.txt; which pre-tokenizer
  * llama.cpp calls it; chat templates; special and added tokens. Refuses what it cannot name. Patterns from files run
  * with match limits.
  */
