@@ -55,7 +55,7 @@ bool tokenizer_has(const char *dir, const char *strategy)
 	return s && s->has(dir);
 }
 
-static const char *option(const struct tokenizer_options *o, const char *name)
+const char *strategy_option(const struct tokenizer_options *o, const char *name)
 {
 	for (size_t i = 0; o->option && o->option[i]; i += 2)
 		if (!strcmp(o->option[i], name))
@@ -68,7 +68,7 @@ static const char *option(const struct tokenizer_options *o, const char *name)
 static int read_space_prefix(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o,
 			     struct heft_err *err)
 {
-	const char *value = option(o, "add_space_prefix");
+	const char *value = strategy_option(o, "add_space_prefix");
 	bool b;
 
 	t->add_space_prefix = -1;

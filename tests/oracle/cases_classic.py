@@ -71,7 +71,7 @@ CASES = {
     "olmoe": plain("Olmoe", TINY, tok="gpt_neox", types="few", num_experts=4, num_experts_per_tok=2, **TIED),
     "olmoe-minimal": plain("Olmoe", dict(TINY, num_experts=8), tok="gpt_neox", spell="minimal", dtype="float16", **TIED),
     "olmoe-old": plain("Olmoe", TINY, tok="gpt_neox", spell="old", num_experts=4, num_experts_per_tok=2, dtype="float32", **TIED),
-    "olmoe-fused": plain("Olmoe", TINY, tok="gpt_neox", num_experts=4, num_experts_per_tok=2, extras=("fused",),
+    "olmoe-fused": plain("Olmoe", dict(TINY, num_key_value_heads=4), tok="gpt_neox", num_experts=4, num_experts_per_tok=2, extras=("fused",),
                          fails="ValueError: Unprocessed experts"),
     "command-r": plain("Cohere", TINY),
     "command-r-plus": plain("Cohere", TINY, use_qk_norm=True, dtype="float16", spell="old", model_max_length=1024),
