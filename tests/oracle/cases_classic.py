@@ -18,10 +18,57 @@ def config(drop=(), **keys):
     return change
 
 
+def added(out):
+    """Tokens that Phi-3 takes as its files call them: one that looks special, one with SentencePiece's space, one in tokenizer.json alone."""
+    from make_checkpoint import vocabulary
+    n = vocabulary(out)
+    json.dump({"<|user|>": n, "plain\u2581word": n + 1}, open(out + "/added_tokens.json", "w"))
+    p = out + "/tokenizer_config.json"
+    t = json.load(open(p))
+    t["added_tokens_decoder"] = {str(n + i): dict(content=c, special=s) for i, (c, s) in
+                                 enumerate([("<|user|>", False), ("other\u2581word", False), ("<|end|>", True)])}
+    json.dump(t, open(p, "w"))
+    json.dump(dict(model=dict(type="BPE", vocab={}, merges=[]), added_tokens=[dict(id=n + 3, content="<|system|>", special=False),
+              dict(id=n + 4, content="last", special=True)]), open(out + "/tokenizer.json", "w"))
+
+
+def made(config, tensors):
+    """A checkpoint of a model that transformers has no class for."""
+    def make(out):
+        import torch
+        from safetensors.torch import save_file
+        g = torch.Generator().manual_seed(len(tensors))
+        json.dump(dict(config, torch_dtype="float32"), open(out + "/config.json", "w"))
+        save_file({k: torch.randn(v, generator=g) * 0.02 for k, v in tensors.items()}, out + "/model.safetensors", metadata={"format": "pt"})
+    return make
+
+
+def gpt_tensors(rest, vocab=50304, layers=2):
+    """Names of GPT-2's blocks; rest: what is in each block besides."""
+    t = {"transformer.wte.weight": (vocab, 32), "transformer.ln_f.weight": (32,), "lm_head.weight": (vocab, 32)}
+    for i in range(layers):
+        for k, v in {"ln_1.weight": (32,), "ln_2.weight": (32,), "attn.c_proj.weight": (32, 32), **rest}.items():
+            t[f"transformer.h.{i}.{k}"] = v
+    return t
+
+
+REFACT = made(dict(architectures=["GPTRefactForCausalLM"], model_type="gpt_refact", vocab_size=50304, n_embd=32, n_layer=2, n_head=4, n_positions=128,
+                   layer_norm_epsilon=1e-5), gpt_tensors({"attn.q.weight": (32, 32), "attn.kv.weight": (16, 32), "mlp.gate_up_proj.weight": (512, 32),
+                                                          "mlp.c_proj.weight": (32, 256)}))
+CODESHELL = made(dict(architectures=["CodeShellForCausalLM"], model_type="kclgpt", vocab_size=50304, n_embd=32, n_layer=2, n_head=4, n_positions=128,
+                      num_query_groups=2, layer_norm_epsilon=1e-5),
+                 dict(gpt_tensors({"ln_1.bias": (32,), "ln_2.bias": (32,), "attn.c_proj.bias": (32,), "attn.c_attn.weight": (64, 32), "attn.c_attn.bias": (64,),
+                                   "mlp.c_fc.weight": (128, 32), "mlp.c_fc.bias": (128,), "mlp.c_proj.weight": (32, 128), "mlp.c_proj.bias": (32,),
+                                   "attn.rotary_emb.inv_freq": (4,)}), **{"transformer.ln_f.bias": (32,)}))
+
+
 def plain(family, size, tok="gpt2", types="plain", **rest):
     return case((family, {}), size, tok=tok, types=types, **rest)
 
 
+FACTORS = [[1.0 + i / 3 for i in range(8)], [1.0 + i / 50 for i in range(8)]]
+LONGROPE = dict(rope_type="longrope", rope_theta=10000.0, long_factor=FACTORS[0], short_factor=FACTORS[1])
+PHI3 = dict(NARROW, pad_token_id=0, bos_token_id=1, eos_token_id=2)
 TIED = dict(tie_word_embeddings=True)
 CASES = {
     "gpt2": plain("GPT2", dict(GPT2ISH, n_ctx=128), model="LMHeadModel", types="few"),
@@ -95,4 +142,23 @@ CASES = {
     "granitemoe-minimal": plain("GraniteMoe", TINY, tok="granite31", spell="minimal", dtype="float16", **TIED),
     "granitemoe-shared": plain("GraniteMoeShared", TINY, tok="granite31", spell="old", num_local_experts=4, shared_intermediate_size=96,
                                dtype="float32", **TIED),
+    "phi3": plain("Phi3", PHI3, tok="kjv-llama", types="few", sliding_window=64),
+    "phi3-long": plain("Phi3", PHI3, tok="kjv-llama", dtype="float16", rope_parameters=LONGROPE, original_max_position_embeddings=128),
+    "phi3-long-old": plain("Phi3", PHI3, tok="kjv-llama", spell="old", rope_parameters=LONGROPE, original_max_position_embeddings=128,
+                           after=config(rope_theta=10000.0, rope_scaling=dict(type="su", long_factor=FACTORS[0], short_factor=FACTORS[1]))),
+    "phi3-partial": plain("Phi3", dict(PHI3, num_attention_heads=2), tok="kjv-llama", dtype="float32", rope_parameters=dict(LONGROPE, partial_rotary_factor=0.5),
+                          original_max_position_embeddings=512, **TIED),
+    "phi3-minimal": plain("Phi3", {k: v for k, v in PHI3.items() if k != "num_key_value_heads"}, tok="kjv-llama", spell="minimal"),
+    "phi3-added": plain("Phi3", PHI3, tok="kjv-llama", vocab_pad=8, after=added),
+    "phi4": plain("Phi3", dict(PHI3, hidden_size=32), tok="gpt2", **TIED, after=lambda out: json.dump(
+        dict(json.load(open(out + "/tokenizer_config.json")), tokenizer_class="GPT2Tokenizer"), open(out + "/tokenizer_config.json", "w"))),
+    "phimoe": plain("Phimoe", PHI3, tok="kjv-llama", num_local_experts=4, types="few",
+                    after=config(architectures=["PhiMoEForCausalLM"], original_max_position_embeddings=128)),
+    "phimoe-long": plain("Phimoe", PHI3, tok="kjv-llama", num_local_experts=4, dtype="float16", after=config(
+        ["rope_parameters"], architectures=["PhiMoEForCausalLM"], rope_theta=10000.0, rope_scaling=dict(type="longrope", long_factor=FACTORS[0], short_factor=FACTORS[1],
+        short_mscale=1.2, long_mscale=1.2, original_max_position_embeddings=128))),
+    "phimoe-minimal": plain("Phimoe", dict(PHI3, num_local_experts=4, lm_head_bias=True, attention_bias=True), tok="kjv-llama", spell="minimal", dtype="float32",
+                            after=config(architectures=["PhiMoEForCausalLM"]), fails="KeyError: 'original_max_position_embeddings'"),
+    "refact": case((None, {}), {}, tok="gpt2", make=REFACT, types="plain"),
+    "codeshell": case((None, {}), {}, tok="gpt2", make=CODESHELL, types="plain"),
 }
