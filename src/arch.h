@@ -77,6 +77,7 @@ struct arch_result { /* all in the arena given */
 	size_t n_uses;
 	size_t n_taken;            /* sources that some row took */
 	int64_t vocab_size;        /* rows that the tokenizer is padded to: the `vocab_size` row or the config's; -1 none */
+	bool no_file_type;         /* `key general.file_type = null`: a file that is not quantized has none */
 };
 
 /* Evaluates. Unmapped tensors, two sources for one output, holes in the experts: all told to the sink, then -1. */

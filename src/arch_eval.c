@@ -208,8 +208,10 @@ static int add_key(struct arch_run *r, const struct row *row, struct map *seen)
 	map_put(seen, row->name, strlen(row->name), &found);
 	if (expr_eval(&r->env, row->expr, &v))
 		return -1;
-	if (v.kind == V_NULL)
+	if (v.kind == V_NULL) {
+		out->no_file_type |= !strcmp(row->name, "general.file_type");
 		return 0;
+	}
 	struct heft_kv *kv = &out->kv[out->n_kv];
 	kv->key = is_absolute(row->name) ? arena_strdup(r->arena, row->name) :
 					   arena_printf(r->arena, "%s.%s", out->name, row->name);

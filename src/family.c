@@ -188,6 +188,7 @@ static int evaluate(struct context *c, struct family *f, const struct arch *arch
 		return -1;
 	f->weight = r.weight;
 	f->n_weights = r.n_weights;
+	f->no_file_type = r.no_file_type;
 	f->n_drops = r.n_drops;
 	f->drop = arena_array(c->arena, r.n_drops, sizeof *f->drop);
 	for (size_t i = 0; i < r.n_drops; i++)

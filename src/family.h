@@ -34,6 +34,7 @@ struct family {
 	struct kv_list kv;
 	struct family_file *file;
 	size_t n_files;
+	bool no_file_type;         /* a file that is not quantized has no general.file_type */
 };
 
 /* All in the arena. */

@@ -234,12 +234,12 @@ static uint32_t file_type(const struct build *b, const struct plan_output *o, co
 }
 
 /* Metadata that depends on the type, and what the user says about it. */
-static void set_metadata(const struct build *b, struct plan_output *o, const char *type)
+static void set_metadata(const struct build *b, struct plan_output *o, const char *type, bool quantizer)
 {
 	const struct heft_plan *p = b->plan;
 	const struct recipe *r = keeps_types(type) ? NULL : recipe_find(type);
 
-	if (r)
+	if (r && (quantizer || !p->family.no_file_type))
 		set_file_type(b, o, file_type(b, o, r));
 	else if (is_word(type, "copy"))
 		set_file_type(b, o, (uint32_t)kv_uint(o->kv.v, o->kv.n, "general.file_type", guess_file_type(p)));
@@ -289,7 +289,7 @@ static int decide_types(struct build *b, struct plan_output *o, const char *type
 		if (item[i].stored != item[i].type && !is_exact(p->weight[i].weight, item[i].stored))
 			o->via[i] = item[i].stored;
 	}
-	set_metadata(b, o, type);
+	set_metadata(b, o, type, quantizer);
 	return 0;
 }
 

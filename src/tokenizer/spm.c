@@ -251,26 +251,48 @@ int rows_of_added_json(struct rows *r, const char *dir, struct arena *a, struct 
 	return rc;
 }
 
+/* { content, special }; plain: neither look nor spaces of the text count */
+static int add_token(struct rows *r, int64_t id, const struct json *j, bool plain, const char *where, struct arena *a, struct heft_err *err)
+{
+	struct heft_str text;
+	bool special;
+
+	if (!json_str(json_get(j, "content"), &text))
+		return heft_fail(err, HEFT_E_TOKENIZER, "%s: token %lld has no content", where, (long long)id);
+	special = json_bool(json_get(j, "special"), &special) && special;
+	special = special || (!plain && looks_special(text));
+	text = keep(text, a);
+	return set_added(r, id, special || plain ? text : spaces_for_marks(text, a), special ? TOKEN_CONTROL : TOKEN_USER_DEFINED, where, err);
+}
+
 /* tokenizer_config.json: added_tokens_decoder: { "id": { content, special } } */
-static int add_from_config(struct rows *r, const struct json *config, struct arena *a, struct heft_err *err)
+static int add_from_config(struct rows *r, const struct json *config, bool plain, struct arena *a, struct heft_err *err)
 {
 	const char *where = "tokenizer_config.json: added_tokens_decoder";
 
 	for (const struct json *j = json_first(json_get(config, "added_tokens_decoder")); j; j = json_next(j)) {
-		struct heft_str text;
-		bool special;
 		char *end;
 		long long id = strtoll(json_key(j).p, &end, 10);
 
 		if (*end || end == json_key(j).p)
 			return heft_fail(err, HEFT_E_TOKENIZER, "%s: '%s' is no id", where, json_key(j).p);
-		if (!json_str(json_get(j, "content"), &text))
-			return heft_fail(err, HEFT_E_TOKENIZER, "%s: token %lld has no content", where, id);
-		special = json_bool(json_get(j, "special"), &special) && special;
-		special = special || looks_special(text);
-		text = keep(text, a);
-		if (set_added(r, id, special ? text : spaces_for_marks(text, a),
-			      special ? TOKEN_CONTROL : TOKEN_USER_DEFINED, where, err))
+		if (add_token(r, id, j, plain, where, a, err))
+			return -1;
+	}
+	return 0;
+}
+
+/* tokenizer.json: added_tokens: [ { id, content, special } ] */
+static int add_from_json(struct rows *r, const struct json *tokenizer, struct arena *a, struct heft_err *err)
+{
+	const char *where = "tokenizer.json: added_tokens";
+
+	for (const struct json *j = json_first(json_get(tokenizer, "added_tokens")); j; j = json_next(j)) {
+		int64_t id;
+
+		if (!json_int(json_get(j, "id"), &id))
+			return heft_fail(err, HEFT_E_TOKENIZER, "%s: a token has no id", where);
+		if (add_token(r, id, j, true, where, a, err))
 			return -1;
 	}
 	return 0;
@@ -301,12 +323,16 @@ int spm_open_file(struct tokenizer *t, const char *dir, const char *name, struct
 
 int spm_rows(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err)
 {
+	const char *added = tokenizer_option(o, "added");
+	bool plain = added && !strcmp(added, "plain");
+
 	t->model = "llama";
 	t->pre = "default";
 	rows_init(&t->rows, o->vocab_size > 0 ? (size_t)o->vocab_size : t->spm->n, true, -10000.0f, t->arena);
 	rows_of_pieces(&t->rows, t->spm);
 	if (rows_of_added_json(&t->rows, f->dir, t->arena, err) ||
-	    add_from_config(&t->rows, json_root(f->tokenizer_config), t->arena, err))
+	    add_from_config(&t->rows, json_root(f->tokenizer_config), plain, t->arena, err) ||
+	    (plain && add_from_json(&t->rows, json_root(f->tokenizer), t->arena, err)))
 		return -1;
 	rows_pad(&t->rows, t->arena);
 	return 0;

@@ -80,7 +80,7 @@ static struct heft_tensor tensor(const char *name, uint64_t rows, uint64_t cols)
 static void test_mapping(void)
 {
 	static const char family[] =
-		"arch t\nkey name = \"x\" ++ model_type\nkey list = [1.5, 2]\nkey no = null\nkey skipped = 1 when false\n"
+		"arch t\nkey name = \"x\" ++ model_type\nkey list = [1.5, 2]\nkey no = null\nkey general.file_type = null\nkey skipped = 1 when false\n"
 		"layers num_hidden_layers\nmap a.{e}.w -> all\nmap q + k -> qk : join(0) perm(1, 0)\n"
 		"map s.{l} -> s.{l}.x : take(0, 0, shape[0] // 2)\nmap s.{l} -> s.{l}.y : take(0, shape[0] // 2, -1)\n"
 		"map one -> two.{k in range(2)}\ntype s.0.x F32\ngen freqs = [x / 2 : x in range(3)]\n"
@@ -95,6 +95,7 @@ static void test_mapping(void)
 	is_str(r.kv[0].key, "t.name", "key gets its prefix");
 	is_str(r.kv[0].value.s.p, "xllama", "string");
 	ok(r.kv[1].value.array && r.kv[1].value.type == HEFT_F32 && r.kv[1].value.count == 2, "list of numbers");
+	ok(r.no_file_type, "no file type");
 	is_int(r.n_weights, 7, "weights");
 	is_str(r.weight[0].name, "freqs", "generated ones come first");
 	ok(r.weight[0].generated && r.weight[0].generated[1] == 0.5f && r.weight[0].shape.dim[0] == 3, "their values");
