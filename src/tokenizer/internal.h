@@ -52,6 +52,7 @@ struct tokenizer {
 	const char *pre;
 	struct rows rows;
 	size_t count;                 /* rows before padding */
+	int64_t listed;               /* by tokenizer.json: see tokenizer_listed() */
 	struct heft_str *merge;       /* "a b" */
 	size_t n_merges;
 	struct special special;

@@ -86,6 +86,15 @@ static int read_space_prefix(struct tokenizer *t, const struct files *f, const s
 	return 0;
 }
 
+static int64_t count_listed(const struct files *f)
+{
+	const struct json *root = json_root(f->tokenizer);
+
+	if (!f->tokenizer || has_spm(f->dir))
+		return -1;
+	return (int64_t)(json_count(json_get(json_get(root, "model"), "vocab")) + json_count(json_get(root, "added_tokens")));
+}
+
 static int open_files(struct tokenizer *t, const struct strategy *s, struct files *f, const struct tokenizer_options *o,
 		      struct heft_err *err)
 {
@@ -93,6 +102,7 @@ static int open_files(struct tokenizer *t, const struct strategy *s, struct file
 	    file_json(f->dir, "tokenizer_config.json", CONFIG_FILE_LIMIT, &f->tokenizer_config, err) ||
 	    s->open(t, f, o, err) || read_space_prefix(t, f, o, err))
 		return -1;
+	t->listed = count_listed(f);
 	return special_read(&t->special, f, s->n_vocab ? (int64_t)t->rows.n : -1, t->arena, err);
 }
 
@@ -139,6 +149,11 @@ void tokenizer_close(struct tokenizer *t)
 int64_t tokenizer_count(const struct tokenizer *t)
 {
 	return (int64_t)t->count;
+}
+
+int64_t tokenizer_listed(const struct tokenizer *t)
+{
+	return t->listed;
 }
 
 int64_t tokenizer_id(const struct tokenizer *t, const char *text)
