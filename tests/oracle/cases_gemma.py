@@ -1,16 +1,133 @@
-"""Gemma 1 to 4, EmbeddingGemma: checkpoints by transformers' classes; a SentencePiece model with byte fallback is trained for some."""
-from make_checkpoint import NARROW, case
+"""Gemma 1 to 4 and EmbeddingGemma: checkpoints by transformers' classes, with a small SentencePiece model such as Gemma's: byte fallback, no
+prefix, <pad> <eos> <bos> <unk> first, symbols of the user's; as tokenizer.model, or as the tokenizer.json that transformers saves of one."""
+import glob
+import io
+import json
+import os
+
+from make_checkpoint import NARROW, case, extra_files, randomize, respell
 
 SIZES = dict(NARROW, head_dim=16)
-IDS = dict(bos_token_id=1, eos_token_id=2, pad_token_id=0)
-GEMMA, GEMMA2, GEMMA3 = ("Gemma", IDS), ("Gemma2", IDS), ("Gemma3", IDS)
+KJV = dict(bos_token_id=1, eos_token_id=2, pad_token_id=0)
+GEMMA, GEMMA2 = ("Gemma", KJV), ("Gemma2", KJV)
+SYMBOLS = ["<mask>", "[multimodal]", "<unused0>", "<unused1>", "<start_of_turn>", "<end_of_turn>", "\n", "\n\n", "▁▁", "▁▁▁", "<table>"]
+CONTROL = ["<start_of_image>", "<end_of_image>"]
+VOCAB = 384
 
+
+def train():
+    """A SentencePiece model with the settings of Gemma's."""
+    import sentencepiece
+    words = "the and of a in that he shall unto for i his lord they be is him not them it with all thou thy was god which my me said but ye".split()
+    text = [" ".join(words[(i * k + k * k) % len(words)] for k in range(1, 14)) for i in range(400)] + ["größe été 12 345"]
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(text), model_writer=model, model_type="bpe", vocab_size=VOCAB - 8, byte_fallback=True, pad_id=0, eos_id=1, bos_id=2,
+        unk_id=3, user_defined_symbols=SYMBOLS, control_symbols=CONTROL, add_dummy_prefix=False, remove_extra_whitespaces=False,
+        normalization_rule_name="identity", split_digits=True, hard_vocab_limit=False, num_threads=1, minloglevel=2)
+    return model.getvalue()
+
+
+def as_json(model, added):
+    """What transformers' GemmaTokenizer saves of a SentencePiece model."""
+    import sentencepiece
+    sp = sentencepiece.SentencePieceProcessor(model_proto=model)
+    vocab = {sp.id_to_piece(i): i for i in range(sp.vocab_size())}
+    plain = [p for p, i in vocab.items() if not (sp.is_control(i) or sp.is_byte(i) or sp.is_unknown(i)) and p not in SYMBOLS]
+    merges = [[p[:k], p[k:]] for p in plain for k in range(1, len(p)) if p[:k] in vocab and p[k:] in vocab]
+    return dict(
+        version="1.0", truncation=None, padding=None,
+        added_tokens=[dict(id=i, content=t, single_word=False, lstrip=False, rstrip=False, normalized=False, special=special)
+                      for t, i, special in added],
+        normalizer=dict(type="Replace", pattern=dict(String=" "), content="▁"),
+        pre_tokenizer=dict(type="Split", pattern=dict(String=" "), behavior="MergedWithPrevious", invert=False),
+        post_processor=dict(type="TemplateProcessing",
+                            single=[dict(SpecialToken=dict(id="<bos>", type_id=0)), dict(Sequence=dict(id="A", type_id=0))],
+                            pair=[dict(SpecialToken=dict(id="<bos>", type_id=0)), dict(Sequence=dict(id="A", type_id=0)),
+                                  dict(SpecialToken=dict(id="<bos>", type_id=1)), dict(Sequence=dict(id="B", type_id=1))],
+                            special_tokens={"<bos>": dict(id="<bos>", ids=[2], tokens=["<bos>"])}),
+        decoder=dict(type="Sequence", decoders=[dict(type="Replace", pattern=dict(String="▁"), content=" "), dict(type="ByteFallback"),
+                                                dict(type="Fuse")]),
+        model=dict(type="BPE", dropout=None, unk_token="<unk>", continuing_subword_prefix=None, end_of_word_suffix=None, fuse_unk=True,
+                   byte_fallback=True, ignore_merges=False, vocab=vocab, merges=merges))
+
+
+def tokenizer(out, files, extra=()):
+    """files: 'model', 'json', or both; extra: texts of special tokens behind the model's."""
+    import sentencepiece
+    model = train()
+    sp = sentencepiece.SentencePieceProcessor(model_proto=model)
+    n = sp.vocab_size()
+    fixed = [("<pad>", 0, True), ("<eos>", 1, True), ("<bos>", 2, True), ("<unk>", 3, True)]
+    added = fixed + [(s, sp.piece_to_id(s), s.startswith("<")) for s in SYMBOLS + CONTROL] + [(t, n + i, True) for i, t in enumerate(extra)]
+    if "model" in files:
+        open(out + "/tokenizer.model", "wb").write(model)
+    if "json" in files:
+        json.dump(as_json(model, added), open(out + "/tokenizer.json", "w", encoding="utf-8"), ensure_ascii=False)
+    decoder = {str(i): dict(content=t, lstrip=False, normalized=False, rstrip=False, single_word=False, special=special) for t, i, special in added}
+    json.dump(dict(tokenizer_class="GemmaTokenizer", add_bos_token=True, add_eos_token=False, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>",
+                   unk_token="<unk>", mask_token="<mask>", added_tokens_decoder=decoder, chat_template="{{ bos_token }}{{ messages }}"),
+              open(out + "/tokenizer_config.json", "w"))
+    return n + len(extra)
+
+
+def made(config, model, text=None, outer=None, files="model", extra=(), dtype="bfloat16", spell="new", change=None, then=None, extras=()):
+    """A case's make function. text: the text configuration's values; outer: the values around it, where the configuration is nested;
+    change: a function of config.json's root; then: one of the folder."""
+    def make(out):
+        import torch
+        import transformers as T
+        vocab = tokenizer(out, files, extra)
+        text_values = {"vocab_size": vocab, **(text or {})}
+        values = text_values if outer is None else {**outer, "text_config": text_values}
+        m = getattr(T, model)(getattr(T, config)(**values))
+        randomize(m, sum(map(ord, model)))
+        m.to(getattr(torch, dtype)).save_pretrained(out, max_shard_size="1GB")
+        for f in glob.glob(out + "/generation_config.json"):
+            os.remove(f)
+        j = json.load(open(out + "/config.json"))
+        if outer is None:
+            j = respell(j, spell, text_values, dtype)
+        elif spell != "new":
+            j["text_config"] = respell(j["text_config"], spell, text_values, dtype)
+        if change:
+            change(j)
+        json.dump(j, open(out + "/config.json", "w"), indent=1)
+        extra_files(dict(extras=extras), out)
+        if then:
+            then(out)
+    return case(("", {}), {}, tok=None, make=make, types="plain")
+
+
+def old_rope(j):
+    """Two sets of rotary parameters as the first releases of Gemma 3 spelt them."""
+    for c in (j, j.get("text_config", {})):
+        if "layer_types" in c:
+            c["rope_theta"], c["rope_local_base_freq"], c["sliding_window_pattern"] = 1000000.0, 10000.0, 6
+            c["rope_scaling"] = dict(factor=8.0, rope_type="linear")
+            del c["layer_types"]
+
+
+TEXT3 = dict(SIZES, sliding_window=64, num_hidden_layers=7)
+VISION3 = dict(vision_config=dict(hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14),
+               mm_tokens_per_image=4)
 
 CASES = {
     "gemma": case(GEMMA, SIZES, types="few"),
     "gemma-old": case(GEMMA, SIZES, spell="old", dtype="float16", types="plain", extras=("generation", "template")),
     "gemma-minimal": case(GEMMA, SIZES, spell="minimal", types="plain"),
+    "gemma-tokens": made("GemmaConfig", "GemmaForCausalLM", SIZES, files="model json", extras=("card", "generation")),
     "gemma2": case(GEMMA2, SIZES, types="few", sliding_window=64),
     "gemma2-old": case(GEMMA2, SIZES, spell="old", dtype="float32", types="plain"),
     "gemma2-minimal": case(GEMMA2, SIZES, spell="minimal", types="plain", dtype="float16"),
+    "gemma3": made("Gemma3TextConfig", "Gemma3ForCausalLM", TEXT3, files="model json"),
+    "gemma3-old": made("Gemma3TextConfig", "Gemma3ForCausalLM", TEXT3, spell="old", change=old_rope, dtype="float32"),
+    "gemma3-minimal": made("Gemma3TextConfig", "Gemma3ForCausalLM", SIZES, spell="minimal", dtype="float16"),
+    "gemma3-linear": made("Gemma3TextConfig", "Gemma3ForCausalLM", dict(
+        TEXT3, rope_parameters=dict(full_attention=dict(rope_type="linear", factor=8.0, rope_theta=500000.0),
+                                    sliding_attention=dict(rope_type="default", rope_theta=20000.0)), final_logit_softcapping=30.0)),
+    "gemma3-padded": made("Gemma3TextConfig", "Gemma3ForCausalLM", dict(TEXT3, vocab_size=448)),
+    "gemma3-vision": made("Gemma3Config", "Gemma3ForConditionalGeneration", TEXT3, outer=VISION3, files="model json"),
+    "gemma3-vision-old": made("Gemma3Config", "Gemma3ForConditionalGeneration", TEXT3, outer=VISION3, spell="old", change=old_rope),
+    "gemma3-vision-minimal": made("Gemma3Config", "Gemma3ForConditionalGeneration", TEXT3, outer=VISION3, spell="minimal"),
 }
