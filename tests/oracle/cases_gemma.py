@@ -71,7 +71,7 @@ def tokenizer(out, files, extra=()):
     return n + len(extra)
 
 
-def made(config, model, text=None, outer=None, files="model", extra=(), dtype="bfloat16", spell="new", change=None, then=None, extras=()):
+def made(config, model, text=None, outer=None, files="model", extra=(), dtype="bfloat16", spell="new", change=None, then=None, extras=(), **options):
     """A case's make function. text: the text configuration's values; outer: the values around it, where the configuration is nested;
     change: a function of config.json's root; then: one of the folder."""
     def make(out):
@@ -96,7 +96,7 @@ def made(config, model, text=None, outer=None, files="model", extra=(), dtype="b
         extra_files(dict(extras=extras), out)
         if then:
             then(out)
-    return case(("", {}), {}, tok=None, make=make, types="plain")
+    return case(("", {}), {}, tok=None, make=make, types="plain", **options)
 
 
 def old_rope(j):
@@ -108,7 +108,29 @@ def old_rope(j):
             del c["layer_types"]
 
 
+def given_window(j):
+    """As published: the whole window, where transformers saves half of it."""
+    j["sliding_window"] = 64
+
+
+def dense_modules(out):
+    """The folders of sentence-transformers: mean pooling, then 64 -> 256 -> 64 features."""
+    import torch
+    from safetensors.torch import save_file
+    parts = [("0", "", "Transformer"), ("1", "1_Pooling", "Pooling"), ("2", "2_Dense", "Dense"), ("3", "3_Dense", "Dense"), ("4", "4_Normalize", "Normalize")]
+    json.dump([dict(idx=int(n), name=n, path=path, type="sentence_transformers.models." + kind) for n, path, kind in parts], open(out + "/modules.json", "w"))
+    for _, path, _ in parts[1:]:
+        os.makedirs(out + "/" + path)
+    json.dump(dict(word_embedding_dimension=64, pooling_mode_cls_token=False, pooling_mode_mean_tokens=True), open(out + "/1_Pooling/config.json", "w"))
+    for path, rows, cols in [("2_Dense", 256, 64), ("3_Dense", 64, 256)]:
+        json.dump(dict(in_features=cols, out_features=rows, bias=False, activation_function="torch.nn.modules.linear.Identity"),
+                  open(f"{out}/{path}/config.json", "w"))
+        g = torch.Generator().manual_seed(rows)
+        save_file({"linear.weight": torch.randn(rows, cols, generator=g) * 0.02}, f"{out}/{path}/model.safetensors")
+
+
 TEXT3 = dict(SIZES, sliding_window=64, num_hidden_layers=7)
+EMBEDDING = dict(TEXT3, use_bidirectional_attention=True)
 VISION3 = dict(vision_config=dict(hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14),
                mm_tokens_per_image=4)
 
@@ -127,6 +149,10 @@ CASES = {
         TEXT3, rope_parameters=dict(full_attention=dict(rope_type="linear", factor=8.0, rope_theta=500000.0),
                                     sliding_attention=dict(rope_type="default", rope_theta=20000.0)), final_logit_softcapping=30.0)),
     "gemma3-padded": made("Gemma3TextConfig", "Gemma3ForCausalLM", dict(TEXT3, vocab_size=448)),
+    "gemma3-embedding": made("Gemma3TextConfig", "Gemma3TextModel", EMBEDDING, then=dense_modules, change=given_window),
+    "gemma3-embedding-dense": made("Gemma3TextConfig", "Gemma3TextModel", EMBEDDING, then=dense_modules, dtype="float32",
+                                   args=["--sentence-transformers-dense-modules"]),
+    "gemma3-embedding-plain": made("Gemma3TextConfig", "Gemma3TextModel", EMBEDDING, files="model json", spell="minimal", dtype="float16"),
     "gemma3-vision": made("Gemma3Config", "Gemma3ForConditionalGeneration", TEXT3, outer=VISION3, files="model json"),
     "gemma3-vision-old": made("Gemma3Config", "Gemma3ForConditionalGeneration", TEXT3, outer=VISION3, spell="old", change=old_rope),
     "gemma3-vision-minimal": made("Gemma3Config", "Gemma3ForConditionalGeneration", TEXT3, outer=VISION3, spell="minimal"),
