@@ -37,6 +37,7 @@ static bool has_bpe(const char *dir)
 static const struct strategy strategies[] = {
 	{ .name = "spm", .has = has_spm, .open = spm_open, .n_vocab = true },
 	{ .name = "spm_hf", .has = has_spm_hf, .open = spm_hf_open, .n_vocab = true },
+	{ .name = "gemma4", .has = has_spm_hf, .open = gemma4_open },
 	{ .name = "bpe", .has = has_bpe, .open = bpe_open },
 };
 
@@ -86,6 +87,15 @@ static int read_space_prefix(struct tokenizer *t, const struct files *f, const s
 	return 0;
 }
 
+/* add_bos: what the family says of it, whatever the files say. */
+static void force_bos(struct tokenizer *t, const struct tokenizer_options *o)
+{
+	const char *value = option(o, "add_bos");
+
+	if (value)
+		t->special.add[ROLE_BOS] = !strcmp(value, "true");
+}
+
 static int64_t count_listed(const struct files *f)
 {
 	const struct json *root = json_root(f->tokenizer);
@@ -103,7 +113,10 @@ static int open_files(struct tokenizer *t, const struct strategy *s, struct file
 	    s->open(t, f, o, err) || read_space_prefix(t, f, o, err))
 		return -1;
 	t->listed = count_listed(f);
-	return special_read(&t->special, f, s->n_vocab ? (int64_t)t->rows.n : -1, t->arena, err);
+	if (special_read(&t->special, f, s->n_vocab ? (int64_t)t->rows.n : -1, t->arena, err))
+		return -1;
+	force_bos(t, o);
+	return 0;
 }
 
 int tokenizer_open(struct tokenizer **out, const char *dir, const struct tokenizer_options *o, struct heft_err *err)

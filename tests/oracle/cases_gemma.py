@@ -133,6 +133,15 @@ TEXT3 = dict(SIZES, sliding_window=64, num_hidden_layers=7)
 EMBEDDING = dict(TEXT3, use_bidirectional_attention=True)
 VISION3 = dict(vision_config=dict(hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14),
                mm_tokens_per_image=4)
+TEXT4 = dict(SIZES, head_dim=16, global_head_dim=32, num_hidden_layers=7, sliding_window=64, hidden_size_per_layer_input=16,
+             vocab_size_per_layer_input=392)
+MOE4 = dict(enable_moe_block=True, num_experts=4, top_k_experts=2, moe_intermediate_size=32)
+MARKS = ["<|channel>", "<channel|>", "<|tool_call>", "<turn|>"]
+
+
+def gemma4(text=TEXT4, **more):
+    return made("Gemma4TextConfig", "Gemma4ForCausalLM", text, files="json", extra=MARKS, **more)
+
 
 CASES = {
     "gemma": case(GEMMA, SIZES, types="few"),
@@ -156,4 +165,10 @@ CASES = {
     "gemma3-vision": made("Gemma3Config", "Gemma3ForConditionalGeneration", TEXT3, outer=VISION3, files="model json"),
     "gemma3-vision-old": made("Gemma3Config", "Gemma3ForConditionalGeneration", TEXT3, outer=VISION3, spell="old", change=old_rope),
     "gemma3-vision-minimal": made("Gemma3Config", "Gemma3ForConditionalGeneration", TEXT3, outer=VISION3, spell="minimal"),
+    "gemma4": gemma4(),
+    "gemma4-f16": gemma4(dict(TEXT4, num_kv_shared_layers=2, use_double_wide_mlp=True, num_global_key_value_heads=1, final_logit_softcapping=30.0),
+                         dtype="float16"),
+    "gemma4-moe": gemma4(dict(TEXT4, **MOE4, attention_k_eq_v=True, num_global_key_value_heads=1, hidden_size_per_layer_input=0)),
+    "gemma4-all": gemma4(dict(TEXT4, use_bidirectional_attention="all", num_hidden_layers=5), dtype="float32"),
+    "gemma4-minimal": gemma4(spell="minimal"),
 }
