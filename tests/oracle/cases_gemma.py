@@ -22,7 +22,7 @@ def train():
     text = [" ".join(words[(i * k + k * k) % len(words)] for k in range(1, 14)) for i in range(400)] + ["größe été 12 345"]
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(text), model_writer=model, model_type="bpe", vocab_size=VOCAB - 8, byte_fallback=True, pad_id=0, eos_id=1, bos_id=2,
+        sentence_iterator=iter(text), model_writer=model, model_type="bpe", vocab_size=VOCAB - 8, byte_fallback=True, pad_id=0, eos_id=1, bos_id=2, eos_piece="<eos>", bos_piece="<bos>",
         unk_id=3, user_defined_symbols=SYMBOLS, control_symbols=CONTROL, add_dummy_prefix=False, remove_extra_whitespaces=False,
         normalization_rule_name="identity", split_digits=True, hard_vocab_limit=False, num_threads=1, minloglevel=2)
     return model.getvalue()
@@ -136,6 +136,11 @@ VISION3 = dict(vision_config=dict(hidden_size=32, intermediate_size=64, num_hidd
 TEXT4 = dict(SIZES, head_dim=16, global_head_dim=32, num_hidden_layers=7, sliding_window=64, hidden_size_per_layer_input=16,
              vocab_size_per_layer_input=392)
 MOE4 = dict(enable_moe_block=True, num_experts=4, top_k_experts=2, moe_intermediate_size=32)
+TEXT3N = dict(SIZES, num_hidden_layers=7, sliding_window=64, num_kv_shared_layers=2, laurel_rank=8, hidden_size_per_layer_input=16,
+              vocab_size_per_layer_input=380, activation_sparsity_pattern=[0.95, 0.5, 0.9, 0.0, 0.0, 0.3, 0.7])
+SENSES3N = dict(vision_config=dict(model_type="gemma3n_vision", hidden_size=32, vocab_size=8, vocab_offset=376),
+                audio_config=dict(hidden_size=32, conf_num_hidden_layers=1, conf_num_attention_heads=2, vocab_size=8, vocab_offset=384,
+                                  sscp_conv_channel_size=(8, 8)))
 MARKS = ["<|channel>", "<channel|>", "<|tool_call>", "<turn|>"]
 
 
@@ -171,4 +176,8 @@ CASES = {
     "gemma4-moe": gemma4(dict(TEXT4, **MOE4, attention_k_eq_v=True, num_global_key_value_heads=1, hidden_size_per_layer_input=0)),
     "gemma4-all": gemma4(dict(TEXT4, use_bidirectional_attention="all", num_hidden_layers=5), dtype="float32"),
     "gemma4-minimal": gemma4(spell="minimal"),
+    "gemma3n": made("Gemma3nTextConfig", "Gemma3nForCausalLM", TEXT3N, files="model json"),
+    "gemma3n-old": made("Gemma3nTextConfig", "Gemma3nForCausalLM", dict(TEXT3N, vocab_size=388), dtype="float32", spell="old", change=old_rope),
+    "gemma3n-minimal": made("Gemma3nTextConfig", "Gemma3nForCausalLM", dict(SIZES, num_hidden_layers=21, laurel_rank=8, vocab_size_per_layer_input=380),
+                            dtype="float16", spell="minimal"),
 }
