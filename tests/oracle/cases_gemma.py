@@ -129,18 +129,32 @@ def dense_modules(out):
         save_file({"linear.weight": torch.randn(rows, cols, generator=g) * 0.02}, f"{out}/{path}/model.safetensors")
 
 
+def nested(cls, model_type):
+    """The same as the text part of a model that sees and hears, whose own class needs more than transformers to be made."""
+    def then(out):
+        import torch
+        from safetensors.torch import load_file, save_file
+        text = json.load(open(out + "/config.json"))
+        text.pop("architectures")
+        json.dump(dict(architectures=[cls], model_type=model_type, text_config=text, image_token_id=5, eos_token_id=[1, 8]), open(out + "/config.json", "w"))
+        tensors = {k.replace("model.", "model.language_model.", 1): v for k, v in load_file(out + "/model.safetensors").items()}
+        for name in ["vision_tower.encoder.layers.0.self_attn.q_proj.linear.weight", "audio_tower.layers.0.norm_out.weight",
+                     "embed_vision.embedding_projection.weight", "embed_audio.embedding_projection.weight"]:
+            tensors["model." + name] = torch.ones(4, 4, dtype=torch.bfloat16)
+        save_file(tensors, out + "/model.safetensors", metadata={"format": "pt"})
+        json.dump(dict(suppress_tokens=[5, 7], top_k=64, top_p=0.95), open(out + "/generation_config.json", "w"))
+    return then
+
+
 TEXT3 = dict(SIZES, sliding_window=64, num_hidden_layers=7)
 EMBEDDING = dict(TEXT3, use_bidirectional_attention=True)
 VISION3 = dict(vision_config=dict(hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14),
                mm_tokens_per_image=4)
 TEXT4 = dict(SIZES, head_dim=16, global_head_dim=32, num_hidden_layers=7, sliding_window=64, hidden_size_per_layer_input=16,
-             vocab_size_per_layer_input=392)
+             vocab_size_per_layer_input=380)
 MOE4 = dict(enable_moe_block=True, num_experts=4, top_k_experts=2, moe_intermediate_size=32)
 TEXT3N = dict(SIZES, num_hidden_layers=7, sliding_window=64, num_kv_shared_layers=2, laurel_rank=8, hidden_size_per_layer_input=16,
-              vocab_size_per_layer_input=380, activation_sparsity_pattern=[0.95, 0.5, 0.9, 0.0, 0.0, 0.3, 0.7])
-SENSES3N = dict(vision_config=dict(model_type="gemma3n_vision", hidden_size=32, vocab_size=8, vocab_offset=376),
-                audio_config=dict(hidden_size=32, conf_num_hidden_layers=1, conf_num_attention_heads=2, vocab_size=8, vocab_offset=384,
-                                  sscp_conv_channel_size=(8, 8)))
+              vocab_size_per_layer_input=360, activation_sparsity_pattern=[0.95, 0.5, 0.9, 0.0, 0.0, 0.3, 0.7])
 MARKS = ["<|channel>", "<channel|>", "<|tool_call>", "<turn|>"]
 
 
@@ -178,6 +192,9 @@ CASES = {
     "gemma4-minimal": gemma4(spell="minimal"),
     "gemma3n": made("Gemma3nTextConfig", "Gemma3nForCausalLM", TEXT3N, files="model json"),
     "gemma3n-old": made("Gemma3nTextConfig", "Gemma3nForCausalLM", dict(TEXT3N, vocab_size=388), dtype="float32", spell="old", change=old_rope),
-    "gemma3n-minimal": made("Gemma3nTextConfig", "Gemma3nForCausalLM", dict(SIZES, num_hidden_layers=21, laurel_rank=8, vocab_size_per_layer_input=380),
+    "gemma3n-minimal": made("Gemma3nTextConfig", "Gemma3nForCausalLM", dict(SIZES, num_hidden_layers=21, laurel_rank=8, vocab_size_per_layer_input=376),
                             dtype="float16", spell="minimal"),
+    "gemma3n-senses": made("Gemma3nTextConfig", "Gemma3nForCausalLM", TEXT3N, then=nested("Gemma3nForConditionalGeneration", "gemma3n")),
+    "gemma4-senses": gemma4(then=nested("Gemma4ForConditionalGeneration", "gemma4")),
+    "gemma4-unified": gemma4(dict(TEXT4, **MOE4), then=nested("Gemma4UnifiedForConditionalGeneration", "gemma4_unified")),
 }
