@@ -94,7 +94,6 @@ int spm_open(struct tokenizer *t, const struct files *f, const struct tokenizer_
 
 /* model.c */
 int bpe_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
-int gemma4_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
 int spm_hf_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
 
 /* peek.c: what kind of tokenizer.json it is, without parsing it */
@@ -109,5 +108,8 @@ bool peek_file(struct peek *p, const char *dir, size_t limit);
 /* special.c, template.c */
 int special_read(struct special *s, const struct files *f, int64_t n_vocab, struct arena *a, struct heft_err *err);
 int template_read(struct special *s, const struct files *f, struct arena *a, struct heft_err *err);
+
+/* gemma4.c */
+int gemma4_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
 
 #endif

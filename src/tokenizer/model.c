@@ -1,6 +1,6 @@
 /*
  * model.c - tokenizer.json, or vocab.json with merges.txt, as rows: byte-level BPE ("gpt2", strategy bpe), or
- * SentencePiece BPE that was saved as a tokenizer.json ("llama", strategy spm_hf; "gemma4" with its merges).
+ * SentencePiece BPE that was saved as a tokenizer.json ("llama", strategy spm_hf).
  */
 #include "pre.h"
 
@@ -180,28 +180,5 @@ int spm_hf_open(struct tokenizer *t, const struct files *f, const struct tokeniz
 	}
 	t->count = t->rows.n;
 	rows_pad(&t->rows, t->arena);
-	return 0;
-}
-
-/* ---- gemma4
- * ------------------------------------------------------------------------------------------------------- */
-
-/* Marks that a chat's reader looks for: always shown, so not control tokens. */
-static const char *const shown[] = {
-	"<|channel>", "<channel|>", "<|tool_call>", "<tool_call|>", "<|tool_response>", "<tool_response|>", "<|\"|>",
-};
-
-int gemma4_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err)
-{
-	if (spm_hf_open(t, f, o, err))
-		return -1;
-	t->model = "gemma4";
-	t->pre = NULL;
-	t->merge = t->encoder->bpe.merge;
-	t->n_merges = t->encoder->bpe.n_merges;
-	for (size_t i = 0; i < t->rows.n; i++)
-		for (size_t k = 0; k < sizeof(shown) / sizeof(*shown); k++)
-			if (str_is(t->rows.text[i], shown[k]))
-				t->rows.type[i] = TOKEN_USER_DEFINED;
 	return 0;
 }
