@@ -58,6 +58,56 @@ int bpe_read_vocab(struct bpe *b, const struct json *vocab, struct arena *a, str
 		e->id = (int32_t)id;
 		slot = map_put(&b->by_text, e->text.p, e->text.n, &found);
 		slot->value.i = id;
+		b->longest = e->text.n > b->longest ? e->text.n : b->longest;
+	}
+	return 0;
+}
+
+static struct heft_str next_line(struct heft_str *rest)
+{
+	const char *end = memchr(rest->p, '\n', rest->n);
+	size_t n = end ? (size_t)(end - rest->p) : rest->n;
+	struct heft_str line = { rest->p, n };
+
+	n += end != NULL;
+	rest->p += n;
+	rest->n -= n;
+	return line;
+}
+
+/* The end of a text without the white space there. */
+static size_t trimmed(struct heft_str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0, k; i < s.n; i += k) {
+		k = char_length(s.p + i, s.n - i);
+		if (!char_is_space(char_at(s.p + i, s.n - i)))
+			n = i + k;
+	}
+	return n;
+}
+
+int bpe_read_vocab_text(struct bpe *b, struct heft_str text, struct arena *a, struct heft_err *err)
+{
+	struct heft_str rest = text;
+	size_t lines = 1;
+	bool found;
+
+	for (size_t i = 0; i < text.n; i++)
+		lines += text.p[i] == '\n';
+	if (lines > (size_t)TOKENIZER_MAX_ROWS)
+		return heft_fail(err, HEFT_E_VOCAB_SIZE, "%s has %zu lines; a vocabulary of more than %lld is not read", b->file,
+				 lines, (long long)TOKENIZER_MAX_ROWS);
+	map_init(&b->by_text);
+	b->entry = arena_array(a, lines, sizeof(*b->entry));
+	while (rest.n) {
+		struct vocab_entry *e = &b->entry[b->n];
+		e->text = next_line(&rest);
+		e->text.n = trimmed(e->text);
+		e->id = (int32_t)b->n++;
+		map_put(&b->by_text, e->text.p, e->text.n, &found)->value.i = e->id;
+		b->longest = e->text.n > b->longest ? e->text.n : b->longest;
 	}
 	return 0;
 }
@@ -176,18 +226,6 @@ int bpe_read_merges(struct bpe *b, const struct json *merges, struct arena *a, s
 			return -1;
 	}
 	return 0;
-}
-
-static struct heft_str next_line(struct heft_str *rest)
-{
-	const char *end = memchr(rest->p, '\n', rest->n);
-	size_t n = end ? (size_t)(end - rest->p) : rest->n;
-	struct heft_str line = { rest->p, n };
-
-	n += end != NULL;
-	rest->p += n;
-	rest->n -= n;
-	return line;
 }
 
 static bool blank(char c)

@@ -23,6 +23,7 @@ struct bpe {
 	uint64_t seed;
 	struct heft_str unk, prefix, suffix; /* p NULL: none */
 	bool fuse_unk, byte_fallback, ignore_merges;
+	size_t longest;            /* bytes of the longest token */
 };
 
 struct ids {
@@ -35,6 +36,8 @@ void bpe_release(struct bpe *b);
 int64_t bpe_id(const struct bpe *b, struct heft_str text); /* -1: none */
 /* "vocab": { text: id }, or vocab.json */
 int bpe_read_vocab(struct bpe *b, const struct json *vocab, struct arena *a, struct heft_err *err);
+/* vocab.txt: one token a line, ids from 0 */
+int bpe_read_vocab_text(struct bpe *b, struct heft_str text, struct arena *a, struct heft_err *err);
 /* "merges": ["a b", ...] or [["a", "b"], ...] */
 int bpe_read_merges(struct bpe *b, const struct json *merges, struct arena *a, struct heft_err *err);
 /* merges.txt; the text must stay */

@@ -26,7 +26,8 @@
 #define UNBYTES ",\"decoder\":{\"type\":\"ByteLevel\"}"
 #define END_OF_TEXT "<|endoftext|>"
 
-/* %P: add_prefix_space, true or false; %N: the same as 1 or 0; %S: Metaspace's prepend_scheme */
+/* %P: add_prefix_space, true or false; %N: the same as 1 or 0; %S: Metaspace's prepend_scheme; %L %A %C: do_lower_case, strip_accents and
+ * tokenize_chinese_chars */
 static const struct tokenizer_class classes[] = {
 	{ .name = "TokenizersBackend" }, /* the first: the file as it is */
 	{ .name = "LlamaTokenizer", .unk = "<unk>", .bos = "<s>", .eos = "</s>", .prefix_space = true,
@@ -42,6 +43,15 @@ static const struct tokenizer_class classes[] = {
 	{ .name = "Qwen3_5Tokenizer", .unk = END_OF_TEXT, .eos = END_OF_TEXT, .pad = END_OF_TEXT,
 	  .json = "{" NFC "\"pre_tokenizer\":" SPLIT_THEN_BYTES(QWEN35) UNBYTES "}" },
 	{ .name = "GPT2Tokenizer", .unk = END_OF_TEXT, .bos = END_OF_TEXT, .eos = END_OF_TEXT,
+	  .json = "{\"pre_tokenizer\":" BYTE_LEVEL UNBYTES "}" },
+	{ .name = "BertTokenizer", .unk = "[UNK]", .sep = "[SEP]", .pad = "[PAD]", .cls = "[CLS]", .mask = "[MASK]",
+	  .first = "cls_token", .last = "sep_token",
+	  .json = "{\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":%C,"
+		  "\"strip_accents\":%A,\"lowercase\":%L},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
+		  "\"decoder\":{\"type\":\"WordPiece\"},"
+		  "\"model\":{\"type\":\"WordPiece\",\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100}}" },
+	{ .name = "RobertaTokenizer", .unk = "<unk>", .bos = "<s>", .eos = "</s>", .sep = "</s>", .pad = "<pad>", .cls = "<s>",
+	  .mask = "<mask>", .first = "cls_token", .last = "sep_token",
 	  .json = "{\"pre_tokenizer\":" BYTE_LEVEL UNBYTES "}" },
 	{ .name = "GPTNeoXTokenizer", .unk = END_OF_TEXT, .bos = END_OF_TEXT, .eos = END_OF_TEXT, .pad = "<|padding|>",
 	  .json = "{" NFC "\"pre_tokenizer\":" BYTE_LEVEL UNBYTES "}" },
@@ -70,6 +80,17 @@ static const struct {
 	  "jais2 opt phi starcoder2 " },
 	{ "GPTNeoXTokenizer",
 	  " falcon_mamba gpt_neox mamba mamba2 mpt olmo olmo2 olmoe rwkv stablelm xlstm " },
+	{ "BertTokenizer",
+	  " align bark bert blip bros chinese_clip convbert distilbert electra ernie flava git megatron-bert nomic_bert qdqbert "
+	  "retribert squeezebert visual_bert " },
+	{ "RobertaTokenizer",
+	  " bart bridgetower clap data2vec-text ibert lilt longformer mega mra roberta roberta-prelayernorm " },
+	{ "XLMRobertaTokenizer",
+	  " jina_embeddings_v3 kosmos-2 metaclip_2 trocr xlm-roberta xlm-roberta-xl xmod " },
+	{ "CamembertTokenizer",
+	  " camembert " },
+	{ "T5Tokenizer",
+	  " mt5 t5 umt5 " },
 	{ "CohereTokenizer",
 	  " aya_vision cohere cohere2 " },
 	{ "GemmaTokenizer",
@@ -135,6 +156,15 @@ const struct tokenizer_class *class_of(const struct json *config, const struct j
 	return by_name(strcmp(type, names_wrong_class) ? named : usual);
 }
 
+/* A flag of tokenizer_config.json: true, false, or null. */
+static const char *flag_text(const struct json *config, const char *key, const char *otherwise)
+{
+	const struct json *j = json_get(config, key);
+	bool b;
+
+	return json_bool(j, &b) ? (b ? "true" : "false") : j ? "null" : otherwise;
+}
+
 struct json_doc *class_json(const struct tokenizer_class *c, const struct json *tokenizer_config, struct heft_err *err)
 {
 	const struct json *prefix = json_get(tokenizer_config, "add_prefix_space");
@@ -154,6 +184,12 @@ struct json_doc *class_json(const struct tokenizer_class *c, const struct json *
 			put = add ? "1" : "0";
 		else if (*p == 'S')
 			put = !add ? "never" : legacy ? "always" : "first";
+		else if (*p == 'L')
+			put = flag_text(tokenizer_config, "do_lower_case", "true");
+		else if (*p == 'A')
+			put = flag_text(tokenizer_config, "strip_accents", "null");
+		else if (*p == 'C')
+			put = flag_text(tokenizer_config, "tokenize_chinese_chars", "true");
 		jbuf_raw(&text, put, strlen(put));
 	}
 	doc = json_parse(text.p, text.n, c->name, false, err);

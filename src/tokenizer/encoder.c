@@ -1,8 +1,9 @@
 /*
  * encoder.c - a tokenizer made ready to encode: model, steps, added tokens, and what the post-processor puts around a
- * text; then a text's way through them. Refuses models other than BPE.
+ * text; then a text's way through them. Refuses models other than BPE and WordPiece.
  */
 #include "encoder.h"
+#include "wordpiece.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,12 @@ static struct heft_str keep(const struct json *j, struct arena *a)
 	return (struct heft_str){ arena_memdup(a, s.p, s.n), s.n };
 }
 
-static void read_flags(struct bpe *b, const struct json *flags, struct arena *a)
+static void read_flags(struct encoder *e, const struct json *flags, struct arena *a)
 {
+	struct bpe *b = &e->bpe;
+	uint64_t limit;
+
+	e->word_limit = json_uint(json_get(flags, "max_input_chars_per_word"), &limit) ? (size_t)limit : 100;
 	b->unk = keep(json_get(flags, "unk_token"), a);
 	b->prefix = keep(json_get(flags, "continuing_subword_prefix"), a);
 	b->suffix = keep(json_get(flags, "end_of_word_suffix"), a);
@@ -40,21 +45,37 @@ static int read_model(struct encoder *e, const struct json *model, struct heft_e
 {
 	const char *type = json_cstr(json_get(model, "type"));
 
-	if (json_get(model, "type") && (!type || strcmp(type, "BPE")))
+	if (!json_get(model, "type")) /* older files leave it out */
+		type = json_get(model, "merges") || !json_get(model, "max_input_chars_per_word") ? "BPE" : "WordPiece";
+	if (!type || (strcmp(type, "BPE") && strcmp(type, "WordPiece")))
 		return heft_fail(err, HEFT_E_TOKENIZER,
-				 "tokenizer.json: a model of type '%s' is not one that heft reads; it reads BPE",
+				 "tokenizer.json: a model of type '%s' is not one that heft reads here; it reads BPE and WordPiece",
 				 type ? type : "");
+	e->model = strcmp(type, "BPE") ? MODEL_WORDPIECE : MODEL_BPE;
 	if (bpe_read_vocab(&e->bpe, json_get(model, "vocab"), e->arena, err))
 		return -1;
-	return bpe_read_merges(&e->bpe, json_get(model, "merges"), e->arena, err);
+	return e->model == MODEL_BPE ? bpe_read_merges(&e->bpe, json_get(model, "merges"), e->arena, err) : 0;
 }
 
-static int read_model_files(struct encoder *e, const char *dir, struct heft_err *err)
+static int read_vocab_lines(struct encoder *e, const char *dir, struct heft_err *err)
 {
+	struct heft_str text;
+
+	e->bpe.file = "vocab.txt";
+	e->model = MODEL_WORDPIECE;
+	return file_read(dir, "vocab.txt", TOKENIZER_FILE_LIMIT, &text, e->arena, err) ||
+	       bpe_read_vocab_text(&e->bpe, text, e->arena, err) ? -1 : 0;
+}
+
+static int read_model_files(struct encoder *e, const char *dir, const struct json *flags, struct heft_err *err)
+{
+	const char *type = json_cstr(json_get(flags, "type"));
 	struct json_doc *vocab;
 	struct heft_str merges;
 	int rc;
 
+	if (type && !strcmp(type, "WordPiece"))
+		return read_vocab_lines(e, dir, err);
 	if (file_read(dir, "merges.txt", TOKENIZER_FILE_LIMIT, &merges, e->arena, err) ||
 	    file_json(dir, "vocab.json", TOKENIZER_FILE_LIMIT, &vocab, err))
 		return -1;
@@ -156,6 +177,20 @@ static void add_bos_eos(struct encoder *e, const struct json *config)
 	}
 }
 
+/* A class's own: one token before the text and one behind it, named by their roles. */
+static void add_around(struct encoder *e, const struct tokenizer_class *c)
+{
+	const struct added_token *t;
+
+	e->before.n = e->after.n = 0;
+	for (int i = 0; i < 2; i++) {
+		struct heft_str text = encoder_named(e, i ? c->last : c->first);
+		t = text.p ? added_find(&e->added, text) : NULL;
+		if (t)
+			ids_add(i ? &e->after : &e->before, t->id);
+	}
+}
+
 /* ---- the steps
  * ---------------------------------------------------------------------------------------------------- */
 
@@ -218,17 +253,22 @@ static int read_parts(struct encoder *e, const struct files *f, const struct tok
 	const struct json *tokenizer = json_root(f->tokenizer);
 
 	e->has_decoder = json_kind(p->decoder) == JSON_OBJECT;
-	if ((tokenizer ? read_model(e, json_get(tokenizer, "model"), err) : read_model_files(e, f->dir, err)))
+	if (tokenizer ? read_model(e, json_get(tokenizer, "model"), err) : read_model_files(e, f->dir, p->flags, err))
 		return -1;
 	if (e->encodes &&
 	    (steps_normalizer(&e->normalizer, p->normalizer, err) || steps_decoder(&e->decoder, p->decoder, err)))
 		return -1;
 	if (encoder_add_tokens(e, f, c, err) || (e->encodes && read_pre_tokenizer(e, f, p->pre_tokenizer, err)))
 		return -1;
-	read_flags(&e->bpe, p->flags, e->arena);
-	if (tokenizer)
-		return read_processors(e, json_get(tokenizer, "post_processor"), err);
-	add_bos_eos(e, json_root(f->tokenizer_config));
+	read_flags(e, p->flags, e->arena);
+	if (!e->bpe.unk.p && e->model == MODEL_WORDPIECE)
+		e->bpe.unk = encoder_named(e, "unk_token");
+	if (!tokenizer)
+		add_bos_eos(e, json_root(f->tokenizer_config));
+	else if (read_processors(e, json_get(tokenizer, "post_processor"), err))
+		return -1;
+	if (c->first)
+		add_around(e, c);
 	return 0;
 }
 
@@ -299,6 +339,12 @@ static int cut(const struct encoder *e, struct heft_str text, struct pieces *out
 	return 0;
 }
 
+static int encode_word(const struct encoder *e, struct heft_str word, struct ids *out, struct heft_err *err)
+{
+	return e->model == MODEL_WORDPIECE ? wordpiece_encode(&e->bpe, e->word_limit, word, out, err) :
+					     bpe_encode(&e->bpe, word, out, err);
+}
+
 static int encode(const struct encoder *e, struct heft_str text, struct ids *out, struct arena *a, struct heft_err *err)
 {
 	struct pieces pieces = { .arena = a, .limit = 16 * text.n + 65536 };
@@ -308,7 +354,7 @@ static int encode(const struct encoder *e, struct heft_str text, struct ids *out
 	for (size_t i = 0; i < pieces.n; i++)
 		if (pieces.piece[i].id >= 0)
 			ids_add(out, pieces.piece[i].id);
-		else if (bpe_encode(&e->bpe, pieces.piece[i].text, out, err))
+		else if (encode_word(e, pieces.piece[i].text, out, err))
 			return -1;
 	return 0;
 }

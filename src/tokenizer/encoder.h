@@ -1,5 +1,5 @@
 /*
- * encoder.h - a tokenizer.json made ready to encode, as transformers' class for the model would make it.
+ * encoder.h - a tokenizer.json, or the vocabulary files beside it, made ready to encode, as transformers' class for the model would make it.
  *
  * transformers does not always run the file as it is: some classes (LlamaTokenizer, Qwen2Tokenizer ...) take its
  * vocabulary and merges and bring their own normalizer and pre-tokenizer. Which class it is follows from
@@ -10,15 +10,21 @@
 
 #include "added.h"
 
+enum encoder_model { MODEL_BPE, MODEL_WORDPIECE };
+enum { STANDARD = 7 }; /* tokens that have a name of their own */
+
 struct encoder {
 	struct arena *arena;          /* of the tokenizer */
-	struct bpe bpe;
+	enum encoder_model model;
+	struct bpe bpe;               /* of other models the vocabulary and what they share with BPE */
+	size_t word_limit;            /* WordPiece: characters of a word that is not unknown as a whole */
 	struct added added;
 	struct steps normalizer, pre_tokenizer, decoder;
 	bool has_decoder, encodes, rebuilt; /* rebuilt: not the file as it is */
 	struct ids before, after;     /* what the post-processor puts around a text */
 	struct heft_str *named;       /* texts of the special tokens that have a name, and of the extra ones */
 	size_t n_named;
+	struct heft_str standard[STANDARD]; /* of those: bos, eos, unk, sep, pad, cls, mask; p NULL: none */
 };
 
 enum encoder_mode {
@@ -40,7 +46,9 @@ int encoder_round_trip(const struct encoder *e, const struct added_token *t, str
 struct tokenizer_class {
 	const char *name;
 	const char *json;         /* normalizer, pre_tokenizer, decoder and flags of the model; NULL: the file's own */
-	const char *unk, *bos, *eos, *pad; /* special tokens where tokenizer_config.json does not name them */
+	/* special tokens where tokenizer_config.json does not name them */
+	const char *unk, *bos, *eos, *pad, *sep, *cls, *mask;
+	const char *first, *last; /* roles of the tokens around a text, whatever the file's post-processor says */
 	bool prefix_space;        /* add_prefix_space where it is not said */
 	bool add_named;           /* adds its named tokens once more, as plain special tokens */
 };
@@ -50,5 +58,7 @@ struct json_doc *class_json(const struct tokenizer_class *c, const struct json *
 
 /* tokens.c: adds all added and special tokens, in transformers' order. */
 int encoder_add_tokens(struct encoder *e, const struct files *f, const struct tokenizer_class *c, struct heft_err *err);
+/* The text of "bos_token" and so on; p NULL: there is none. */
+struct heft_str encoder_named(const struct encoder *e, const char *role);
 
 #endif

@@ -94,6 +94,7 @@ int spm_open(struct tokenizer *t, const struct files *f, const struct tokenizer_
 
 /* model.c */
 int bpe_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+int wordpiece_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
 int spm_hf_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
 
 /* peek.c: what kind of tokenizer.json it is, without parsing it */

@@ -1,6 +1,6 @@
 /*
- * model.c - tokenizer.json, or vocab.json with merges.txt, as rows: byte-level BPE ("gpt2", strategy bpe), or
- * SentencePiece BPE that was saved as a tokenizer.json ("llama", strategy spm_hf).
+ * model.c - tokenizer.json, or vocab.json with merges.txt, or vocab.txt, as rows: byte-level BPE ("gpt2", strategy bpe), WordPiece ("bert",
+ * strategy wordpiece), or SentencePiece BPE that was saved as a tokenizer.json ("llama", strategy spm_hf).
  */
 #include "pre.h"
 
@@ -49,8 +49,11 @@ static int set_added_row(struct tokenizer *t, const struct encoder *e, const str
 static int set_rows(struct tokenizer *t, const struct encoder *e, struct heft_err *err)
 {
 	for (size_t i = 0; i < e->bpe.n; i++) {
-		t->rows.text[e->bpe.entry[i].id] = e->bpe.entry[i].text;
-		t->rows.type[e->bpe.entry[i].id] = TOKEN_NORMAL;
+		struct vocab_entry v = e->bpe.entry[i];
+		if (bpe_id(&e->bpe, v.text) != v.id)
+			continue; /* the text stands there once more, and the last one counts */
+		t->rows.text[v.id] = v.text;
+		t->rows.type[v.id] = TOKEN_NORMAL;
 	}
 	for (size_t i = 0; i < e->added.n; i++)
 		if (set_added_row(t, e, &e->added.token[i], err))
@@ -108,6 +111,34 @@ int bpe_open(struct tokenizer *t, const struct files *f, const struct tokenizer_
 	else if (name_pre(t, f, err))
 		return -1;
 	return set_rows(t, t->encoder, err);
+}
+
+/* ---- wordpiece: where BERT marks what goes on in a word, the runtime marks what begins one ---- */
+
+#define MARK "\xe2\x96\x81" /* U+2581 */
+
+static struct heft_str begin_words(struct heft_str text, struct arena *a)
+{
+	char *to;
+
+	if (text.n >= 2 && !memcmp(text.p, "##", 2))
+		return (struct heft_str){ text.p + 2, text.n - 2 };
+	to = arena_alloc(a, text.n + 4);
+	memcpy(to, MARK, 3);
+	memcpy(to + 3, text.p, text.n);
+	return (struct heft_str){ to, text.n + 3 };
+}
+
+int wordpiece_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err)
+{
+	if (bpe_open(t, f, o, err))
+		return -1;
+	t->model = "bert";
+	t->n_merges = 0;
+	for (size_t i = 0; i < t->rows.n; i++)
+		if (t->rows.type[i] != TOKEN_CONTROL)
+			t->rows.text[i] = begin_words(t->rows.text[i], t->arena);
+	return 0;
 }
 
 /* ---- spm_hf

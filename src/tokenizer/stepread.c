@@ -116,6 +116,28 @@ static int read_nmt(struct steps *s, const struct json *j, const char *type, str
 			   " ", err);
 }
 
+/* Control characters go, all white space becomes a space; ideographs stand alone; accents go; letters become small. */
+static int read_bert_normalizer(struct steps *s, const struct json *j, const char *type, struct heft_err *err)
+{
+	static const char ideograph[] = "[\\x{3400}-\\x{4dbf}\\x{4e00}-\\x{9fff}\\x{f900}-\\x{faff}\\x{20000}-\\x{2a6df}"
+					"\\x{2a700}-\\x{2b73f}\\x{2b740}-\\x{2b81f}\\x{2b920}-\\x{2ceaf}\\x{2f800}-\\x{2fa1f}]";
+	bool lower = flag(j, "lowercase", true);
+
+	if (flag(j, "clean_text", true) &&
+	    (add_replace(s, "[\\x{fffd}[\\p{Cc}\\p{Cf}\\p{Co}&&[^\\t\\n\\r]]]", "", err) || add_replace(s, "\\s", " ", err)))
+		return -1;
+	if (flag(j, "handle_chinese_chars", true) &&
+	    (add_replace(s, arena_printf(s->arena, "(?=%s)", ideograph), " ", err) ||
+	     add_replace(s, arena_printf(s->arena, "(?<=%s)", ideograph), " ", err)))
+		return -1;
+	if (flag(j, "strip_accents", lower)) {
+		add(s, STEP_FORM)->form = FORM_NFD;
+		if (add_replace(s, "\\p{Mn}", "", err))
+			return -1;
+	}
+	return lower ? read_lower(s, j, type, err) : 0;
+}
+
 static int read_replace(struct steps *s, const struct json *j, const char *type, struct heft_err *err)
 {
 	struct heft_str text = { "", 0 };
@@ -345,6 +367,7 @@ static const struct type normalizers[] = {
 	{ "Replace", read_replace },
 	{ "Prepend", read_prepend },
 	{ "ByteLevel", read_bytes },
+	{ "BertNormalizer", read_bert_normalizer },
 	{ NULL, NULL },
 };
 static const struct type pre_tokenizers[] = {
@@ -364,7 +387,8 @@ static const struct type decoders[] = {
 	{ "ByteLevel", read_unbytes },	{ "Replace", read_replace },
 	{ "ByteFallback", read_unhex }, { "Fuse", read_fuse },
 	{ "Strip", read_cut },		{ "Metaspace", read_unmetaspace },
-	{ "BPEDecoder", read_suffix },	{ NULL, NULL },
+	{ "BPEDecoder", read_suffix },	{ "WordPiece", read_fuse },
+	{ NULL, NULL },
 };
 
 static int read_nodes(struct steps *s, const struct json *j, const struct type *table, const char *list,

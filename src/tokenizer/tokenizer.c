@@ -34,11 +34,17 @@ static bool has_bpe(const char *dir)
 	return file_exists(dir, "tokenizer.json") || (file_exists(dir, "vocab.json") && file_exists(dir, "merges.txt"));
 }
 
+static bool has_wordpiece(const char *dir)
+{
+	return has_bpe(dir) || file_exists(dir, "vocab.txt");
+}
+
 static const struct strategy strategies[] = {
 	{ .name = "spm", .has = has_spm, .open = spm_open, .n_vocab = true },
 	{ .name = "spm_hf", .has = has_spm_hf, .open = spm_hf_open, .n_vocab = true },
 	{ .name = "gemma4", .has = has_spm_hf, .open = gemma4_open },
 	{ .name = "bpe", .has = has_bpe, .open = bpe_open },
+	{ .name = "wordpiece", .has = has_wordpiece, .open = wordpiece_open, .n_vocab = true },
 };
 
 static const struct strategy *strategy_find(const char *name)
@@ -190,7 +196,7 @@ const char *tokenizer_kind(const char *dir)
 		return "spm";
 	if (peek_file(&p, dir, 0) && *p.model && strcmp(p.model, "BPE"))
 		return !strcmp(p.model, "Unigram") ? "unigram" : !strcmp(p.model, "WordPiece") ? "wordpiece" : NULL;
-	return has_bpe(dir) ? "bpe" : NULL;
+	return has_bpe(dir) ? "bpe" : file_exists(dir, "vocab.txt") ? "wordpiece" : NULL;
 }
 
 int64_t tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, int32_t **ids, struct heft_err *err)

@@ -16,7 +16,7 @@
 
 static const char *const standard[] = { "bos_token", "eos_token", "unk_token", "sep_token",
 					"pad_token", "cls_token", "mask_token" };
-enum { STANDARD = sizeof(standard) / sizeof(*standard) };
+_Static_assert(sizeof(standard) / sizeof(*standard) == STANDARD, "one text for each");
 
 struct listed {
 	int64_t id;
@@ -32,6 +32,7 @@ struct gather {
 	size_t n_list, cap_list;
 	struct added_token *named; /* 3: those that have a name, then the extra ones */
 	size_t n_named, cap_named, n_extra;
+	size_t standard[STANDARD + 1]; /* where the standard ones begin in `named`, and their end */
 	struct arena *arena; /* for a while */
 };
 
@@ -211,11 +212,12 @@ static void name_extra(struct gather *g)
 static void name_all(struct gather *g)
 {
 	const struct tokenizer_class *c = g->class;
-	const char *own[STANDARD] = { c->bos, c->eos, c->unk, NULL, c->pad };
+	const char *own[STANDARD] = { c->bos, c->eos, c->unk, c->sep, c->pad, c->cls, c->mask };
 
 	for (size_t i = 0; i < STANDARD; i++) {
 		const struct json *value = json_get(g->map, standard[i]);
 		bool special = value;
+		g->standard[i] = g->n_named;
 		if (!value)
 			value = json_get(g->config, standard[i]);
 		if (value)
@@ -223,6 +225,7 @@ static void name_all(struct gather *g)
 		else
 			name_text(g, own[i]);
 	}
+	g->standard[STANDARD] = g->n_named;
 	name_others(g, g->config, false);
 	name_others(g, g->map, true);
 	name_extra(g);
@@ -265,6 +268,17 @@ static void keep_named(struct gather *g)
 		e->named[e->n_named++] =
 			(struct heft_str){ arena_memdup(e->arena, g->named[i].text.p, g->named[i].text.n),
 					   g->named[i].text.n };
+	for (size_t i = 0; i < STANDARD; i++)
+		if (g->standard[i] < g->standard[i + 1])
+			e->standard[i] = e->named[g->standard[i]];
+}
+
+struct heft_str encoder_named(const struct encoder *e, const char *role)
+{
+	for (size_t i = 0; i < STANDARD; i++)
+		if (!strcmp(standard[i], role))
+			return e->standard[i];
+	return (struct heft_str){ NULL, 0 };
 }
 
 static int gather(struct gather *g, const struct json *added, struct heft_err *err)

@@ -26,7 +26,8 @@ from transformers import AutoTokenizer
 SCRIPT = "/usr/share/doc/llama.cpp-tools/scripts/convert_hf_to_gguf.py"
 CONFIG = dict(hidden_size=64, intermediate_size=128, num_attention_heads=4, num_key_value_heads=4, num_hidden_layers=1, rms_norm_eps=1e-5,
               max_position_embeddings=512)
-CLASSES = dict(llama="LlamaForCausalLM", mistral="MistralForCausalLM", qwen2="Qwen2ForCausalLM", qwen3="Qwen3ForCausalLM")
+CLASSES = dict(llama="LlamaForCausalLM", mistral="MistralForCausalLM", qwen2="Qwen2ForCausalLM", qwen3="Qwen3ForCausalLM", bert="BertModel",
+               roberta="RobertaModel")
 
 # ---- the reference ----
 
@@ -163,12 +164,33 @@ def highest(files):
     return max(max(j["model"]["vocab"].values()), *(t["id"] for t in j["added_tokens"]), len(j["model"]["vocab"]) + len(j["added_tokens"]))
 
 
+def bert_cases(name, files, j):
+    """A WordPiece vocabulary under BERT's class, which brings its own normalizer, and as it stands; as a list of lines, too."""
+    n = len(j["model"]["vocab"])
+    lines = "\n".join(sorted(j["model"]["vocab"], key=j["model"]["vocab"].get)) + "\n"
+    bare = dict(tokenizer_class="PreTrainedTokenizerFast", cls_token="[CLS]", sep_token="[SEP]", unk_token="[UNK]", pad_token="[PAD]", mask_token="[MASK]")
+    options = dict(plain={}, cased=dict(do_lower_case=False), cased_bare=dict(do_lower_case=False, strip_accents=True, tokenize_chinese_chars=False),
+                   accents=dict(strip_accents=False), nulls=dict(strip_accents=None, mask_token="[NEW]", cls_token="[SEP]"),
+                   file=dict(bare), added=dict(do_lower_case=False, additional_special_tokens=["<x>", "the"], added_tokens_decoder={
+                       str(n): added(n, "##tail"), str(n + 1): added(n + 1, "Word", normalized=True), "100": added(100, "[UNK]", special=True)}))
+    for k, tc in options.items():
+        yield f"{name}-{k}", "bert", dict(files, **{"tokenizer_config.json": tc}), n + 8, {}
+        if k != "file":
+            yield f"{name}-{k}-txt", "bert", {"vocab.txt": lines, "tokenizer_config.json": tc}, n + 8, {}
+    yield f"{name}-none", "bert", {"tokenizer.json": j}, n, {}
+    yield f"{name}-lines", "bert", {"vocab.txt": lines.replace("\nthe\n", "\nthe \n").replace("\nworld\n", "\nhello\n"), "tokenizer_config.json": {}}, n, {}
+    for k, norm in dict(lower=dict(lowercase=True, strip_accents=None), accents=dict(lowercase=False, strip_accents=True), dirty=dict(clean_text=False, lowercase=True, handle_chinese_chars=False)).items():
+        normalizer = dict(dict(type="BertNormalizer", clean_text=True, handle_chinese_chars=True, strip_accents=None, lowercase=False), **norm)
+        yield f"{name}-file-{k}", "bert", {"tokenizer.json": dict(j, normalizer=normalizer, model=dict(j["model"], max_input_chars_per_word=12)), "tokenizer_config.json": bare}, n, {}
+
+
 def real_cases(data):
     for d in sorted(data.iterdir()):
         files = {f.name.removesuffix(".gz"): gzip.decompress(f.read_bytes()) if f.suffix == ".gz" else f.read_bytes() for f in d.iterdir() if f.is_file()}
         if "tokenizer.json" in files:
             j = json.loads(files["tokenizer.json"])
             if "merges" not in j["model"]:
+                yield from bert_cases(d.name, files, j)
                 continue
             if "type" not in j["model"]:  # older files leave it out, the converter wants it
                 j["model"] = dict(type="BPE", **j["model"])
@@ -350,7 +372,7 @@ def special_texts(files):
 
 def make_case(name, kind, files, size, config, work):
     where = checkpoint(work / name, kind, files, size, **config)
-    args = ["spm,spm_hf,bpe" if kind in ("llama", "mistral") else "spm,bpe", str(size)]
+    args = ["wordpiece" if kind == "bert" else "bpe" if kind == "roberta" else "spm,spm_hf,bpe" if kind in ("llama", "mistral") else "spm,bpe", str(size)]
     if kind in ("llama", "mistral"):
         args.append("add_space_prefix=config")
     (where / "args").write_text("\n".join(args) + "\n")
@@ -396,6 +418,7 @@ def compare_case(where):
     want, pre = r["keys"], r["seen"].get("pre", "")
     if r["size"] == 32016:
         want.pop("tokenizer.ggml.eot_token_id", None)  # a row of the family
+    want.pop("tokenizer.ggml.token_type_count", None)  # and so is this
     text = (where / "heft").read_text()
     got, error = parse(text)
     if pre is None:
