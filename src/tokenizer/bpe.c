@@ -39,6 +39,15 @@ int64_t bpe_id(const struct bpe *b, struct heft_str text)
 	return slot ? slot->value.i : -1;
 }
 
+static void add_entry(struct bpe *b, struct heft_str text, int32_t id)
+{
+	bool found;
+
+	b->entry[b->n++] = (struct vocab_entry){ text, id };
+	map_put(&b->by_text, text.p, text.n, &found)->value.i = id;
+	b->longest = text.n > b->longest ? text.n : b->longest;
+}
+
 int bpe_read_vocab(struct bpe *b, const struct json *vocab, struct arena *a, struct heft_err *err)
 {
 	if (json_kind(vocab) != JSON_OBJECT)
@@ -46,19 +55,32 @@ int bpe_read_vocab(struct bpe *b, const struct json *vocab, struct arena *a, str
 	map_init(&b->by_text);
 	b->entry = arena_array(a, json_count(vocab) + 1, sizeof(*b->entry));
 	for (const struct json *j = json_first(vocab); j; j = json_next(j)) {
-		struct vocab_entry *e = &b->entry[b->n++];
-		struct map_slot *slot;
+		struct heft_str text = json_key(j);
 		int64_t id;
-		bool found;
-		e->text = json_key(j);
 		if (json_is_float(j) || !json_int(j, &id) || id < 0 || id >= TOKENIZER_MAX_ROWS)
 			return heft_fail(err, HEFT_E_TOKENIZER, "%s: the token '%.*s' has no usable id", b->file,
-					 (int)(e->text.n < 100 ? e->text.n : 100), e->text.p);
-		e->text.p = arena_memdup(a, e->text.p, e->text.n);
-		e->id = (int32_t)id;
-		slot = map_put(&b->by_text, e->text.p, e->text.n, &found);
-		slot->value.i = id;
-		b->longest = e->text.n > b->longest ? e->text.n : b->longest;
+					 (int)(text.n < 100 ? text.n : 100), text.p);
+		text.p = arena_memdup(a, text.p, text.n);
+		add_entry(b, text, (int32_t)id);
+	}
+	return 0;
+}
+
+int bpe_read_vocab_list(struct bpe *b, const struct json *vocab, double **score, struct arena *a, struct heft_err *err)
+{
+	size_t n = json_count(vocab);
+
+	if (json_kind(vocab) != JSON_ARRAY || n >= (size_t)TOKENIZER_MAX_ROWS)
+		return heft_fail(err, HEFT_E_TOKENIZER, "%s: the vocabulary is no list of tokens with scores", b->file);
+	map_init(&b->by_text);
+	b->entry = arena_array(a, n + 1, sizeof(*b->entry));
+	*score = arena_array(a, n + 1, sizeof(**score));
+	for (const struct json *j = json_first(vocab); j; j = json_next(j)) {
+		struct heft_str text;
+		if (!json_str(json_first(j), &text) || !json_num(json_next(json_first(j)), &(*score)[b->n]))
+			return heft_fail(err, HEFT_E_TOKENIZER, "%s: token %zu is no text with a score", b->file, b->n);
+		text.p = arena_memdup(a, text.p, text.n);
+		add_entry(b, text, (int32_t)b->n);
 	}
 	return 0;
 }
@@ -92,7 +114,6 @@ int bpe_read_vocab_text(struct bpe *b, struct heft_str text, struct arena *a, st
 {
 	struct heft_str rest = text;
 	size_t lines = 1;
-	bool found;
 
 	for (size_t i = 0; i < text.n; i++)
 		lines += text.p[i] == '\n';
@@ -102,12 +123,9 @@ int bpe_read_vocab_text(struct bpe *b, struct heft_str text, struct arena *a, st
 	map_init(&b->by_text);
 	b->entry = arena_array(a, lines, sizeof(*b->entry));
 	while (rest.n) {
-		struct vocab_entry *e = &b->entry[b->n];
-		e->text = next_line(&rest);
-		e->text.n = trimmed(e->text);
-		e->id = (int32_t)b->n++;
-		map_put(&b->by_text, e->text.p, e->text.n, &found)->value.i = e->id;
-		b->longest = e->text.n > b->longest ? e->text.n : b->longest;
+		struct heft_str line = next_line(&rest);
+		line.n = trimmed(line);
+		add_entry(b, line, (int32_t)b->n);
 	}
 	return 0;
 }

@@ -36,6 +36,8 @@ void bpe_release(struct bpe *b);
 int64_t bpe_id(const struct bpe *b, struct heft_str text); /* -1: none */
 /* "vocab": { text: id }, or vocab.json */
 int bpe_read_vocab(struct bpe *b, const struct json *vocab, struct arena *a, struct heft_err *err);
+/* A Unigram model's "vocab": [[text, score], ...]; the scores are allocated in the arena. */
+int bpe_read_vocab_list(struct bpe *b, const struct json *vocab, double **score, struct arena *a, struct heft_err *err);
 /* vocab.txt: one token a line, ids from 0 */
 int bpe_read_vocab_text(struct bpe *b, struct heft_str text, struct arena *a, struct heft_err *err);
 /* "merges": ["a b", ...] or [["a", "b"], ...] */

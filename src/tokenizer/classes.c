@@ -22,12 +22,17 @@
 	"\"behavior\":\"Isolated\",\"invert\":false}," \
 	"{\"type\":\"ByteLevel\",\"add_prefix_space\":%P,\"use_regex\":false}]}"
 #define BYTE_LEVEL "{\"type\":\"ByteLevel\",\"add_prefix_space\":%P,\"use_regex\":true}"
+#define WORDS_WITH_MARKS(unk) \
+	"{\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"}," \
+	"{\"type\":\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_scheme\":\"%W\"}]}," \
+	"\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_scheme\":\"%W\"}," \
+	"\"model\":{\"type\":\"Unigram\",\"unk_id\":" #unk ",\"byte_fallback\":false}}"
 #define NFC "\"normalizer\":{\"type\":\"NFC\"},"
 #define UNBYTES ",\"decoder\":{\"type\":\"ByteLevel\"}"
 #define END_OF_TEXT "<|endoftext|>"
 
 /* %P: add_prefix_space, true or false; %N: the same as 1 or 0; %S: Metaspace's prepend_scheme; %L %A %C: do_lower_case, strip_accents and
- * tokenize_chinese_chars */
+ * tokenize_chinese_chars; %W: a prepend_scheme that knows no first word */
 static const struct tokenizer_class classes[] = {
 	{ .name = "TokenizersBackend" }, /* the first: the file as it is */
 	{ .name = "LlamaTokenizer", .unk = "<unk>", .bos = "<s>", .eos = "</s>", .prefix_space = true,
@@ -53,6 +58,11 @@ static const struct tokenizer_class classes[] = {
 	{ .name = "RobertaTokenizer", .unk = "<unk>", .bos = "<s>", .eos = "</s>", .sep = "</s>", .pad = "<pad>", .cls = "<s>",
 	  .mask = "<mask>", .first = "cls_token", .last = "sep_token",
 	  .json = "{\"pre_tokenizer\":" BYTE_LEVEL UNBYTES "}" },
+	{ .name = "XLMRobertaTokenizer", .unk = "<unk>", .bos = "<s>", .eos = "</s>", .sep = "</s>", .pad = "<pad>", .cls = "<s>",
+	  .mask = "<mask>", .prefix_space = true, .file_charsmap = true, .first = "bos_token", .last = "eos_token",
+	  .json = WORDS_WITH_MARKS(3) },
+	{ .name = "T5Tokenizer", .unk = "<unk>", .eos = "</s>", .pad = "<pad>", .file_charsmap = true, .last = "eos_token",
+	  .prefix_space = true, .json = WORDS_WITH_MARKS(2) },
 	{ .name = "GPTNeoXTokenizer", .unk = END_OF_TEXT, .bos = END_OF_TEXT, .eos = END_OF_TEXT, .pad = "<|padding|>",
 	  .json = "{" NFC "\"pre_tokenizer\":" BYTE_LEVEL UNBYTES "}" },
 };
@@ -184,6 +194,8 @@ struct json_doc *class_json(const struct tokenizer_class *c, const struct json *
 			put = add ? "1" : "0";
 		else if (*p == 'S')
 			put = !add ? "never" : legacy ? "always" : "first";
+		else if (*p == 'W')
+			put = add ? "always" : "never";
 		else if (*p == 'L')
 			put = flag_text(tokenizer_config, "do_lower_case", "true");
 		else if (*p == 'A')

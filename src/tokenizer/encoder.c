@@ -1,8 +1,9 @@
 /*
  * encoder.c - a tokenizer made ready to encode: model, steps, added tokens, and what the post-processor puts around a
- * text; then a text's way through them. Refuses models other than BPE and WordPiece.
+ * text; then a text's way through them. Refuses models other than BPE, WordPiece and Unigram.
  */
 #include "encoder.h"
+#include "unigram.h"
 #include "wordpiece.h"
 
 #include <stdlib.h>
@@ -32,6 +33,8 @@ static void read_flags(struct encoder *e, const struct json *flags, struct arena
 	struct bpe *b = &e->bpe;
 	uint64_t limit;
 
+	if (!json_int(json_get(flags, "unk_id"), &e->unk) || (uint64_t)e->unk >= b->n)
+		e->unk = -1;
 	e->word_limit = json_uint(json_get(flags, "max_input_chars_per_word"), &limit) ? (size_t)limit : 100;
 	b->unk = keep(json_get(flags, "unk_token"), a);
 	b->prefix = keep(json_get(flags, "continuing_subword_prefix"), a);
@@ -41,17 +44,31 @@ static void read_flags(struct encoder *e, const struct json *flags, struct arena
 	json_bool(json_get(flags, "ignore_merges"), &b->ignore_merges);
 }
 
+static int read_scores(struct encoder *e, const struct json *vocab, struct heft_err *err)
+{
+	if (bpe_read_vocab_list(&e->bpe, vocab, &e->score, e->arena, err))
+		return -1;
+	for (size_t i = 0; i < e->bpe.n; i++)
+		e->least = !i || e->score[i] < e->least ? e->score[i] : e->least;
+	return 0;
+}
+
 static int read_model(struct encoder *e, const struct json *model, struct heft_err *err)
 {
+	static const char *const names[] = { [MODEL_BPE] = "BPE", [MODEL_WORDPIECE] = "WordPiece", [MODEL_UNIGRAM] = "Unigram" };
 	const char *type = json_cstr(json_get(model, "type"));
 
 	if (!json_get(model, "type")) /* older files leave it out */
-		type = json_get(model, "merges") || !json_get(model, "max_input_chars_per_word") ? "BPE" : "WordPiece";
-	if (!type || (strcmp(type, "BPE") && strcmp(type, "WordPiece")))
+		type = json_get(model, "merges") ? "BPE" : json_get(model, "max_input_chars_per_word") ? "WordPiece" :
+		       json_kind(json_get(model, "vocab")) == JSON_ARRAY ? "Unigram" : "BPE";
+	while (e->model <= MODEL_UNIGRAM && (!type || strcmp(type, names[e->model])))
+		e->model++;
+	if (e->model > MODEL_UNIGRAM)
 		return heft_fail(err, HEFT_E_TOKENIZER,
-				 "tokenizer.json: a model of type '%s' is not one that heft reads here; it reads BPE and WordPiece",
+				 "tokenizer.json: a model of type '%s' is not one that heft reads; it reads BPE, WordPiece and Unigram",
 				 type ? type : "");
-	e->model = strcmp(type, "BPE") ? MODEL_WORDPIECE : MODEL_BPE;
+	if (e->model == MODEL_UNIGRAM)
+		return read_scores(e, json_get(model, "vocab"), err);
 	if (bpe_read_vocab(&e->bpe, json_get(model, "vocab"), e->arena, err))
 		return -1;
 	return e->model == MODEL_BPE ? bpe_read_merges(&e->bpe, json_get(model, "merges"), e->arena, err) : 0;
@@ -184,7 +201,8 @@ static void add_around(struct encoder *e, const struct tokenizer_class *c)
 
 	e->before.n = e->after.n = 0;
 	for (int i = 0; i < 2; i++) {
-		struct heft_str text = encoder_named(e, i ? c->last : c->first);
+		const char *role = i ? c->last : c->first;
+		struct heft_str text = role ? encoder_named(e, role) : (struct heft_str){ NULL, 0 };
 		t = text.p ? added_find(&e->added, text) : NULL;
 		if (t)
 			ids_add(i ? &e->after : &e->before, t->id);
@@ -267,7 +285,7 @@ static int read_parts(struct encoder *e, const struct files *f, const struct tok
 		add_bos_eos(e, json_root(f->tokenizer_config));
 	else if (read_processors(e, json_get(tokenizer, "post_processor"), err))
 		return -1;
-	if (c->first)
+	if (c->last)
 		add_around(e, c);
 	return 0;
 }
@@ -281,9 +299,13 @@ int encoder_open(struct encoder *e, const struct files *f, struct arena *a, enum
 	struct parts parts = { json_get(own, "normalizer"), json_get(own, "pre_tokenizer"), json_get(own, "decoder"),
 			       json_get(own, "model") };
 	struct json_doc *doc = NULL;
+	const struct json *node[MAX_PROCESSORS];
+	int64_t n;
 	int rc;
 
 	*e = (struct encoder){ .encodes = mode != ENCODER_NO_STEPS, .rebuilt = c->json };
+	e->prefix_space = c->prefix_space;
+	json_bool(json_get(json_root(f->tokenizer_config), "add_prefix_space"), &e->prefix_space);
 	e->bpe.file = own ? "tokenizer.json" : "vocab.json";
 	e->arena = e->normalizer.arena = e->pre_tokenizer.arena = e->decoder.arena = a;
 	map_init(&e->bpe.by_text);
@@ -301,6 +323,10 @@ int encoder_open(struct encoder *e, const struct files *f, struct arena *a, enum
 					json_get(json_root(doc), "pre_tokenizer"), json_get(json_root(doc), "decoder"),
 					json_get(json_root(doc), "model") };
 	}
+	n = c->file_charsmap ? json_flatten(json_get(own, "normalizer"), "normalizers", node, MAX_PROCESSORS) : 0;
+	for (int64_t i = n; i-- > 0;)
+		if (json_get(node[i], "precompiled_charsmap"))
+			parts.normalizer = node[i];
 	rc = read_parts(e, f, c, &parts, err);
 	json_free(doc);
 	return rc;
@@ -341,6 +367,11 @@ static int cut(const struct encoder *e, struct heft_str text, struct pieces *out
 
 static int encode_word(const struct encoder *e, struct heft_str word, struct ids *out, struct heft_err *err)
 {
+	struct unigram u = { .by_text = &e->bpe.by_text, .score = e->score, .least = e->least, .unk = e->unk, .longest = e->bpe.longest,
+			     .byte_fallback = e->bpe.byte_fallback };
+
+	if (e->model == MODEL_UNIGRAM)
+		return unigram_encode(&u, word, out, err);
 	return e->model == MODEL_WORDPIECE ? wordpiece_encode(&e->bpe, e->word_limit, word, out, err) :
 					     bpe_encode(&e->bpe, word, out, err);
 }

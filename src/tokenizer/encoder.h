@@ -10,17 +10,20 @@
 
 #include "added.h"
 
-enum encoder_model { MODEL_BPE, MODEL_WORDPIECE };
+enum encoder_model { MODEL_BPE, MODEL_WORDPIECE, MODEL_UNIGRAM };
 enum { STANDARD = 7 }; /* tokens that have a name of their own */
 
 struct encoder {
 	struct arena *arena;          /* of the tokenizer */
 	enum encoder_model model;
 	struct bpe bpe;               /* of other models the vocabulary and what they share with BPE */
+	double *score, least;         /* Unigram: of each token, and the least of them */
+	int64_t unk;                  /* Unigram: the unknown token, or -1 */
 	size_t word_limit;            /* WordPiece: characters of a word that is not unknown as a whole */
 	struct added added;
 	struct steps normalizer, pre_tokenizer, decoder;
 	bool has_decoder, encodes, rebuilt; /* rebuilt: not the file as it is */
+	bool prefix_space;            /* add_prefix_space of the class, or as tokenizer_config.json says */
 	struct ids before, after;     /* what the post-processor puts around a text */
 	struct heft_str *named;       /* texts of the special tokens that have a name, and of the extra ones */
 	size_t n_named;
@@ -48,6 +51,7 @@ struct tokenizer_class {
 	const char *json;         /* normalizer, pre_tokenizer, decoder and flags of the model; NULL: the file's own */
 	/* special tokens where tokenizer_config.json does not name them */
 	const char *unk, *bos, *eos, *pad, *sep, *cls, *mask;
+	bool file_charsmap;       /* the normalizer is the file's compiled rules */
 	const char *first, *last; /* roles of the tokens around a text, whatever the file's post-processor says */
 	bool prefix_space;        /* add_prefix_space where it is not said */
 	bool add_named;           /* adds its named tokens once more, as plain special tokens */

@@ -57,6 +57,9 @@ struct tokenizer {
 	size_t n_merges;
 	struct special special;
 	int add_space_prefix;         /* -1: no key */
+	int remove_extra_whitespaces; /* the same */
+	struct heft_str charsmap;     /* compiled normalization rules */
+	bool shifted;                 /* ids are not the SentencePiece model's own: see unirows.c */
 	struct encoder *encoder;      /* one of these, or none */
 	struct spm *spm;
 };
@@ -82,6 +85,9 @@ int64_t json_flatten(const struct json *j, const char *list, const struct json *
 /* As Python's text mode reads a file: \r\n and \r become \n, in place. */
 void text_newlines(struct heft_str *s);
 
+/* tokenizer.c: an option of the family's row, or NULL */
+const char *tokenizer_option(const struct tokenizer_options *o, const char *name);
+
 /* rows.c */
 void rows_init(struct rows *r, size_t n, bool scores, float score, struct arena *a); /* n rows without text, unused */
 void rows_pad(struct rows *r, struct arena *a); /* rows without text: [PAD0], [PAD1] ... */
@@ -96,6 +102,11 @@ int spm_open(struct tokenizer *t, const struct files *f, const struct tokenizer_
 int bpe_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
 int wordpiece_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
 int spm_hf_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+
+/* unirows.c */
+int xlmr_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+void xlmr_shift(int32_t *id, size_t n); /* ids of the file become the model's */
+int t5_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
 
 /* peek.c: what kind of tokenizer.json it is, without parsing it */
 struct peek {

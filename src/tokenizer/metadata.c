@@ -115,7 +115,7 @@ static void own(struct heft_value *v, struct arena *a)
 		}
 		v->data = copy;
 	} else if (v->array) {
-		v->data = arena_memdup(a, v->data, v->count * sizeof(uint32_t));
+		v->data = arena_memdup(a, v->data, v->count * (v->type == HEFT_U8 ? 1 : sizeof(uint32_t)));
 	}
 }
 
@@ -130,6 +130,8 @@ int tokenizer_metadata(const struct tokenizer *t, struct heft_kv **kv, size_t *n
 	put_array(&o, GGML "token_type", HEFT_I32, t->rows.type, t->rows.n);
 	put_array(&o, GGML "merges", HEFT_STRING, t->merge, t->n_merges);
 	put_flag(&o, GGML "add_space_prefix", t->add_space_prefix);
+	put_flag(&o, GGML "remove_extra_whitespaces", t->remove_extra_whitespaces);
+	put_array(&o, GGML "precompiled_charsmap", HEFT_U8, t->charsmap.p, t->charsmap.n);
 	if (put_special(&o, &t->special, err))
 		return -1;
 	put_templates(&o, &t->special, a);

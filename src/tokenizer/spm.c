@@ -233,7 +233,7 @@ static struct heft_str keep(struct heft_str s, struct arena *a)
 }
 
 /* added_tokens.json: { text: id } */
-static int add_from_list(struct rows *r, const char *dir, struct arena *a, struct heft_err *err)
+int rows_of_added_json(struct rows *r, const char *dir, struct arena *a, struct heft_err *err)
 {
 	struct json_doc *doc;
 	int rc = file_json(dir, "added_tokens.json", CONFIG_FILE_LIMIT, &doc, err);
@@ -276,7 +276,7 @@ static int add_from_config(struct rows *r, const struct json *config, struct are
 	return 0;
 }
 
-static void rows_of_pieces(struct rows *r, const struct spm *m)
+void rows_of_pieces(struct rows *r, const struct spm *m)
 {
 	for (size_t i = 0; i < m->n && i < r->n; i++) {
 		r->text[i] = m->piece[i].text;
@@ -285,24 +285,34 @@ static void rows_of_pieces(struct rows *r, const struct spm *m)
 	}
 }
 
-int spm_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err)
+int spm_open_file(struct tokenizer *t, const char *dir, const char *name, struct heft_err *err)
 {
 	struct heft_str data;
 	struct spm *m = arena_alloc(t->arena, sizeof(*m));
 
-	if (file_read(f->dir, "tokenizer.model", TOKENIZER_FILE_LIMIT, &data, t->arena, err))
+	if (file_read(dir, name, TOKENIZER_FILE_LIMIT, &data, t->arena, err))
 		return -1;
 	t->spm = m;
-	if (spm_read(m, data, arena_printf(t->arena, "%s/tokenizer.model", f->dir), t->arena, err))
+	if (spm_read(m, data, arena_printf(t->arena, "%s/%s", dir, name), t->arena, err))
 		return -1;
 	t->count = m->n;
+	return 0;
+}
+
+int spm_rows(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err)
+{
 	t->model = "llama";
 	t->pre = "default";
-	rows_init(&t->rows, o->vocab_size > 0 ? (size_t)o->vocab_size : m->n, true, -10000.0f, t->arena);
-	rows_of_pieces(&t->rows, m);
-	if (add_from_list(&t->rows, f->dir, t->arena, err) ||
+	rows_init(&t->rows, o->vocab_size > 0 ? (size_t)o->vocab_size : t->spm->n, true, -10000.0f, t->arena);
+	rows_of_pieces(&t->rows, t->spm);
+	if (rows_of_added_json(&t->rows, f->dir, t->arena, err) ||
 	    add_from_config(&t->rows, json_root(f->tokenizer_config), t->arena, err))
 		return -1;
 	rows_pad(&t->rows, t->arena);
 	return 0;
+}
+
+int spm_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err)
+{
+	return spm_open_file(t, f->dir, "tokenizer.model", err) ? -1 : spm_rows(t, f, o, err);
 }

@@ -28,6 +28,12 @@ struct spm {
 /* Release it, whatever it returns. */
 int spm_read(struct spm *m, struct heft_str data, const char *name, struct arena *a, struct heft_err *err);
 void spm_release(struct spm *m);
+/* A file of a directory; the tokenizer owns it. */
+int spm_open_file(struct tokenizer *t, const char *dir, const char *name, struct heft_err *err);
+/* Llama's rows of the model that is open. */
+int spm_rows(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+void rows_of_pieces(struct rows *r, const struct spm *m);
+int rows_of_added_json(struct rows *r, const char *dir, struct arena *a, struct heft_err *err); /* added_tokens.json */
 
 struct ids;
 int spm_encode(const struct spm *m, struct heft_str text, struct ids *out, struct heft_err *err);

@@ -1,12 +1,16 @@
 /*
- * spmencode.c - a text as the ids of a SentencePiece BPE model: normalized by the model's own rules, cut into
- * characters, pairs merged by the score of what they become. Refuses models of other types.
+ * spmencode.c - a text as the ids of a SentencePiece model: normalized by the model's own rules, then for BPE cut into characters, pairs
+ * merged by the score of what they become; unigram.c cuts for Unigram. Refuses models of other types.
  */
 #include "bpe.h"
+#include "charsmap.h"
 #include "heap.h"
 #include "spm.h"
+#include "unigram.h"
 #include "unicode.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,67 +18,6 @@
 
 /* ---- normalization
  * ------------------------------------------------------------------------------------------------ */
-
-/*
- * precompiled_charsmap: u32 size of the trie | trie | texts, each ended by NUL. The trie is a double array of u32
- * units:
- *
- *	31..10 offset | 9 offset is times 256 | 8 a value hangs on this node | 7..0 label
- *	31 set: the unit is a value, bits 30..0
- */
-struct trie {
-	const char *unit;
-	size_t n;
-	struct heft_str texts;
-};
-
-static uint32_t unit_at(const struct trie *t, size_t i)
-{
-	uint32_t v = 0;
-
-	if (i < t->n)
-		memcpy(&v, t->unit + 4 * i, 4);
-	return v;
-}
-
-static struct trie trie_of(struct heft_str map)
-{
-	struct trie t = { 0 };
-	uint32_t size;
-
-	if (map.n < 4)
-		return t;
-	memcpy(&size, map.p, 4);
-	if (size > map.n - 4)
-		return t;
-	t.unit = map.p + 4;
-	t.n = size / 4;
-	t.texts = (struct heft_str){ map.p + 4 + size, map.n - 4 - size };
-	return t;
-}
-
-static size_t unit_offset(uint32_t unit)
-{
-	return (size_t)(unit >> 10) << ((unit & 0x200) >> 6);
-}
-
-/* The longest rule that matches the beginning: how many bytes it takes, 0 for none, and where its text begins. */
-static size_t trie_match(const struct trie *t, struct heft_str s, size_t *text)
-{
-	size_t at = unit_offset(unit_at(t, 0)), longest = 0;
-
-	for (size_t i = 0; i < s.n && t->n; i++) {
-		uint32_t unit = unit_at(t, at ^= (unsigned char)s.p[i]);
-		if ((unit & 0x800000ff) != (unsigned char)s.p[i])
-			break;
-		at ^= unit_offset(unit);
-		if (unit & 0x100) {
-			longest = i + 1;
-			*text = unit_at(t, at) & 0x7fffffff;
-		}
-	}
-	return longest;
-}
 
 /* The longest user-defined piece at the beginning, in bytes; 0: none. */
 static size_t user_match(const struct spm *m, struct heft_str s)
@@ -105,17 +48,14 @@ static void put(struct text *t, const char *p, size_t n)
 }
 
 /* What the beginning of a text becomes; how many bytes of it that takes. */
-static size_t normalize_prefix(const struct spm *m, const struct trie *trie, struct heft_str s, struct heft_str *out)
+static size_t normalize_prefix(const struct spm *m, const struct charsmap *map, struct heft_str s, struct heft_str *out)
 {
-	size_t n = user_match(m, s), text = 0;
+	size_t n = user_match(m, s);
 
 	if (!n) {
-		n = trie_match(trie, s, &text);
-		if (n && text < trie->texts.n) {
-			out->p = trie->texts.p + text;
-			out->n = strnlen(out->p, trie->texts.n - text);
+		n = charsmap_match(map, s, true, out);
+		if (n)
 			return n;
-		}
 		n = char_length(s.p, s.n);
 		if (n == 1 && (unsigned char)*s.p >= 0x80) {
 			*out = (struct heft_str){ "\xef\xbf\xbd", 3 };
@@ -136,13 +76,13 @@ static void put_space(const struct spm *m, struct text *t)
 
 static struct text normalize(const struct spm *m, struct heft_str s)
 {
-	struct trie trie = trie_of(m->charsmap);
+	struct charsmap map = charsmap_open(m->charsmap);
 	bool space = m->remove_extra_whitespaces, begun = false;
 	struct heft_str part;
 	struct text out = { 0 };
 
 	while (s.n) {
-		size_t n = normalize_prefix(m, &trie, s, &part);
+		size_t n = normalize_prefix(m, &map, s, &part);
 		s.p += n;
 		s.n -= n;
 		if (!begun && space && part.n == 1 && *part.p == ' ')
@@ -324,24 +264,62 @@ static void put_symbol(const struct merger *g, const struct symbol *s, bool *unk
 	free(end.id);
 }
 
-int spm_encode(const struct spm *m, struct heft_str text, struct ids *out, struct heft_err *err)
+static void encode_bpe(const struct spm *m, const struct text *t, struct ids *out)
 {
 	struct merger g = { .m = m };
-	struct text t;
 	bool unknown = false;
 
-	if (m->model_type != SPM_BPE)
-		return heft_fail(err, HEFT_E_TOKENIZER, "heft encodes with SentencePiece models of type BPE alone");
-	if (text.n > INT32_MAX / 16)
-		return heft_fail(err, HEFT_E_LIMIT, "a text of %zu bytes is more than heft encodes at once", text.n);
-	t = normalize(m, text);
-	g.symbol = xmalloc((t.n + 1) * sizeof(*g.symbol));
-	cut(&g, &t);
+	g.symbol = xmalloc((t->n + 1) * sizeof(*g.symbol));
+	cut(&g, t);
 	merge_all(&g);
 	for (int64_t i = 0; i < g.n; i = g.symbol[i].next)
 		put_symbol(&g, &g.symbol[i], &unknown, out);
 	free(g.symbol);
 	free(g.undo);
+}
+
+/* Pieces in the order of their scores' sum, which is kept in 32 bits. A piece of the user's counts a tenth less than nothing, so that it wins
+ * over what it is made of. */
+static int encode_unigram(const struct spm *m, const struct text *t, struct ids *out, struct heft_err *err)
+{
+	struct unigram u = { .by_text = &m->by_text, .unk = m->unknown, .byte_fallback = m->byte_fallback, .single = true };
+	double *score = xmalloc((m->n + 1) * sizeof(*score));
+	float least = FLT_MAX, most = FLT_MIN;
+	int rc;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct spm_piece *p = &m->piece[i];
+		u.longest = p->text.n > u.longest ? p->text.n : u.longest;
+		if (p->type != TOKEN_NORMAL)
+			continue;
+		least = p->score < least ? p->score : least;
+		most = p->score > most ? p->score : most;
+	}
+	for (size_t i = 0; i < m->n; i++) {
+		const struct spm_piece *p = &m->piece[i];
+		score[i] = p->type == TOKEN_NORMAL ? p->score : p->type == TOKEN_USER_DEFINED ? (float)p->text.n * most - 0.1 : NAN;
+	}
+	u.score = score;
+	u.least = least;
+	rc = unigram_encode(&u, (struct heft_str){ t->p, t->n }, out, err);
+	free(score);
+	return rc;
+}
+
+int spm_encode(const struct spm *m, struct heft_str text, struct ids *out, struct heft_err *err)
+{
+	struct text t;
+	int rc = 0;
+
+	if (m->model_type != SPM_BPE && m->model_type != SPM_UNIGRAM)
+		return heft_fail(err, HEFT_E_TOKENIZER, "heft encodes with SentencePiece models of type BPE and Unigram alone");
+	if (text.n > INT32_MAX / 16)
+		return heft_fail(err, HEFT_E_LIMIT, "a text of %zu bytes is more than heft encodes at once", text.n);
+	t = normalize(m, text);
+	if (m->model_type == SPM_BPE)
+		encode_bpe(m, &t, out);
+	else
+		rc = encode_unigram(m, &t, out, err);
 	free(t.p);
-	return 0;
+	return rc;
 }

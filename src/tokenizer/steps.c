@@ -2,6 +2,7 @@
  * steps.c - runs primitive steps over texts and pieces. Refuses texts that grow beyond reason and patterns that pass
  * their limits.
  */
+#include "charsmap.h"
 #include "steps.h"
 
 #include <stdlib.h>
@@ -286,6 +287,8 @@ static void cut(const struct step *s, struct heft_str *text)
 static int run_step(const struct step *s, struct heft_str *text, bool first, size_t limit, struct arena *a,
 		    struct heft_err *err)
 {
+	struct charsmap map;
+
 	switch (s->kind) {
 	case STEP_FORM:
 		*text = unicode_form(*text, s->form, a);
@@ -308,6 +311,10 @@ static int run_step(const struct step *s, struct heft_str *text, bool first, siz
 		break;
 	case STEP_UNHEX:
 		*text = unhex(*text, a);
+		break;
+	case STEP_CHARSMAP:
+		map = charsmap_open(s->text);
+		*text = charsmap_graphemes(&map, *text, limit, a);
 		break;
 	case STEP_CUT:
 	case STEP_CUT_END:

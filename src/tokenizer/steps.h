@@ -21,6 +21,7 @@ enum step_kind {
 	STEP_BYTES,   /* each byte becomes the printable character that stands for it */
 	STEP_UNBYTES, /* and back, where the whole text is such characters */
 	STEP_UNHEX,   /* a text <0xNN> becomes that byte */
+	STEP_CHARSMAP, /* compiled rules, which stand in text */
 	STEP_CUT,     /* up to n times text off the beginning */
 	STEP_CUT_END, /* up to n times text off the end */
 };

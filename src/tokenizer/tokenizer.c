@@ -39,11 +39,25 @@ static bool has_wordpiece(const char *dir)
 	return has_bpe(dir) || file_exists(dir, "vocab.txt");
 }
 
+static bool has_xlmr(const char *dir)
+{
+	struct peek p;
+
+	return file_exists(dir, "sentencepiece.bpe.model") || (peek_file(&p, dir, TOKENIZER_FILE_LIMIT) && !strcmp(p.model, "Unigram"));
+}
+
+static bool has_t5(const char *dir)
+{
+	return has_spm(dir) || file_exists(dir, "spiece.model");
+}
+
 static const struct strategy strategies[] = {
 	{ .name = "spm", .has = has_spm, .open = spm_open, .n_vocab = true },
 	{ .name = "spm_hf", .has = has_spm_hf, .open = spm_hf_open, .n_vocab = true },
 	{ .name = "gemma4", .has = has_spm_hf, .open = gemma4_open },
 	{ .name = "bpe", .has = has_bpe, .open = bpe_open },
+	{ .name = "xlmr", .has = has_xlmr, .open = xlmr_open, .n_vocab = true },
+	{ .name = "t5", .has = has_t5, .open = t5_open, .n_vocab = true },
 	{ .name = "wordpiece", .has = has_wordpiece, .open = wordpiece_open, .n_vocab = true },
 };
 
@@ -62,7 +76,7 @@ bool tokenizer_has(const char *dir, const char *strategy)
 	return s && s->has(dir);
 }
 
-static const char *option(const struct tokenizer_options *o, const char *name)
+const char *tokenizer_option(const struct tokenizer_options *o, const char *name)
 {
 	for (size_t i = 0; o->option && o->option[i]; i += 2)
 		if (!strcmp(o->option[i], name))
@@ -75,10 +89,9 @@ static const char *option(const struct tokenizer_options *o, const char *name)
 static int read_space_prefix(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o,
 			     struct heft_err *err)
 {
-	const char *value = option(o, "add_space_prefix");
+	const char *value = tokenizer_option(o, "add_space_prefix");
 	bool b;
 
-	t->add_space_prefix = -1;
 	if (!value)
 		return 0;
 	if (!strcmp(value, "config")) {
@@ -142,6 +155,7 @@ int tokenizer_open(struct tokenizer **out, const char *dir, const struct tokeniz
 	t = xmalloc(sizeof(*t));
 	memset(t, 0, sizeof(*t));
 	t->arena = arena_new();
+	t->add_space_prefix = t->remove_extra_whitespaces = -1;
 	rc = open_files(t, s, &f, o, err);
 	json_free(f.tokenizer);
 	json_free(f.tokenizer_config);
@@ -194,6 +208,8 @@ const char *tokenizer_kind(const char *dir)
 
 	if (has_spm(dir))
 		return "spm";
+	if (file_exists(dir, "sentencepiece.bpe.model") || file_exists(dir, "spiece.model"))
+		return "unigram";
 	if (peek_file(&p, dir, 0) && *p.model && strcmp(p.model, "BPE"))
 		return !strcmp(p.model, "Unigram") ? "unigram" : !strcmp(p.model, "WordPiece") ? "wordpiece" : NULL;
 	return has_bpe(dir) ? "bpe" : file_exists(dir, "vocab.txt") ? "wordpiece" : NULL;
@@ -209,6 +225,8 @@ int64_t tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, 
 		free(out.id);
 		return -1;
 	}
+	if (t->shifted)
+		xlmr_shift(out.id, out.n);
 	*ids = out.id;
 	return (int64_t)out.n;
 }

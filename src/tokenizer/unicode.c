@@ -28,6 +28,19 @@ int32_t char_at(const char *p, size_t n)
 	return decode(p, n, &c) > 0 ? c : 0xfffd;
 }
 
+size_t grapheme_length(struct heft_str s)
+{
+	utf8proc_int32_t state = 0, before, c;
+	size_t n = char_length(s.p, s.n);
+
+	for (before = char_at(s.p, s.n); n < s.n; before = c, n += char_length(s.p + n, s.n - n)) {
+		c = char_at(s.p + n, s.n - n);
+		if (utf8proc_grapheme_break_stateful(before, c, &state))
+			break;
+	}
+	return n;
+}
+
 size_t char_put(char *to, int32_t c)
 {
 	return (size_t)utf8proc_encode_char(c, (utf8proc_uint8_t *)to);

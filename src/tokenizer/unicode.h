@@ -11,6 +11,7 @@
 enum form { FORM_NFC, FORM_NFD, FORM_NFKC, FORM_NFKD };
 
 size_t char_length(const char *p, size_t n);            /* bytes of the first character of n > 0 bytes */
+size_t grapheme_length(struct heft_str s);                /* bytes of the first grapheme of a text that is not empty */
 int32_t char_at(const char *p, size_t n);             /* the first character; U+FFFD where the bytes are none */
 size_t char_put(char *to, int32_t c);                   /* up to 4 bytes */
 bool char_is_word(int32_t c);                           /* \w: alphabetic, mark, decimal digit, connector, joiner */

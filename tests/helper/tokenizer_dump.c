@@ -20,6 +20,9 @@ static void put_number(struct jbuf *b, const struct heft_value *v, size_t i)
 	case HEFT_I32:
 		jbuf_printf(b, "%lld", v->array ? (long long)((const int32_t *)v->data)[i] : (long long)v->i);
 		break;
+	case HEFT_U8:
+		jbuf_printf(b, "%u", ((const uint8_t *)v->data)[i]);
+		break;
 	case HEFT_BOOL:
 		jbuf_printf(b, "%s", v->b ? "true" : "false");
 		break;

@@ -27,7 +27,8 @@ SCRIPT = "/usr/share/doc/llama.cpp-tools/scripts/convert_hf_to_gguf.py"
 CONFIG = dict(hidden_size=64, intermediate_size=128, num_attention_heads=4, num_key_value_heads=4, num_hidden_layers=1, rms_norm_eps=1e-5,
               max_position_embeddings=512)
 CLASSES = dict(llama="LlamaForCausalLM", mistral="MistralForCausalLM", qwen2="Qwen2ForCausalLM", qwen3="Qwen3ForCausalLM", bert="BertModel",
-               roberta="RobertaModel")
+               roberta="RobertaModel", **{"xlm-roberta": "XLMRobertaModel"}, t5="T5ForConditionalGeneration", camembert="CamembertModel")
+STRATEGY = dict(bert="wordpiece", roberta="bpe", t5="t5", qwen2="spm,bpe", qwen3="spm,bpe", **{"xlm-roberta": "xlmr"})
 
 # ---- the reference ----
 
@@ -360,6 +361,38 @@ def spm_trained(kjv):
         yield f"spm-{name}", "llama", {"tokenizer.model": out.getvalue()}, 700, {}
 
 
+def unigram_cases(kjv):
+    """Unigram models of each normalization and option as XLM-RoBERTa's and T5's files, and what transformers makes of them."""
+    import io
+    import tempfile
+    import sentencepiece
+    import transformers
+    text = open(kjv / "calibration.txt").read().split(". ")[:800] + ["héllo wörld ﬁne ① 日本語"] * 4
+    kinds = dict(nmt={}, cf=dict(normalization_rule_name="nmt_nfkc_cf"), nfkc=dict(normalization_rule_name="nfkc", byte_fallback=True),
+                 identity=dict(normalization_rule_name="identity", remove_extra_whitespaces=False), user=dict(user_defined_symbols=["<u>", "God", "thee"]),
+                 nodummy=dict(add_dummy_prefix=False, split_by_whitespace=False, byte_fallback=True), suffix=dict(treat_whitespace_as_suffix=True))
+    for name, options in kinds.items():
+        out = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(text), model_writer=out, vocab_size=900, model_type="unigram", minloglevel=2, **options)
+        m = out.getvalue()
+        yield f"uni-{name}-spm", "llama", {"tokenizer.model": m}, 910, {}
+        yield f"uni-{name}-t5", "t5", {"spiece.model": m, "added_tokens.json": {"<extra_id_0>": 903, "<far>": 2000}, "tokenizer_config.json": dict(eos_token="</s>", add_eos_token=True)}, 910, dict(eos_token_id=2, decoder_start_token_id=0)
+        yield f"uni-{name}-xlmr", "xlm-roberta", {"sentencepiece.bpe.model": m, "tokenizer_config.json": dict(bos_token="<s>", mask_token="<mask>")}, 910, dict(bos_token_id=0)
+        if name == "identity":
+            continue  # no precompiled rules: the converter wants some
+        with tempfile.TemporaryDirectory() as d:
+            (Path(d) / "sentencepiece.bpe.model").write_bytes(m)
+            (Path(d) / "config.json").write_text(json.dumps(dict(model_type="xlm-roberta")))
+            AutoTokenizer.from_pretrained(d).save_pretrained(d)
+            j = {f: json.loads((Path(d) / f).read_text()) for f in ("tokenizer.json", "tokenizer_config.json")}
+        yield f"uni-{name}-json", "xlm-roberta", j, 900, {}
+        if name == "nmt":
+            yield f"uni-{name}-padded", "xlm-roberta", j, 950, dict(bos_token_id=0, eos_token_id=2, pad_token_id=1)
+            for k, tc in dict(none=None, bare=dict(tokenizer_class="PreTrainedTokenizerFast", unk_token="<unk>", mask_token="God", add_prefix_space=True, clean_up_tokenization_spaces=True),
+                              class_=dict(tokenizer_class="XLMRobertaTokenizer", add_prefix_space=False), extra=dict(tokenizer_class="XLMRobertaTokenizer", additional_special_tokens=["thee", "<new>"])).items():
+                yield f"uni-{name}-json-{k}", "xlm-roberta", {"tokenizer.json": j["tokenizer.json"], **({"tokenizer_config.json": tc} if tc else {})}, 900, {}
+
+
 # ---- making ----
 
 
@@ -372,7 +405,7 @@ def special_texts(files):
 
 def make_case(name, kind, files, size, config, work):
     where = checkpoint(work / name, kind, files, size, **config)
-    args = ["wordpiece" if kind == "bert" else "bpe" if kind == "roberta" else "spm,spm_hf,bpe" if kind in ("llama", "mistral") else "spm,bpe", str(size)]
+    args = [STRATEGY.get(kind, "spm,spm_hf,bpe"), str(size)]
     if kind in ("llama", "mistral"):
         args.append("add_space_prefix=config")
     (where / "args").write_text("\n".join(args) + "\n")
@@ -380,9 +413,12 @@ def make_case(name, kind, files, size, config, work):
     (where / "reference.gguf").unlink()
     texts = TEXTS + random_texts(name, special_texts(files))
     (where / "texts").write_text("".join(json.dumps(t) + "\n" for t in texts))
-    if "tokenizer.model" in files:
+    model = [f for f in files if f.endswith(".model")]
+    if model:
         import sentencepiece
-        encoder = sentencepiece.SentencePieceProcessor(str(where / "tokenizer.model"))
+        encoder = sentencepiece.SentencePieceProcessor(str(where / model[0]))
+        if kind == "xlm-roberta":  # ids as the model counts them
+            encoder.encode = lambda t, own=encoder.encode: [i + 1 if i > 2 else (3, 0, 2)[i] for i in own(t)]
     else:
         encoder = AutoTokenizer.from_pretrained(where)
     with open(where / "reference", "wb") as f:
@@ -390,7 +426,7 @@ def make_case(name, kind, files, size, config, work):
 
 
 def make(data, kjv, work, part, parts):
-    for case in [*spm_cases(kjv), *spm_trained(kjv), *made_cases(kjv), *real_cases(data)][part::parts]:
+    for case in [*spm_cases(kjv), *spm_trained(kjv), *unigram_cases(kjv), *made_cases(kjv), *real_cases(data)][part::parts]:
         try:
             make_case(*case, work)
         except BaseException as e:  # the reference refuses (or panics): heft may do as it likes
