@@ -109,7 +109,7 @@ static int read_space_prefix(struct tokenizer *t, const struct files *f, const s
 /* add_bos: what the family says of it, whatever the files say. */
 static void force_bos(struct tokenizer *t, const struct tokenizer_options *o)
 {
-	const char *value = option(o, "add_bos");
+	const char *value = tokenizer_option(o, "add_bos");
 
 	if (value)
 		t->special.add[ROLE_BOS] = !strcmp(value, "true");
