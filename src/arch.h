@@ -33,6 +33,7 @@ struct arch_input {
 	size_t n_tensors;
 	int64_t (*vocab_count)(void *ctx);              /* entries of the tokenizer; -1 unknown. Called only where a row asks. */
 	int64_t (*vocab_id)(void *ctx, const char *text); /* -1: no such token */
+	int64_t (*vocab_listed)(void *ctx); /* what tokenizer.json lists; -1: not asked of it. NULL: never */
 	void *vocab;
 	bool metadata_only;                /* key rows only: no mapping, nothing missing is an error (heft info) */
 	bool backwards;                    /* config is a GGUF's metadata: names are its keys, nothing is completed */

@@ -125,6 +125,14 @@ static int fn_vocab_count(struct env *e, const struct value *v, int n, struct va
 	return 0;
 }
 
+static int fn_vocab_listed(struct env *e, const struct value *v, int n, struct value *out)
+{
+	const struct arch_input *in = run_of(e)->in;
+	int64_t count = in->vocab_listed ? in->vocab_listed(in->vocab) : -1;
+	*out = count < 0 ? v_null() : v_int(count);
+	return 0;
+}
+
 static int fn_vocab_id(struct env *e, const struct value *v, int n, struct value *out)
 {
 	const struct arch_input *in = run_of(e)->in;
@@ -232,6 +240,7 @@ const struct expr_fn arch_functions[] = {
 	{ "tensors.shape", 1, 1, fn_tensors_shape },
 	{ "vocab.count", 0, 0, fn_vocab_count },
 	{ "vocab.id", 1, 1, fn_vocab_id },
+	{ "vocab.listed", 0, 0, fn_vocab_listed },
 	{ "tensors.values", 1, 1, fn_tensors_values },
 	{ "llama3_factors", 2, 2, fn_llama3_factors },
 	{ "llama3_rope", 2, 2, fn_llama3_rope },

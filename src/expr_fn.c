@@ -256,6 +256,46 @@ static int fn_exp(struct env *e, const struct value *v, int n, struct value *out
 	return 0;
 }
 
+/* c[n] z^n + ... + c[0], each step rounded once. */
+static float polynomial(const float *c, int n, float z)
+{
+	float v = c[n];
+	while (n-- > 0)
+		v = fmaf(v, z, c[n]);
+	return v;
+}
+
+/* The inverse of erf as torch works it out for floats: a quotient of polynomials, made exact by two steps of Newton's method. */
+static float erfinv(float y)
+{
+	static const float a[] = { 0.886226899f, -1.645349621f, 0.914624893f, -0.140543331f },
+			   b[] = { 1, -2.118377725f, 1.442710462f, -0.329097515f, 0.012229801f },
+			   c[] = { -1.970840454f, -1.624906493f, 3.429567803f, 1.641345311f }, d[] = { 1, 3.543889200f, 1.637067800f };
+	float x, z;
+	if (fabsf(y) == 1)
+		return copysignf(INFINITY, y);
+	if (fabsf(y) <= 0.7f) {
+		z = y * y;
+		x = y * polynomial(a, 3, z) / polynomial(b, 4, z);
+	} else {
+		z = sqrtf(-(float)log((double)((1 - fabsf(y)) / 2)));
+		x = copysignf(polynomial(c, 3, z), y) / polynomial(d, 2, z);
+	}
+	for (int i = 0; i < 2; i++)
+		x -= ((float)erf((double)x) - y) / ((float)M_2_SQRTPI * (float)exp(-(double)(x * x)));
+	return x;
+}
+
+/* Below how many standard deviations this share of a normal distribution lies; in floats, as torch has it. */
+static int fn_probit(struct env *e, const struct value *v, int n, struct value *out)
+{
+	double d;
+	if (!v_as_num(v, &d) || !(d >= 0 && d <= 1))
+		return wrong(e, "probit() takes a share between 0 and 1", v);
+	*out = v_num((double)(erfinv(2 * (float)d - 1) * (float)M_SQRT2));
+	return 0;
+}
+
 /* Also: 'starts_with', 'ends_with': recipes and families choose by parts of names. */
 static int affix(struct env *e, const struct value *v, bool end, struct value *out)
 {
@@ -336,6 +376,7 @@ const struct expr_fn expr_functions[] = {
 	{ "sqrt", 1, 1, fn_sqrt },
 	{ "log", 1, 1, fn_log },
 	{ "exp", 1, 1, fn_exp },
+	{ "probit", 1, 1, fn_probit },
 	{ "lower", 1, 1, fn_lower },
 	{ "starts_with", 2, 2, fn_starts_with },
 	{ "ends_with", 2, 2, fn_ends_with },

@@ -94,6 +94,13 @@ static int64_t vocab_count(void *ctx)
 	return c->tokenizer ? tokenizer_count(c->tokenizer) : -1;
 }
 
+static int64_t vocab_listed(void *ctx)
+{
+	struct context *c = ctx;
+
+	return c->tokenizer ? tokenizer_listed(c->tokenizer) : -1;
+}
+
 static int64_t vocab_id(void *ctx, const char *text)
 {
 	struct context *c = ctx;
@@ -168,7 +175,7 @@ static int evaluate(struct context *c, struct family *f, const struct arch *arch
 {
 	struct arch_input in = {
 		.config = c->config, .dir = c->model->dir, .tensor = c->model->tensor, .n_tensors = c->model->n_tensors,
-		.vocab_count = vocab_count, .vocab_id = vocab_id, .vocab = c,
+		.vocab_count = vocab_count, .vocab_id = vocab_id, .vocab_listed = vocab_listed, .vocab = c,
 	};
 	struct arch_result first, r;
 	int rc;

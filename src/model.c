@@ -495,6 +495,25 @@ static int open_ollama(struct opening *o, const struct ollama *store)
 	return 0;
 }
 
+/* Tensors of the modules beside the model, under the name of their folder: 2_Dense/linear.weight. */
+static int open_modules(struct opening *o)
+{
+	struct heft_model *m = o->model;
+	struct model_modules modules = { 0 };
+
+	if (o->options->modules && m->dir && modules_find(&modules, m->dir, m->arena, o->err))
+		return -1;
+	for (size_t i = 0; i < modules.n; i++) {
+		size_t first = m->n_tensors;
+
+		if (open_path(o, modules.module[i].path))
+			return -1;
+		for (size_t k = first; k < m->n_tensors; k++)
+			m->tensor[k].name = arena_printf(m->arena, "%s/%s", modules.module[i].folder, m->tensor[k].name);
+	}
+	return 0;
+}
+
 static int open_all(struct opening *o)
 {
 	struct heft_model *m = o->model;
@@ -513,6 +532,8 @@ static int open_all(struct opening *o)
 	if (join(o))
 		return -1;
 	name_model(o);
+	if (open_modules(o))
+		return -1;
 	return o->options->as_stored ? 0 : packed_join(m, &o->sink, o->err);
 }
 

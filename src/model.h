@@ -65,6 +65,16 @@ int file_set_find(struct file_set *set, const char *path, uint64_t *missing, str
 		  struct heft_err *err);
 void file_set_release(struct file_set *set);
 
+/* model_modules.c: folders beside a sentence-transformers model whose weights belong to it. */
+struct model_module {
+	const char *folder, *path; /* "2_Dense", DIR/2_Dense/model.safetensors */
+};
+struct model_modules {
+	struct model_module *module;
+	size_t n;
+};
+int modules_find(struct model_modules *m, const char *dir, struct arena *a, struct heft_err *err);
+
 /* model_meta.c: makes one tensor of its parts in Meta's files, and the configuration from params.json. */
 int meta_join(struct heft_model *m, const char *params, struct heft_err *err);
 
@@ -94,6 +104,7 @@ struct source *model_extent(const struct heft_model *m, const struct heft_extent
 #define PACKED_SUFFIX ".zst"
 const char *path_base(const char *path); /* behind the last slash */
 bool path_is_of(const char *path, const char *name); /* its base is the name, or that of its packed form */
+bool path_is_plain(const char *name, size_t n); /* of a file in the same folder: no slash, no point in front */
 char *path_join(struct arena *a, const char *dir, const char *name) __attribute__((returns_nonnull));
 char *path_dir(struct arena *a, const char *path);
 /* "Llama-3.1-8B": from the Hub cache's folder name, a directory's own name, or a file's without extension and part

@@ -26,7 +26,7 @@ struct reading {
 	struct heft_err *err;
 };
 
-static bool plain_name(const char *s, size_t n)
+bool path_is_plain(const char *s, size_t n)
 {
 	return n && n < 256 && strlen(s) == n && !strchr(s, '/') && !strchr(s, '\\') && s[0] != '.';
 }
@@ -40,7 +40,7 @@ static int shard_number(struct reading *r, const char *tensor, const struct heft
 
 	if (!slot) {
 		name = arena_memdup(r->arena, file->p, file->n);
-		if (!plain_name(name, file->n))
+		if (!path_is_plain(name, file->n))
 			return heft_fail(
 			    r->err, HEFT_E_INDEX,
 			    "%s: tensor '%s' is said to lie in '%s', which is not a file name in the same folder",

@@ -52,6 +52,7 @@ struct tokenizer {
 	const char *pre;
 	struct rows rows;
 	size_t count;                 /* rows before padding */
+	int64_t listed;               /* by tokenizer.json: see tokenizer_listed() */
 	struct heft_str *merge;       /* "a b" */
 	size_t n_merges;
 	struct special special;
@@ -121,5 +122,8 @@ bool peek_file(struct peek *p, const char *dir, size_t limit);
 /* special.c, template.c */
 int special_read(struct special *s, const struct files *f, int64_t n_vocab, struct arena *a, struct heft_err *err);
 int template_read(struct special *s, const struct files *f, struct arena *a, struct heft_err *err);
+
+/* gemma4.c */
+int gemma4_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
 
 #endif

@@ -54,6 +54,7 @@ static bool has_t5(const char *dir)
 static const struct strategy strategies[] = {
 	{ .name = "spm", .has = has_spm, .open = spm_open, .n_vocab = true },
 	{ .name = "spm_hf", .has = has_spm_hf, .open = spm_hf_open, .n_vocab = true },
+	{ .name = "gemma4", .has = has_spm_hf, .open = gemma4_open },
 	{ .name = "bpe", .has = has_bpe, .open = bpe_open },
 	{ .name = "xlmr", .has = has_xlmr, .open = xlmr_open, .n_vocab = true },
 	{ .name = "t5", .has = has_t5, .open = t5_open, .n_vocab = true },
@@ -105,6 +106,24 @@ static int read_space_prefix(struct tokenizer *t, const struct files *f, const s
 	return 0;
 }
 
+/* add_bos: what the family says of it, whatever the files say. */
+static void force_bos(struct tokenizer *t, const struct tokenizer_options *o)
+{
+	const char *value = tokenizer_option(o, "add_bos");
+
+	if (value)
+		t->special.add[ROLE_BOS] = !strcmp(value, "true");
+}
+
+static int64_t count_listed(const struct files *f)
+{
+	const struct json *root = json_root(f->tokenizer);
+
+	if (!f->tokenizer || has_spm(f->dir))
+		return -1;
+	return (int64_t)(json_count(json_get(json_get(root, "model"), "vocab")) + json_count(json_get(root, "added_tokens")));
+}
+
 static int open_files(struct tokenizer *t, const struct strategy *s, struct files *f, const struct tokenizer_options *o,
 		      struct heft_err *err)
 {
@@ -112,7 +131,11 @@ static int open_files(struct tokenizer *t, const struct strategy *s, struct file
 	    file_json(f->dir, "tokenizer_config.json", CONFIG_FILE_LIMIT, &f->tokenizer_config, err) ||
 	    s->open(t, f, o, err) || read_space_prefix(t, f, o, err))
 		return -1;
-	return special_read(&t->special, f, s->n_vocab ? (int64_t)t->rows.n : -1, t->arena, err);
+	t->listed = count_listed(f);
+	if (special_read(&t->special, f, s->n_vocab ? (int64_t)t->rows.n : -1, t->arena, err))
+		return -1;
+	force_bos(t, o);
+	return 0;
 }
 
 int tokenizer_open(struct tokenizer **out, const char *dir, const struct tokenizer_options *o, struct heft_err *err)
@@ -159,6 +182,11 @@ void tokenizer_close(struct tokenizer *t)
 int64_t tokenizer_count(const struct tokenizer *t)
 {
 	return (int64_t)t->count;
+}
+
+int64_t tokenizer_listed(const struct tokenizer *t)
+{
+	return t->listed;
 }
 
 int64_t tokenizer_id(const struct tokenizer *t, const char *text)

@@ -29,6 +29,8 @@ int tokenizer_open(struct tokenizer **out, const char *dir, const struct tokeniz
 void tokenizer_close(struct tokenizer *t); /* NULL is allowed */
 
 int64_t tokenizer_count(const struct tokenizer *t);                  /* entries before padding */
+/* What tokenizer.json lists: its vocabulary and its added tokens, those that are in both twice; -1 where a tokenizer.model counts. */
+int64_t tokenizer_listed(const struct tokenizer *t);
 int64_t tokenizer_id(const struct tokenizer *t, const char *text);   /* -1: no such token */
 struct heft_str tokenizer_token(const struct tokenizer *t, int64_t id); /* its text; p NULL: no such id */
 /* All tokenizer.* keys in the reference's types, arrays and strings in the arena. */

@@ -52,6 +52,11 @@ static int64_t count(void *ctx)
 	return 5;
 }
 
+static int64_t listed(void *ctx)
+{
+	return 7;
+}
+
 static int64_t id(void *ctx, const char *text)
 {
 	return strcmp(text, "<s>") ? -1 : 3;
@@ -64,7 +69,7 @@ static int evaluate(const char *family, const struct heft_tensor *t, size_t n, s
 	const struct arch *a = s ? arch_find(s, NULL, &err) : NULL;
 	struct json_doc *d = json_parse(config, sizeof(config) - 1, "config.json", false, &err);
 	struct arch_input in = {
-		.config = json_root(d), .tensor = t, .n_tensors = n, .vocab_count = count, .vocab_id = id
+		.config = json_root(d), .tensor = t, .n_tensors = n, .vocab_count = count, .vocab_id = id, .vocab_listed = listed
 	};
 	int rc = a ? arch_eval(a, &in, r, arena, sink, &err) : -1;
 	json_free(d); /* nothing of the result may borrow from it, or from the set */
@@ -83,7 +88,7 @@ static void test_mapping(void)
 		"arch t\nkey name = \"x\" ++ model_type\nkey list = [1.5, 2]\nkey no = null\nkey general.file_type = null\nkey skipped = 1 when false\n"
 		"layers num_hidden_layers\nmap a.{e}.w -> all\nmap q + k -> qk : join(0) perm(1, 0)\n"
 		"map s.{l} -> s.{l}.x : take(0, 0, shape[0] // 2)\nmap s.{l} -> s.{l}.y : take(0, shape[0] // 2, -1)\n"
-		"map one -> two.{k in range(2)}\ntype s.0.x F32\ngen freqs = [x / 2 : x in range(3)]\n"
+		"map one -> two.{k in range(2)}\ntype s.0.x F32\ngen freqs = [x / 2 : x in range(vocab.listed - 4)]\n"
 		"vocab bpe add=true n=7 | spm\nvocab_size ceil_to(vocab.count, 4)\ntoken bos = \"<s>\"\ntoken eos = 9\n"
 		"skip z{*} when vocab_size == 8 \"why not\"\n";
 	struct heft_tensor t[] = { tensor("a.1.w", 2, 4), tensor("k", 2, 4), tensor("a.0.w", 2, 4), tensor("s.0", 6, 4),

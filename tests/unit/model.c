@@ -222,6 +222,50 @@ static void problems_are_listed(void)
 	is_int(code_of(at("nothing-here")), HEFT_E_OPEN, "a path that is not there is told");
 }
 
+/* ---- modules beside a model ---- */
+
+static void list_modules(const char *folder)
+{
+	run("printf '[{\"type\": \"x.Pooling\", \"path\": \"1_Pooling\"}, {\"type\": \"x.Dense\", \"path\": \"%s\"},"
+	    " {\"type\": \"x.Dense\", \"path\": \"3_Dense\"}]' >'%s'", folder, at("st/modules.json"));
+}
+
+static size_t tensors_of(const char *path, const struct heft_open_options *o, const char *last)
+{
+	struct heft_model *m = NULL;
+	struct heft_err err = { 0 };
+	size_t n = 0;
+
+	if (!heft_open(&m, path, o, &err) && (!last || !strcmp(m->tensor[m->n_tensors - 1].name, last)))
+		n = m->n_tensors;
+	heft_close(m);
+	return n;
+}
+
+static void modules_are_read_on_request(void)
+{
+	struct heft_open_options o = { .modules = true };
+	struct heft_model *m = NULL;
+	struct heft_err err = { 0 };
+	char name[200];
+	size_t n;
+
+	run("mkdir '%s' '%s'", at("st"), at("st/2_Dense"));
+	run("cp " SAMPLES "good-one.safetensors '%s'", at("st/model.safetensors"));
+	run("cp " SAMPLES "good-one.safetensors '%s'", at("st/2_Dense/model.safetensors"));
+	list_modules("2_Dense");
+	n = tensors_of(at("st"), NULL, NULL);
+	ok(n > 0, "without the option, modules are not read");
+	if (!heft_open(&m, at("st"), NULL, &err))
+		snprintf(name, sizeof name, "2_Dense/%s", m->tensor[m->n_tensors - 1].name);
+	heft_close(m);
+	is_int(tensors_of(at("st"), &o, name), 2 * (int64_t)n, "with it, their tensors stand behind the model's, under the folder's name");
+	list_modules("../st");
+	ok(heft_open(&m, at("st"), &o, &err) && err.code == HEFT_E_CONFIG, "a folder elsewhere is refused: %s", err.text);
+	run("printf '[' >'%s'", at("st/modules.json"));
+	ok(heft_open(&m, at("st"), &o, &err), "a list that is no JSON is refused: %s", err.text);
+}
+
 /* ---- heft_check ---- */
 
 static void write_floats(const char *path, const char *header, const float *v, size_t n)
@@ -297,6 +341,7 @@ int main(void)
 	sets();
 	hub_cache();
 	problems_are_listed();
+	modules_are_read_on_request();
 	checks_values();
 	checks_a_good_model();
 	streams();
