@@ -51,6 +51,7 @@ struct arch_vocab {
 struct arch_token { /* `token ROLE = E` */
 	const char *role;
 	int64_t id;
+	bool unless_said; /* `token ROLE ?= E`: only where the checkpoint's own files name none */
 };
 struct arch_drop {
 	const char *name, *why;

@@ -158,7 +158,7 @@ static int vocab_metadata(struct context *c, struct family *f, const struct arch
 		char key[96];
 
 		snprintf(key, sizeof key, "tokenizer.ggml.%s_token_id", role_key(r->token[i].role));
-		if (r->token[i].id >= 0)
+		if (r->token[i].id >= 0 && !(r->token[i].unless_said && kv_find(f->kv.v, f->kv.n, key)))
 			kv_set(&f->kv, key, value_u32((uint32_t)r->token[i].id));
 	}
 	return 0;

@@ -74,10 +74,14 @@ MOE = dict(n_routed_experts=4, num_experts_per_tok=2, moe_intermediate_size=48, 
 V2 = ("DeepseekV2", dict(MLA, **MOE, n_shared_experts=2))
 V3 = ("DeepseekV3", dict(MLA, **MOE, n_group=2, topk_group=1, n_shared_experts=1))
 PLAIN = dict(tok="deepseek", types="plain")
+TINY = dict(SMALL, hidden_size=32, num_key_value_heads=2, tie_word_embeddings=True, pad_token_id=None)
+GLM = dict(tok="glm-4.6", types="plain")
+GLM4, GLM4OLD, GLM4MOE = ("Glm4", {}), ("Glm", {}), ("Glm4Moe", dict(MOE, n_shared_experts=1))
 
 CASES = {
     "deepseek2-v2": case(V2, SMALL, **PLAIN, rope_parameters=YARN, spell="old", topk_method="group_limited_greedy", n_group=2, topk_group=1),
-    "deepseek2-lite": case(V2, SMALL, **PLAIN, q_lora_rank=None, dtype="float16"),
+    # the runtime knows V2-Lite by its number of blocks
+    "deepseek2-lite": case(V2, dict(SMALL, num_hidden_layers=27), **PLAIN, q_lora_rank=None, dtype="float16"),
     "deepseek2-v2-minimal": case(V2, SMALL, **PLAIN, spell="minimal"),
     "deepseek2-v3": case(V3, SMALL, **PLAIN, after=biased),
     "deepseek2-v3-old": case(V3, SMALL, **PLAIN, rope_parameters=YARN, spell="old", after=predicting_with_head),
@@ -85,4 +89,15 @@ CASES = {
     "deepseek2-v3-f32": case(V3, SMALL, **PLAIN, dtype="float32", after=biased),
     "deepseek2-v3-wide": case(V3, LARGE, tok="deepseek", moe_intermediate_size=256, kv_lora_rank=256, q_lora_rank=256, v_head_dim=64,
                               first_k_dense_replace=2, after=biased),
+    # GLM: one tokenizer, a large one
+    "glm4": case(GLM4, TINY, **GLM, head_dim=16),
+    "glm4-old": case(GLM4, TINY, **GLM, head_dim=16, spell="old", dtype="float16", attention_bias=False),
+    "glm4-minimal": case(GLM4, TINY, **GLM, head_dim=16, spell="minimal", num_key_value_heads=2),
+    "glm": case(GLM4OLD, TINY, **GLM, head_dim=8),
+    "glm-old": case(GLM4OLD, TINY, **GLM, head_dim=8, spell="old", dtype="float32"),
+    "glm-minimal": case(GLM4OLD, TINY, **GLM, head_dim=8, spell="minimal"),
+    "glm4moe": case(GLM4MOE, TINY, **GLM, head_dim=16, use_qk_norm=True, after=predicting_with_head),
+    "glm4moe-old": case(GLM4MOE, TINY, **GLM, head_dim=16, attention_bias=True, spell="old", dtype="float16", after=predicting),
+    "glm4moe-minimal": case(GLM4MOE, TINY, **GLM, spell="minimal"),
+    "glm4moe-f32": case(GLM4MOE, TINY, **GLM, dtype="float32", n_shared_experts=2, after=biased),
 }

@@ -86,7 +86,7 @@ static void test_mapping(void)
 		"layers num_hidden_layers\nmap a.{e}.w -> all\nmap q + k -> qk : join(0) perm(1, 0)\n"
 		"map s.{l} -> s.{l}.x : take(0, 0, shape[0] // 2)\nmap s.{l} -> s.{l}.y : take(0, shape[0] // 2, -1)\n"
 		"map one -> two.{k in range(2)}\ntype s.0.x F32\ngen freqs = [x / 2 : x in range(3)]\n"
-		"vocab bpe add=true n=7 | spm\nvocab_size ceil_to(vocab.count, 4)\ntoken bos = \"<s>\"\ntoken eos = 9\n"
+		"vocab bpe add=true n=7 | spm\nvocab_size ceil_to(vocab.count, 4)\ntoken bos = \"<s>\"\ntoken eos ?= 9\n"
 		"skip z{*} when vocab_size == 8 \"why not\"\n";
 	struct heft_tensor t[] = { tensor("a.1.w", 2, 4), tensor("k", 2, 4), tensor("a.0.w", 2, 4), tensor("s.0", 6, 4),
 		tensor("q", 4, 4), tensor("one", 1, 1), tensor("zz", 1, 1) };
@@ -114,6 +114,7 @@ static void test_mapping(void)
 	is_int(r.vocab_size, 8, "vocabulary size");
 	is_int(r.token[0].id, 3, "token by text");
 	is_int(r.token[1].id, 9, "token by number");
+	ok(!r.token[0].unless_said && r.token[1].unless_said, "only one gives way to what the tokenizer says");
 }
 
 static void test_option(void)
