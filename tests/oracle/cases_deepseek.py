@@ -63,6 +63,31 @@ def predicting_with_head(out):
     write()
 
 
+def begins_with_bos(then):
+    """The converter wants V3.2's tokenizer to say that it does."""
+    def after(out):
+        p = out + "/tokenizer_config.json"
+        j = json.load(open(p))
+        json.dump(dict(j, add_bos_token=True), open(p, "w"))
+        then(out)
+    return after
+
+
+def in_fp8(out):
+    """Blocks of 128 by 128 weights in 8 bits, as DeepSeek ships V3 and R1."""
+    import torch
+    t, j, write = stored(out)
+    for n in [n for n, v in t.items() if n.endswith("_proj.weight") or n.endswith("_mqa.weight")]:
+        w = t[n].float()
+        blocks = [-(-d // 128) for d in w.shape]
+        scale = torch.nn.functional.pad(w.abs(), (0, blocks[1] * 128 - w.shape[1], 0, blocks[0] * 128 - w.shape[0]))
+        scale = scale.view(blocks[0], 128, blocks[1], 128).amax((1, 3)) / 448.0
+        wide = scale.repeat_interleave(128, 0).repeat_interleave(128, 1)[:w.shape[0], :w.shape[1]]
+        t[n], t[n + "_scale_inv"] = (w / wide).to(torch.float8_e4m3fn), scale
+    j["quantization_config"] = dict(quant_method="fp8", fmt="e4m3", activation_scheme="dynamic", weight_block_size=[128, 128])
+    write()
+
+
 def fused(out):
     from make_checkpoint import fuse_experts
     biased(out)
@@ -97,7 +122,7 @@ def extra_heads(out):
     """ERNIE's blocks that predict further tokens, which the converter leaves out."""
     t, _, write = stored(out)
     for i, n in enumerate(("mtp_block.0.input_layernorm", "mtp_emb_norm.0", "mtp_hidden_norm.0", "mtp_linear_proj.0")):
-        t[f"model.{n}.weight"] = noise(32, i, t["model.norm.weight"].dtype)
+        t[f"model.{n}.weight"] = noise(64, i, t["model.norm.weight"].dtype)
     biased(out)
 
 
@@ -137,13 +162,16 @@ V32, GLM5 = ("DeepseekV32", DSA), ("GlmMoeDsa", DSA)
 LITE = ("Glm4MoeLite", dict(MLA, n_routed_experts=4, num_experts_per_tok=2, moe_intermediate_size=48, tie_word_embeddings=True))
 SPM = dict(tok="kjv-llama", types="plain")
 IDS = dict(bos_token_id=1, eos_token_id=2)
-M2 = ("MiniMaxM2", dict(head_dim=16, rotary_dim=8, num_local_experts=4, num_experts_per_tok=2, tie_word_embeddings=True, **IDS))
+M2 = ("MiniMaxM2", dict(head_dim=16, rotary_dim=8, num_local_experts=4, num_experts_per_tok=2, **IDS))
 ERNIE, SEED = ("Ernie4_5", IDS), ("SeedOss", dict(IDS, head_dim=16, tie_word_embeddings=True, pad_token_id=1))
 ERNIEMOE = ("Ernie4_5_Moe", dict(IDS, moe_num_experts=4, moe_k=2, moe_intermediate_size=48, moe_layer_start_index=1, moe_layer_end_index=2,
                                  moe_num_shared_experts=2))
 HUNYUAN = ("HunYuanDenseV1", dict(IDS, head_dim=16, tie_word_embeddings=True))
-DOTS1 = ("Dots1", dict(MOE, n_shared_experts=1, head_dim=16))
+DOTS1 = ("Dots1", dict(MOE, n_shared_experts=1, head_dim=16, tie_word_embeddings=False))
 ALPHA = dict(rope_type="dynamic", alpha=1000.0, factor=1.0, rope_theta=10000.0)
+MROPE = dict(rope_type="default", mrope_section=[2, 1, 1], rope_theta=10000.0, partial_rotary_factor=0.5)
+SEES = ("Glm4v", dict(text_config=dict(TINY, num_attention_heads=2, rope_parameters=MROPE),
+                      vision_config=dict(depth=1, hidden_size=32, num_heads=2, out_hidden_size=32, intermediate_size=32)))
 GLM4, GLM4OLD, GLM4MOE = ("Glm4", {}), ("Glm", {}), ("Glm4Moe", dict(MOE, n_shared_experts=1))
 
 CASES = {
@@ -155,12 +183,15 @@ CASES = {
     "deepseek2-v3-old": case(V3, SMALL, **PLAIN, rope_parameters=YARN, spell="old", after=predicting_with_head),
     "deepseek2-v3-minimal": case(V3, SMALL, **PLAIN, spell="minimal"),
     "deepseek2-v3-f32": case(V3, SMALL, **PLAIN, dtype="float32", after=biased),
+    "deepseek2-v3-fp8": case(V3, LARGE, **PLAIN, kv_lora_rank=160, q_lora_rank=200, spell="old", scoring_func="sigmoid", after=in_fp8),
+    "deepseek2-v3-fused": case(V3, SMALL, **PLAIN, after=fused, fails="Unprocessed experts"),
     "deepseek2-v3-wide": case(V3, LARGE, tok="deepseek", moe_intermediate_size=256, kv_lora_rank=256, q_lora_rank=256, v_head_dim=64,
                               first_k_dense_replace=2, after=biased),
     # GLM: one tokenizer, a large one
     "glm4": case(GLM4, TINY, **GLM, head_dim=16),
     "glm4-old": case(GLM4, TINY, **GLM, head_dim=16, spell="old", dtype="float16", attention_bias=False),
     "glm4-minimal": case(GLM4, TINY, **GLM, head_dim=16, spell="minimal", num_key_value_heads=2),
+    "glm4-sees": case(SEES, {}, **GLM, model="ForConditionalGeneration"),
     "glm": case(GLM4OLD, TINY, **GLM, head_dim=8),
     "glm-old": case(GLM4OLD, TINY, **GLM, head_dim=8, spell="old", dtype="float32"),
     "glm-minimal": case(GLM4OLD, TINY, **GLM, head_dim=8, spell="minimal"),
@@ -168,14 +199,19 @@ CASES = {
     "glm4moe-old": case(GLM4MOE, TINY, **GLM, head_dim=16, attention_bias=True, spell="old", dtype="float16", after=predicting),
     "glm4moe-minimal": case(GLM4MOE, TINY, **GLM, spell="minimal"),
     "glm4moe-f32": case(GLM4MOE, TINY, **GLM, dtype="float32", n_shared_experts=2, after=biased),
+    "glm4moe-mtp": case(GLM4MOE, TINY, **GLM, head_dim=16, after=predicting_with_head, args=["--mtp"]),
+    "glm4moe-no-mtp": case(GLM4MOE, TINY, **GLM, head_dim=16, after=predicting_with_head, args=["--no-mtp"]),
+    "glm4moe-fused": case(GLM4MOE, TINY, **GLM, head_dim=16, after=fused, fails="Unprocessed experts"),
     "glm-dsa": case(GLM5, dict(TINY, num_key_value_heads=4), **GLM, after=predicting_with_head),
     "glm-dsa-minimal": case(GLM5, dict(TINY, num_key_value_heads=4, num_hidden_layers=5), **GLM, spell="minimal"),
+    "glm-dsa-no-mtp": case(GLM5, dict(TINY, num_key_value_heads=4), **GLM, after=predicting, args=["--no-mtp"], index_topk_freq=2),
     "glm4lite": case(LITE, dict(TINY, num_key_value_heads=4), **GLM, after=predicting),
     "glm4lite-minimal": case(LITE, dict(TINY, num_key_value_heads=4), **GLM, spell="minimal"),
     # DeepSeek's others
-    "deepseek32": case(V32, SMALL, **PLAIN, after=predicting_with_head),
-    "deepseek32-old": case(V32, SMALL, **PLAIN, spell="old", rope_parameters=YARN, dtype="float16", after=biased),
-    "deepseek32-minimal": case(V32, SMALL, **PLAIN, spell="minimal"),
+    "deepseek32": case(V32, SMALL, **PLAIN, after=begins_with_bos(predicting_with_head)),
+    "deepseek32-old": case(V32, SMALL, **PLAIN, spell="old", rope_parameters=YARN, dtype="float16", after=begins_with_bos(biased)),
+    "deepseek32-minimal": case(V32, SMALL, **PLAIN, spell="minimal", after=begins_with_bos(biased)),
+    "deepseek32-mtp": case(V32, SMALL, **PLAIN, after=begins_with_bos(predicting), args=["--mtp"]),
     "deepseek2-kimi": case(V3, SMALL, **PLAIN, spell="old", rope_parameters=YARN, after=named("kimi_k2")),
     "deepseek2-youtu": case(("Youtu", dict(MLA, tie_word_embeddings=True)), SMALL, **PLAIN),
     "deepseek2-youtu-minimal": case(("Youtu", dict(MLA)), SMALL, **PLAIN, spell="minimal"),
@@ -184,10 +220,10 @@ CASES = {
     "minimax-m2": case(M2, SMALL, **PLAIN, after=biased),
     "minimax-m2-old": case(M2, SMALL, **PLAIN, spell="old", dtype="float16"),
     "minimax-m2-minimal": case(M2, SMALL, **PLAIN, spell="minimal"),
-    "ernie": case(ERNIE, SMALL, **SPM, head_dim=16, use_bias=True),
+    "ernie": case(ERNIE, SMALL, **SPM, head_dim=16),
     "ernie-old": case(ERNIE, SMALL, **SPM, spell="old", head_dim=16, num_key_value_heads=2, after=joined),
-    "ernie-minimal": case(ERNIE, SMALL, **SPM, spell="minimal", head_dim=128, dtype="float32"),
-    "erniemoe": case(ERNIEMOE, SMALL, **SPM, after=extra_heads),
+    "ernie-minimal": case(ERNIE, SMALL, **SPM, spell="minimal", head_dim=128, dtype="float32", use_bias=True),
+    "erniemoe": case(ERNIEMOE, dict(SMALL, intermediate_size=384), **SPM, after=extra_heads),
     "erniemoe-minimal": case(ERNIEMOE, SMALL, **SPM, spell="minimal", dtype="float16"),
     "seed-oss": case(SEED, SMALL, **PLAIN),
     "seed-oss-old": case(SEED, SMALL, **PLAIN, spell="old", dtype="float32", num_key_value_heads=2),
