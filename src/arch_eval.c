@@ -303,7 +303,7 @@ static int add_token(struct arch_run *r, const struct row *row)
 	if (id < 0)
 		return heft_fail(r->err, HEFT_E_TOKENIZER, "token '%s' for role %s is not in the vocabulary",
 			v_show(&v, r->arena), row->name);
-	out->token[out->n_tokens++] = (struct arch_token){ arena_strdup(r->arena, row->name), id };
+	out->token[out->n_tokens++] = (struct arch_token){ arena_strdup(r->arena, row->name), id, row->also_null };
 	return 0;
 }
 

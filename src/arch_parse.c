@@ -205,6 +205,17 @@ static int parse_named(struct scan *s, struct row *r)
 	return take_when(s, r);
 }
 
+/* `token ROLE = E`, `token ROLE ?= E` */
+static int parse_token(struct scan *s, struct row *r)
+{
+	if (take_word(s, &r->name, "a role"))
+		return -1;
+	r->also_null = scan_mark(s, "?=");
+	if ((!r->also_null && take_mark(s, "=")) || take_expr(s, &r->expr))
+		return -1;
+	return take_when(s, r);
+}
+
 static int parse_pre(struct scan *s, struct row *r)
 {
 	r->n_left = 1;
@@ -320,7 +331,7 @@ static const struct row_word {
 	{ "skip", ROW_RULE, parse_skip },	  { "map", ROW_RULE, parse_map },
 	{ "expect", ROW_EXPECT, parse_expect },	  { "gen", ROW_GEN, parse_named },
 	{ "type", ROW_TYPE, parse_type },	  { "vocab", ROW_VOCAB, parse_vocab },
-	{ "vocab_size", ROW_VOCAB_SIZE, parse_expr }, { "token", ROW_TOKEN, parse_named },
+	{ "vocab_size", ROW_VOCAB_SIZE, parse_expr }, { "token", ROW_TOKEN, parse_token },
 	{ "back", ROW_BACK, parse_named },
 	{ "also", ROW_CONFIG, parse_also },	  { NULL, ROW_CONFIG, NULL },
 };

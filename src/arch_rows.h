@@ -22,7 +22,7 @@
 
 /* Names with a meaning of their own. */
 struct arch_symbols {
-	int e, shape, rope, pooling, layers, vocab_size, directory, config;
+	int e, shape, rope, pooling, layers, vocab_size, directory, config, option;
 };
 
 struct op_row { /* an operation with its arguments still expressions */
@@ -72,7 +72,7 @@ struct row {
 	size_t number;                  /* of skip and map: place among those of the family */
 	const char *name;               /* arch, from, base, key, gen, token, back: the name; need, skip: the text */
 	int symbol;                     /* default, let */
-	bool also_null;                 /* default NAME ?= E */
+	bool also_null;                 /* default NAME ?= E, token ROLE ?= E */
 	bool skip, partial;
 	const struct expr *expr, *when;
 	const struct pattern *left;     /* several of a map row are joined */

@@ -62,6 +62,8 @@ static int64_t id(void *ctx, const char *text)
 	return strcmp(text, "<s>") ? -1 : 3;
 }
 
+static const char *const *asked; /* options of the next evaluation */
+
 static int evaluate(const char *family, const struct heft_tensor *t, size_t n, struct sink *sink, struct arch_result *r)
 {
 	err.text[0] = 0;
@@ -69,7 +71,7 @@ static int evaluate(const char *family, const struct heft_tensor *t, size_t n, s
 	const struct arch *a = s ? arch_find(s, NULL, &err) : NULL;
 	struct json_doc *d = json_parse(config, sizeof(config) - 1, "config.json", false, &err);
 	struct arch_input in = {
-		.config = json_root(d), .tensor = t, .n_tensors = n, .vocab_count = count, .vocab_id = id, .vocab_listed = listed
+		.config = json_root(d), .tensor = t, .n_tensors = n, .vocab_count = count, .vocab_id = id, .vocab_listed = listed, .option = asked
 	};
 	int rc = a ? arch_eval(a, &in, r, arena, sink, &err) : -1;
 	json_free(d); /* nothing of the result may borrow from it, or from the set */
@@ -89,7 +91,7 @@ static void test_mapping(void)
 		"layers num_hidden_layers\nmap a.{e}.w -> all\nmap q + k -> qk : join(0) perm(1, 0)\n"
 		"map s.{l} -> s.{l}.x : take(0, 0, shape[0] // 2)\nmap s.{l} -> s.{l}.y : take(0, shape[0] // 2, -1)\n"
 		"map one -> two.{k in range(2)}\ntype s.0.x F32\ngen freqs = [x / 2 : x in range(vocab.listed - 4)]\n"
-		"vocab bpe add=true n=7 | spm\nvocab_size ceil_to(vocab.count, 4)\ntoken bos = \"<s>\"\ntoken eos = 9\n"
+		"vocab bpe add=true n=7 | spm\nvocab_size ceil_to(vocab.count, 4)\ntoken bos = \"<s>\"\ntoken eos ?= 9\n"
 		"skip z{*} when vocab_size == 8 \"why not\"\n";
 	struct heft_tensor t[] = { tensor("a.1.w", 2, 4), tensor("k", 2, 4), tensor("a.0.w", 2, 4), tensor("s.0", 6, 4),
 		tensor("q", 4, 4), tensor("one", 1, 1), tensor("zz", 1, 1) };
@@ -118,6 +120,21 @@ static void test_mapping(void)
 	is_int(r.vocab_size, 8, "vocabulary size");
 	is_int(r.token[0].id, 3, "token by text");
 	is_int(r.token[1].id, 9, "token by number");
+	ok(!r.token[0].unless_said && r.token[1].unless_said, "only one gives way to what the tokenizer says");
+}
+
+static void test_option(void)
+{
+	static const char family[] = "arch t\nkey a = option.mtp\nkey b = option.no_mtp ?? \"none\"\nkey c = 1 when option.no_mtp\nvocab bpe\n";
+	static const char *const mtp[] = { "mtp", NULL };
+	struct arch_result r;
+	asked = mtp;
+	is_int(evaluate(family, NULL, 0, NULL, &r), 0, "options: %s", err.text);
+	is_int(r.n_kv, 2, "an option that was not given is null");
+	is_str(r.kv[1].value.s.p, "none", "and may be asked about");
+	asked = NULL;
+	is_int(evaluate(family, NULL, 0, NULL, &r), 0, "no options: %s", err.text);
+	is_int(r.n_kv, 1, "nothing is true");
 }
 
 static size_t told;
@@ -187,6 +204,7 @@ int main(void)
 	test_set();
 	test_class();
 	test_mapping();
+	test_option();
 	test_findings();
 	test_pre();
 	test_limits();
