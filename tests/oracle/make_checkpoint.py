@@ -26,13 +26,14 @@ QWEN3MOE = ("Qwen3Moe", dict(moe_intermediate_size=64, num_experts=4, num_expert
 
 
 def case(family, size, tok="kjv-llama", dtype="bfloat16", spell="new", shard="1GB", types="few", extras=(), model="ForCausalLM", make=None,
-         after=None, fails=None, **config):
+         after=None, fails=None, args=(), **config):
     """types: 'all' or 'few' of the reference's types, 'plain' for its 16- and 32-bit files and Q4_K_M; extras: model card and the like;
     model: how the class of the model ends; make: a function of the folder instead, where transformers has no such class, or none that can
-    be made small; after: one that changes what was written; fails: the error of the reference, which cannot convert it: heft's file must load."""
+    be made small; after: one that changes what was written; fails: the error of the reference, which cannot convert it: heft's file must load; args:
+    options of the conversion, which the reference and heft spell alike."""
     cls, own = family
     return dict(cls=cls, config={**size, **own, **config}, tok=tok, dtype=dtype, spell=spell, shard=shard, types=types, extras=extras, model=model,
-                make=make, after=after, fails=fails)
+                make=make, after=after, fails=fails, args=list(args))
 
 
 CASES = {

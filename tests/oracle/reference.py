@@ -50,8 +50,8 @@ def in_child(f, log):
     return os.waitpid(pid, 0)[1] == 0
 
 
-def convert(converter, src, out, outtype):
-    sys.argv = ["convert_hf_to_gguf", src, "--outtype", outtype, "--outfile", out]
+def convert(converter, src, out, outtype, args=()):
+    sys.argv = ["convert_hf_to_gguf", src, "--outtype", outtype, "--outfile", out, *args]
     converter.main()
 
 
@@ -84,14 +84,15 @@ def reference(converter, name, work, tokenizers):
     os.makedirs(ref)
     if tokenizers and not in_child(lambda: make_checkpoint.build(name, src, tokenizers), log):
         return False
-    case = make_checkpoint.CASES[name] if tokenizers else dict(types="all", fails=None)
+    case = make_checkpoint.CASES[name] if tokenizers else dict(types="all", fails=None, args=[])
     types = case["types"]
+    open(d + "/args", "w").write("".join(a + "\n" for a in case["args"]))
     if case["fails"]:
-        return fails_so(lambda: convert(converter, src, ref + "/fails.gguf", "auto"), log, case["fails"], d)
+        return fails_so(lambda: convert(converter, src, ref + "/fails.gguf", "auto", case["args"]), log, case["fails"], d)
     kinds_of = PLAIN if types == "plain" else {"auto": ALL if types == "all" else FEW, **VIA}
     for outtype, kinds in kinds_of.items():
         plain = f"{ref}/{outtype}.gguf"
-        if not in_child(lambda: convert(converter, src, plain, outtype), log):
+        if not in_child(lambda: convert(converter, src, plain, outtype, case["args"]), log):
             return False
         for kind in kinds:
             if not quantize(log, plain, f"{ref}/{outtype}-{kind}.gguf", kind):
