@@ -93,9 +93,12 @@ def both(*steps):
     return apply
 
 
-def fuse(out):
-    from make_checkpoint import fuse_experts
-    fuse_experts(out)
+def turn_experts(out):
+    """Fused experts as they were published; transformers 5 writes what it has in memory."""
+    from safetensors.torch import load_file, save_file
+    t = load_file(out + "/model.safetensors")
+    t = {k: v.transpose(1, 2).contiguous() if ".experts." in k else v for k, v in t.items()}
+    save_file(t, out + "/model.safetensors", metadata={"format": "pt"})
 
 
 def mxfp4(out):
@@ -123,6 +126,8 @@ LLAMA4 = dict(TEXT, intermediate_size=32, intermediate_size_mlp=64, head_dim=8, 
                                    original_max_position_embeddings=256, rope_theta=500000.0))
 LLAMA4_EYES = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, vision_output_dim=16, image_size=28,
                    projector_input_dim=16, projector_output_dim=16)
+VLMOE = dict(text_config={**TEXT, **MOE, "moe_intermediate_size": 48, "rope_parameters": dict(rope_type="default", mrope_section=[1, 2, 1], rope_theta=1000000.0)},
+             vision_config=EYES)
 PIXTRAL = dict(model_type="pixtral", hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, head_dim=8, image_size=28, patch_size=14)
 QWEN35 = dict(LINEAR, vocab_size="VOCAB")
 QWEN35MOE = {k: v for k, v in {**LINEAR, **MOE, "vocab_size": "VOCAB"}.items() if k != "intermediate_size"}
@@ -163,11 +168,16 @@ CASES = {
     "qwen35moe": made("Qwen3_5MoeTextConfig", "Qwen3_5MoeForCausalLM", after=with_mtp(), **QWEN35MOE),
     "qwen35moe-fused": dict(made("Qwen3_5MoeTextConfig", "Qwen3_5MoeForCausalLM", after=with_mtp(), spell="minimal", **QWEN35MOE), args=["--mtp"]),
     "qwen2vl": made("Qwen2VLConfig", "Qwen2VLForConditionalGeneration", types="few", text_config=dict(TEXT, rope_parameters=MROPE), vision_config=EYES),
-    "qwen2vl-old": made("Qwen2VLConfig", "Qwen2VLForConditionalGeneration", spell="old", after=both(flat, rename(("model.language_model.", "model."),
+    "qwen2vl-old": made("Qwen2VLConfig", "Qwen2VLForConditionalGeneration", spell="old", after=both(flat, set_config(
+                        rope_scaling=dict(type="mrope", mrope_section=[1, 2, 1])), rename(("model.language_model.", "model."),
                         ("model.visual.", "visual."))), text_config=dict(TEXT, rope_parameters=MROPE), vision_config=EYES),
-    "qwen25vl-minimal": made("Qwen2_5_VLConfig", "Qwen2_5_VLForConditionalGeneration", spell="minimal", dtype="float16", text_config=TEXT, vision_config=EYES),
+    "qwen25vl-minimal": made("Qwen2_5_VLConfig", "Qwen2_5_VLForConditionalGeneration", spell="minimal", types="bare", dtype="float16", text_config=TEXT,
+                             vision_config=EYES),
     "qwen3vl": made("Qwen3VLConfig", "Qwen3VLForConditionalGeneration", text_config=dict(TEXT, head_dim=16, rope_parameters=MROPE), vision_config=EYES),
-    "qwen3vlmoe": made("Qwen3VLMoeConfig", "Qwen3VLMoeForConditionalGeneration", text_config=dict(TEXT, **MOE, rope_parameters=MROPE), vision_config=EYES),
+    "qwen3vlmoe": made("Qwen3VLMoeConfig", "Qwen3VLMoeForConditionalGeneration", after=turn_experts, **VLMOE),
+    "qwen3vlmoe-minimal": made("Qwen3VLMoeConfig", "Qwen3VLMoeForConditionalGeneration", after=turn_experts, spell="minimal", types="bare", dtype="float32", **VLMOE),
+    "qwen3vlmoe-straight": dict(made("Qwen3VLMoeConfig", "Qwen3VLMoeForConditionalGeneration", **VLMOE),
+                                fails="tensor 'blk.0.ffn_gate_exps.weight' has wrong shape"),
     "mistral3": made("Mistral3Config", "Mistral3ForConditionalGeneration", tok="kjv-llama", types="few", text_config=dict(SPM, model_type="mistral", head_dim=16),
                      vision_config=PIXTRAL),
     "mistral3-old": made("Mistral3Config", "Mistral3ForConditionalGeneration", tok="kjv-llama", spell="old", text_config=dict(SPM, model_type="mistral"),

@@ -67,8 +67,12 @@ def quantize(log, src, out, kind, *options):
 
 
 def fails_so(f, log, why, d):
-    """A checkpoint that the reference cannot convert: its error must be the one that the case names. Leaves WORK/CASE/fails."""
-    if in_child(f, log) or why not in open(log).read():
+    """A checkpoint that the reference cannot convert, or to a file that its runtime cannot load: its error must be the one that the case names.
+    Leaves WORK/CASE/fails."""
+    if in_child(f, log):
+        with open(log, "ab") as out:
+            subprocess.run(["llama-completion", "-m", d + "/ref/fails.gguf", "-p", "x", "-n", "1", "-no-cnv"], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    if why not in open(log, errors="replace").read():
         return False
     for mark in ["fails", "ready"]:
         open(f"{d}/{mark}", "w").write(why + "\n")
