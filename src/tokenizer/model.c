@@ -165,34 +165,6 @@ int wordpiece_open(struct tokenizer *t, const struct files *f, const struct toke
 	return 0;
 }
 
-/* ---- wordpiece: where BERT marks what goes on in a word, the runtime marks what begins one ---- */
-
-#define MARK "\xe2\x96\x81" /* U+2581 */
-
-static struct heft_str begin_words(struct heft_str text, struct arena *a)
-{
-	char *to;
-
-	if (text.n >= 2 && !memcmp(text.p, "##", 2))
-		return (struct heft_str){ text.p + 2, text.n - 2 };
-	to = arena_alloc(a, text.n + 4);
-	memcpy(to, MARK, 3);
-	memcpy(to + 3, text.p, text.n);
-	return (struct heft_str){ to, text.n + 3 };
-}
-
-int wordpiece_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err)
-{
-	if (bpe_open(t, f, o, err))
-		return -1;
-	t->model = "bert";
-	t->n_merges = 0;
-	for (size_t i = 0; i < t->rows.n; i++)
-		if (t->rows.type[i] != TOKEN_CONTROL)
-			t->rows.text[i] = begin_words(t->rows.text[i], t->arena);
-	return 0;
-}
-
 /* ---- spm_hf
  * ------------------------------------------------------------------------------------------------------- */
 

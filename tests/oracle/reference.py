@@ -18,6 +18,7 @@ SCRIPT = "/usr/share/doc/llama.cpp-tools/scripts/convert_hf_to_gguf.py"
 ALL = """Q2_K Q2_K_S Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M Q6_K Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 F16 BF16 F32""".split()
 FEW = "Q2_K Q3_K_M Q4_K_M Q5_K_M Q6_K Q8_0 Q4_0 F16".split()
 PLAIN = {"auto": ["Q4_K_M"], "f32": []}
+BARE = {"auto": [], "f32": []}
 VIA = {"bf16": ["Q4_K_M", "Q8_0", "F16"], "f16": ["Q4_K_M", "Q5_1", "BF16"], "f32": ["Q4_K_M", "Q4_0", "F16", "Q6_K"]}
 
 
@@ -69,8 +70,12 @@ def quantize(log, src, out, kind, *options):
 
 
 def fails_so(f, log, why, d):
-    """A checkpoint that the reference cannot convert: its error must be the one that the case names. Leaves WORK/CASE/fails."""
-    if in_child(f, log) or why not in open(log).read():
+    """A checkpoint that the reference cannot convert, or to a file that its runtime cannot load: its error must be the one that the case names.
+    Leaves WORK/CASE/fails."""
+    if in_child(f, log):
+        with open(log, "ab") as out:
+            subprocess.run(["llama-completion", "-m", d + "/ref/fails.gguf", "-p", "x", "-n", "1", "-no-cnv"], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    if why not in open(log, errors="replace").read():
         return False
     for mark in ["fails", "ready"]:
         open(f"{d}/{mark}", "w").write(why + "\n")
@@ -92,7 +97,7 @@ def reference(converter, name, work, tokenizers):
     open(d + "/args", "w").write("".join(a + "\n" for a in case["args"] + (["--pre", case["pre"]] if case["pre"] else [])))
     if case["fails"]:
         return fails_so(lambda: convert(converter, src, ref + "/fails.gguf", "auto", case["args"]), log, case["fails"], d)
-    kinds_of = PLAIN if types == "plain" else {"auto": ALL if types == "all" else FEW, **VIA}
+    kinds_of = {"plain": PLAIN, "bare": BARE}.get(types) or {"auto": ALL if types == "all" else FEW, **VIA}
     for outtype, kinds in kinds_of.items():
         plain = f"{ref}/{outtype}.gguf"
         if not in_child(lambda: convert(converter, src, plain, outtype, case["args"], case["pre"]), log):
