@@ -88,8 +88,12 @@ bool looks_special(struct heft_str text);
 struct heft_str spaces_for_marks(struct heft_str text, struct arena *a); /* U+2581 becomes a space */
 bool str_is(struct heft_str s, const char *z);
 
-/* spm.c */
+/* spm.c; spm_load: the model alone, no rows */
+int spm_load(struct tokenizer *t, const struct files *f, struct heft_err *err);
 int spm_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+
+/* internlm2.c */
+int internlm2_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
 
 /* model.c */
 int bpe_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);

@@ -285,7 +285,7 @@ static void rows_of_pieces(struct rows *r, const struct spm *m)
 	}
 }
 
-int spm_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err)
+int spm_load(struct tokenizer *t, const struct files *f, struct heft_err *err)
 {
 	struct heft_str data;
 	struct spm *m = arena_alloc(t->arena, sizeof(*m));
@@ -298,8 +298,15 @@ int spm_open(struct tokenizer *t, const struct files *f, const struct tokenizer_
 	t->count = m->n;
 	t->model = "llama";
 	t->pre = "default";
-	rows_init(&t->rows, o->vocab_size > 0 ? (size_t)o->vocab_size : m->n, true, -10000.0f, t->arena);
-	rows_of_pieces(&t->rows, m);
+	return 0;
+}
+
+int spm_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err)
+{
+	if (spm_load(t, f, err))
+		return -1;
+	rows_init(&t->rows, o->vocab_size > 0 ? (size_t)o->vocab_size : t->spm->n, true, -10000.0f, t->arena);
+	rows_of_pieces(&t->rows, t->spm);
 	if (add_from_list(&t->rows, f->dir, t->arena, err) ||
 	    add_from_config(&t->rows, json_root(f->tokenizer_config), t->arena, err))
 		return -1;
