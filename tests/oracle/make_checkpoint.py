@@ -26,13 +26,13 @@ QWEN3MOE = ("Qwen3Moe", dict(moe_intermediate_size=64, num_experts=4, num_expert
 
 
 def case(family, size, tok="kjv-llama", dtype="bfloat16", spell="new", shard="1GB", types="few", extras=(), model="ForCausalLM", make=None,
-         after=None, **config):
+         after=None, fails=None, **config):
     """types: 'all' or 'few' of the reference's types, 'plain' for its 16- and 32-bit files and Q4_K_M; extras: model card and the like;
     model: how the class of the model ends; make: a function of the folder instead, where transformers has no such class, or none that can
-    be made small; after: one that changes what was written."""
+    be made small; after: one that changes what was written; fails: the error of the reference, which cannot convert it: heft's file must load."""
     cls, own = family
     return dict(cls=cls, config={**size, **own, **config}, tok=tok, dtype=dtype, spell=spell, shard=shard, types=types, extras=extras, model=model,
-                make=make, after=after)
+                make=make, after=after, fails=fails)
 
 
 CASES = {

@@ -65,6 +65,15 @@ def quantize(log, src, out, kind, *options):
     return r.returncode == 0 or b"requires an importance matrix" in r.stdout
 
 
+def fails_so(f, log, why, d):
+    """A checkpoint that the reference cannot convert: its error must be the one that the case names. Leaves WORK/CASE/fails."""
+    if in_child(f, log) or why not in open(log).read():
+        return False
+    for mark in ["fails", "ready"]:
+        open(f"{d}/{mark}", "w").write(why + "\n")
+    return True
+
+
 def reference(converter, name, work, tokenizers):
     d = os.path.join(work, name)
     src, ref, log = d + "/src", d + "/ref", d + "/log"
@@ -75,7 +84,10 @@ def reference(converter, name, work, tokenizers):
     os.makedirs(ref)
     if tokenizers and not in_child(lambda: make_checkpoint.build(name, src, tokenizers), log):
         return False
-    types = make_checkpoint.CASES[name]["types"] if tokenizers else "all"
+    case = make_checkpoint.CASES[name] if tokenizers else dict(types="all", fails=None)
+    types = case["types"]
+    if case["fails"]:
+        return fails_so(lambda: convert(converter, src, ref + "/fails.gguf", "auto"), log, case["fails"], d)
     kinds_of = PLAIN if types == "plain" else {"auto": ALL if types == "all" else FEW, **VIA}
     for outtype, kinds in kinds_of.items():
         plain = f"{ref}/{outtype}.gguf"
