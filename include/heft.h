@@ -348,6 +348,7 @@ struct heft_job {
 	uint64_t split_size;             /* bytes per part, 0: one file */
 	uint64_t split_tensors;          /* tensors per part, 0: any */
 	uint64_t spool;                  /* bytes that may wait in memory for their turn on a pipe; 0: the default */
+	bool mtp, no_mtp;                /* only the layers that predict further tokens, or all but them; for families that have such */
 	int threads;                     /* 0: the processors that this process may use */
 	bool force, strict, allow_requantize, vocab_only;
 	bool consume;                    /* heft_run() removes the source's weight files when every output is complete and on disk */

@@ -40,6 +40,7 @@ struct arch_input {
 	/* The values of a tensor, for small ones; NULL: tensors.values() has none. */
 	int (*values)(void *ctx, const struct heft_tensor *t, float *out, struct heft_err *err);
 	void *values_ctx;
+	const char *const *option;         /* what `option.NAME` finds true, NULL-terminated; NULL: nothing was asked for */
 };
 
 /* vocab strategies, in order of trial: `vocab spm | spm_hf | bpe` */

@@ -182,7 +182,8 @@ static const char *copied_name(const struct arch *a, const struct row *row)
 	if (row->expr->n != 1 || row->expr->code[0].op != X_NAME)
 		return NULL;
 	int s = row->expr->code[0].a;
-	if (s == sym->rope || s == sym->pooling || s == sym->layers || s == sym->directory || s == sym->config)
+	if (s == sym->rope || s == sym->pooling || s == sym->layers || s == sym->directory || s == sym->config ||
+	    s == sym->option)
 		return NULL;
 	for (size_t i = 0; i < a->rows[ROW_LET].n; i++)
 		if (a->rows[ROW_LET].row[i]->symbol == s)

@@ -1,6 +1,6 @@
 /*
  * arch_env.c - what names mean when a family is evaluated for one model: rows of `let`, names with a meaning of their
- * own (layers, rope, pooling), then the configuration, completed by `default` rows. Each is worked out once, when it is
+ * own (layers, rope, pooling, option), then the configuration, completed by `default` rows. Each is worked out once, when it is
  * first asked for.
  */
 #include "../base/mount.h"
@@ -280,6 +280,15 @@ static const char *directory_name(const struct arch_run *r)
 	return slash && slash[1] ? slash + 1 : dir;
 }
 
+/* What the user asked for, by name. */
+static struct value option_value(const struct arch_run *r)
+{
+	struct object o = { 0 };
+	for (const char *const *name = r->in->option; name && *name; name++)
+		put(&o, *name, v_bool(true));
+	return close_object(&o, r->env.arena);
+}
+
 static int work_out(struct arch_run *r, int symbol, struct value *out, bool *has)
 {
 	const struct arch_symbols *sym = &r->arch->sym;
@@ -300,6 +309,10 @@ static int work_out(struct arch_run *r, int symbol, struct value *out, bool *has
 		return pooling_value(r, out);
 	if (symbol == sym->config) { /* all of it, a nested text_config apart */
 		*out = (struct value){ .kind = V_JSON, .json = r->config };
+		return 0;
+	}
+	if (symbol == sym->option) {
+		*out = option_value(r);
 		return 0;
 	}
 	if (symbol == sym->directory) {

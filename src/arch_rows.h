@@ -22,7 +22,7 @@
 
 /* Names with a meaning of their own. */
 struct arch_symbols {
-	int e, shape, rope, pooling, layers, vocab_size, directory, config;
+	int e, shape, rope, pooling, layers, vocab_size, directory, config, option;
 };
 
 struct op_row { /* an operation with its arguments still expressions */

@@ -286,7 +286,7 @@ static const struct arch *parse_family(struct arch_set *s, struct family *f, str
 	a->sym = (struct arch_symbols){ .e = symbol(a, "e"), .shape = symbol(a, "shape"), .rope = symbol(a, "rope"),
 					.pooling = symbol(a, "pooling"), .layers = symbol(a, "layers"),
 					.vocab_size = symbol(a, "vocab_size"), .directory = symbol(a, "directory"),
-					.config = symbol(a, "config") };
+					.config = symbol(a, "config"), .option = symbol(a, "option") };
 	if (parse_lineage(s, a, f, err)) {
 		symbols_release(&a->symbols);
 		arena_free(arena);

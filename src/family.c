@@ -168,7 +168,7 @@ static int evaluate(struct context *c, struct family *f, const struct arch *arch
 {
 	struct arch_input in = {
 		.config = c->config, .dir = c->model->dir, .tensor = c->model->tensor, .n_tensors = c->model->n_tensors,
-		.vocab_count = vocab_count, .vocab_id = vocab_id, .vocab = c,
+		.vocab_count = vocab_count, .vocab_id = vocab_id, .vocab = c, .option = c->options->option,
 	};
 	struct arch_result first, r;
 	int rc;
@@ -247,12 +247,26 @@ static bool goes_back(const struct heft_model *m)
 	return model_speaks_gguf(m) && arch && strcmp(arch, "none");
 }
 
+/* An option as the command line spells it. */
+static const char *dashed(const char *name, struct arena *a)
+{
+	char *s = arena_strdup(a, name);
+
+	for (char *p = s; *p; p++)
+		if (*p == '_')
+			*p = '-';
+	return s;
+}
+
 int family_resolve(struct family *out, struct heft_model *m, const struct family_options *o, struct arena *a, struct sink *sink,
 		   struct heft_err *err)
 {
 	bool none = o->arch && !strcmp(o->arch, "none");
 
 	*out = (struct family){ .kv = { .arena = a } };
+	if (o->option && *o->option && (o->own_names || none || model_speaks_gguf(m)))
+		return heft_fail(err, HEFT_E_OPTION, "--%s: only a checkpoint that becomes a GGUF by its family has a choice there",
+				 dashed(*o->option, a));
 	if (o->own_names && !o->names_only && !none && goes_back(m))
 		return family_back(out, m, o, a, err);
 	if (o->own_names)

@@ -14,6 +14,7 @@ struct family_options {
 	bool own_names;            /* a target that keeps the source's names and metadata; a GGUF's family gives the checkpoint's back */
 	bool files;                /* what lies beside the weights of a checkpoint is wanted, too */
 	bool vocab_only;
+	const char *const *option; /* what families are asked for by name ("mtp"), NULL-terminated; NULL: nothing */
 };
 
 /* What lies beside the weights: config.json, tokenizer.json ... */

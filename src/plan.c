@@ -516,6 +516,24 @@ static void set_facts(struct build *b)
 		b->part[i] = p->weight[i].weight->n_sources ? p->weight[i].weight->source[0]->plane[0].file : 0;
 }
 
+enum { FAMILY_CHOICES = 2 };
+
+/* What the job asks its family for, by the names that families use. */
+static const char *const *family_choices(const struct heft_job *j, struct arena *a)
+{
+	const struct {
+		bool asked;
+		const char *name;
+	} rows[FAMILY_CHOICES] = { { j->mtp, "mtp" }, { j->no_mtp, "no_mtp" } };
+	const char **list = arena_array(a, FAMILY_CHOICES + 1, sizeof *list);
+	size_t n = 0;
+
+	for (size_t i = 0; i < FAMILY_CHOICES; i++)
+		if (rows[i].asked)
+			list[n++] = rows[i].name;
+	return list;
+}
+
 static int build_plan(struct build *b)
 {
 	struct heft_plan *p = b->plan;
@@ -525,7 +543,9 @@ static int build_plan(struct build *b)
 
 	if (check_words(b))
 		return -1;
-	fo = (struct family_options){ .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
+	if (j->mtp && j->no_mtp)
+		return heft_fail(b->err, HEFT_E_OPTION, "--mtp and --no-mtp do not go together");
+	fo = (struct family_options){ .option = family_choices(j, p->arena), .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
 				      .model_name = j->model_name, .own_names = b->keeps_names, .files = plan_wants_files(j), .vocab_only = j->vocab_only };
 	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || plan_edit(p, j, b->err) || add_weights(b))
 		return -1;

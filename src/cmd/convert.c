@@ -12,7 +12,7 @@ struct options {
 	struct list output, type;
 	const char *to;
 	uint64_t split_size, split_tensors;
-	bool force, consume, vocab_only;
+	bool force, consume, vocab_only, mtp, no_mtp;
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -39,6 +39,9 @@ static const struct opt rows[] = {
 	  "remove the source's weight files when every output is complete and on disk (default: an input is never touched)", FIELD(consume) },
 	{ OPT_FLAG, 0, "vocab-only", NULL, NULL, "write the metadata and the tokenizer, no tensors",
 	  FIELD(vocab_only) },
+	{ OPT_FLAG, 0, "mtp", NULL, NULL, "write only the layers that predict further tokens, a draft for the rest (default: all layers)",
+	  FIELD(mtp) },
+	{ OPT_FLAG, 0, "no-mtp", NULL, NULL, "leave out the layers that predict further tokens", FIELD(no_mtp) },
 	WRITER_MODEL_ROWS(FIELD(w)),
 	WRITER_RUN_ROWS(FIELD(w)),
 	{ OPT_END, 0, NULL, NULL, NULL, NULL, 0 },
@@ -86,7 +89,7 @@ static int check_names(const struct options *o)
 
 static int check_options(const struct options *o)
 {
-	int status = check_pairs(o);
+	int status = o->mtp && o->no_mtp ? misuse("--mtp and --no-mtp do not go together") : check_pairs(o);
 
 	if (status < 0)
 		status = check_names(o);
@@ -123,6 +126,8 @@ static int run(void *options, const struct list *args)
 		.force = o->force,
 		.consume = o->consume,
 		.vocab_only = o->vocab_only,
+		.mtp = o->mtp,
+		.no_mtp = o->no_mtp,
 	};
 	int status = check_options(o);
 

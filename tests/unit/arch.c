@@ -57,6 +57,8 @@ static int64_t id(void *ctx, const char *text)
 	return strcmp(text, "<s>") ? -1 : 3;
 }
 
+static const char *const *asked; /* options of the next evaluation */
+
 static int evaluate(const char *family, const struct heft_tensor *t, size_t n, struct sink *sink, struct arch_result *r)
 {
 	err.text[0] = 0;
@@ -64,7 +66,7 @@ static int evaluate(const char *family, const struct heft_tensor *t, size_t n, s
 	const struct arch *a = s ? arch_find(s, NULL, &err) : NULL;
 	struct json_doc *d = json_parse(config, sizeof(config) - 1, "config.json", false, &err);
 	struct arch_input in = {
-		.config = json_root(d), .tensor = t, .n_tensors = n, .vocab_count = count, .vocab_id = id
+		.config = json_root(d), .tensor = t, .n_tensors = n, .vocab_count = count, .vocab_id = id, .option = asked
 	};
 	int rc = a ? arch_eval(a, &in, r, arena, sink, &err) : -1;
 	json_free(d); /* nothing of the result may borrow from it, or from the set */
@@ -112,6 +114,20 @@ static void test_mapping(void)
 	is_int(r.vocab_size, 8, "vocabulary size");
 	is_int(r.token[0].id, 3, "token by text");
 	is_int(r.token[1].id, 9, "token by number");
+}
+
+static void test_option(void)
+{
+	static const char family[] = "arch t\nkey a = option.mtp\nkey b = option.no_mtp ?? \"none\"\nkey c = 1 when option.no_mtp\nvocab bpe\n";
+	static const char *const mtp[] = { "mtp", NULL };
+	struct arch_result r;
+	asked = mtp;
+	is_int(evaluate(family, NULL, 0, NULL, &r), 0, "options: %s", err.text);
+	is_int(r.n_kv, 2, "an option that was not given is null");
+	is_str(r.kv[1].value.s.p, "none", "and may be asked about");
+	asked = NULL;
+	is_int(evaluate(family, NULL, 0, NULL, &r), 0, "no options: %s", err.text);
+	is_int(r.n_kv, 1, "nothing is true");
 }
 
 static size_t told;
@@ -181,6 +197,7 @@ int main(void)
 	test_set();
 	test_class();
 	test_mapping();
+	test_option();
 	test_findings();
 	test_pre();
 	test_limits();
