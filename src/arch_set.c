@@ -95,10 +95,19 @@ static struct family *add_text(struct arch_set *s, const char *file, const char 
 	return f;
 }
 
+/* Several texts may make files of one architecture; that of the architecture's name is what others call so. */
+static bool is_namesake(const struct family *f)
+{
+	size_t n = f->name ? strlen(f->name) : 0;
+	return !strncmp(f->file, "arch/", 5) && n && !strncmp(f->file + 5, f->name, n) && !strcmp(f->file + 5 + n, ".arch");
+}
+
 static int by_name(const void *a, const void *b)
 {
 	const struct family *x = a, *y = b;
 	int c = strcmp(x->name ? x->name : "", y->name ? y->name : "");
+	if (!c)
+		c = is_namesake(y) - is_namesake(x);
 	return c ? c : strcmp(x->file, y->file);
 }
 

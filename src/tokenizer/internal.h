@@ -95,10 +95,11 @@ bool looks_special(struct heft_str text);
 struct heft_str spaces_for_marks(struct heft_str text, struct arena *a); /* U+2581 becomes a space */
 bool str_is(struct heft_str s, const char *z);
 
-/* tokenizer.c: an option that the family gives its strategy, or NULL */
-
 /* spm.c; option added=plain: added tokens by what the files call them alone, those of tokenizer.json too */
 int spm_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+
+/* internlm2.c */
+int internlm2_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
 
 /* model.c */
 int bpe_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);

@@ -53,6 +53,7 @@ static bool has_t5(const char *dir)
 
 static const struct strategy strategies[] = {
 	{ .name = "spm", .has = has_spm, .open = spm_open, .n_vocab = true },
+	{ .name = "internlm2", .has = has_spm, .open = internlm2_open, .n_vocab = true },
 	{ .name = "spm_hf", .has = has_spm_hf, .open = spm_hf_open, .n_vocab = true },
 	{ .name = "gemma4", .has = has_spm_hf, .open = gemma4_open },
 	{ .name = "bpe", .has = has_bpe, .open = bpe_open },
@@ -84,8 +85,8 @@ const char *tokenizer_option(const struct tokenizer_options *o, const char *name
 	return NULL;
 }
 
-/* add_space_prefix: "true", "false", or "config": what tokenizer_config.json's add_prefix_space says, if it says
- * something. */
+/* add_space_prefix: "true", "false", "model": what the SentencePiece model does, or "config": what
+ * tokenizer_config.json's add_prefix_space says, if it says something. */
 static int read_space_prefix(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o,
 			     struct heft_err *err)
 {
@@ -97,10 +98,12 @@ static int read_space_prefix(struct tokenizer *t, const struct files *f, const s
 	if (!strcmp(value, "config")) {
 		if (json_bool(json_get(json_root(f->tokenizer_config), "add_prefix_space"), &b))
 			t->add_space_prefix = b;
+	} else if (!strcmp(value, "model") && t->spm) {
+		t->add_space_prefix = t->spm->add_dummy_prefix;
 	} else if (!strcmp(value, "true") || !strcmp(value, "false")) {
 		t->add_space_prefix = *value == 't';
 	} else {
-		return heft_fail(err, HEFT_E_ARCH_FILE, "add_space_prefix is '%s'; it may be true, false or config",
+		return heft_fail(err, HEFT_E_ARCH_FILE, "add_space_prefix is '%s'; it may be true, false, model or config",
 				 value);
 	}
 	return 0;

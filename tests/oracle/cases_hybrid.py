@@ -1,0 +1,133 @@
+"""State-space models, hybrids of these with attention, and relatives of Llama that are published under names of their own."""
+import json
+
+from make_checkpoint import LLAMA3, NARROW, SPM, WIDE, YARN, case, vocabulary
+
+SMALL = dict(NARROW, num_hidden_layers=2)
+SMOLLM3 = ("SmolLM3", dict(SPM, pad_token_id=0))
+STATE = dict(hidden_size=64, num_hidden_layers=2, state_size=16, **SPM)
+MAMBA, FALCON_MAMBA = ("Mamba", {}), ("FalconMamba", {})
+MAMBA2 = ("Mamba2", dict(num_heads=8, head_dim=16, n_groups=2))
+
+INTERNLM2 = dict(architectures=["InternLM2ForCausalLM"], model_type="internlm2", hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+                 num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512, rms_norm_eps=1e-5, rope_theta=1000000,
+                 rope_scaling=dict(type="dynamic", factor=2.0), bias=False, tie_word_embeddings=False, torch_dtype="bfloat16", **SPM)
+INTERNLM3 = dict(architectures=["InternLM3ForCausalLM"], model_type="internlm3", hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+                 num_attention_heads=4, num_key_value_heads=2, head_dim=24, max_position_embeddings=512, rms_norm_eps=1e-5, rope_theta=50000000,
+                 rope_scaling=dict(rope_type="dynamic", factor=6.0), bias=False, qkv_bias=True, torch_dtype="bfloat16", **SPM)
+EXAONE = dict(architectures=["ExaoneForCausalLM"], model_type="exaone", activation_function="silu", hidden_size=32, intermediate_size=64,
+              num_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8, max_position_embeddings=512, layer_norm_epsilon=1e-5,
+              rope_theta=1000000, rope_scaling=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                                                    original_max_position_embeddings=8192), torch_dtype="bfloat16", tie_word_embeddings=True)
+
+
+def written(config, shapes, dtype="bfloat16", tokens=None):
+    """A make= for a model that transformers has no class of. shapes: of a vocabulary's size, the tensors' shapes by name, {l} of each layer;
+    tokens: added tokens with ids before the vocabulary's end."""
+    def make(out):
+        import torch
+        from safetensors.torch import save_file
+        n = vocabulary(out)
+        if tokens:
+            json.dump(dict(json.load(open(out + "/tokenizer_config.json")), **tokens), open(out + "/tokenizer_config.json", "w"))
+        g = torch.Generator().manual_seed(len(out))
+        layers = config.get("num_hidden_layers") or config["num_layers"]
+        t = {}
+        for name, shape in shapes(n).items():
+            for l in range(layers if "{l}" in name else 1):
+                noise = torch.randn(shape, generator=g)
+                t[name.replace("{l}", str(l))] = (1 + 0.05 * noise if len(shape) == 1 else 0.02 * noise).to(getattr(torch, dtype))
+        save_file(t, out + "/model.safetensors", metadata={"format": "pt"})
+        json.dump(dict(config, vocab_size=n), open(out + "/config.json", "w"), indent=1)
+    return make
+
+
+def internlm2(n):
+    return {"model.tok_embeddings.weight": (n, 64), "model.norm.weight": (64,), "output.weight": (n, 64),
+            "model.layers.{l}.attention_norm.weight": (64,), "model.layers.{l}.ffn_norm.weight": (64,),
+            "model.layers.{l}.attention.wqkv.weight": (128, 64), "model.layers.{l}.attention.wo.weight": (64, 64),
+            "model.layers.{l}.feed_forward.w1.weight": (128, 64), "model.layers.{l}.feed_forward.w2.weight": (64, 128),
+            "model.layers.{l}.feed_forward.w3.weight": (128, 64)}
+
+
+def internlm3(n):
+    a = "model.layers.{l}.self_attn."
+    return {"model.embed_tokens.weight": (n, 64), "model.norm.weight": (64,), "lm_head.weight": (n, 64),
+            "model.layers.{l}.input_layernorm.weight": (64,), "model.layers.{l}.post_attention_layernorm.weight": (64,),
+            a + "q_proj.weight": (96, 64), a + "q_proj.bias": (96,), a + "k_proj.weight": (48, 64), a + "k_proj.bias": (48,),
+            a + "v_proj.weight": (48, 64), a + "v_proj.bias": (48,), a + "o_proj.weight": (64, 96),
+            "model.layers.{l}.mlp.gate_proj.weight": (128, 64), "model.layers.{l}.mlp.up_proj.weight": (128, 64),
+            "model.layers.{l}.mlp.down_proj.weight": (64, 128)}
+
+
+def exaone(n):
+    h = "transformer.h.{l}."
+    return {"transformer.wte.weight": (n, 32), "transformer.ln_f.weight": (32,), h + "ln_1.weight": (32,), h + "ln_2.weight": (32,),
+            h + "attn.attention.q_proj.weight": (32, 32), h + "attn.attention.k_proj.weight": (16, 32),
+            h + "attn.attention.v_proj.weight": (16, 32), h + "attn.attention.out_proj.weight": (32, 32),
+            h + "mlp.c_fc_0.weight": (64, 32), h + "mlp.c_fc_1.weight": (64, 32), h + "mlp.c_proj.weight": (32, 64)}
+
+
+def drop(*keys):
+    """An after= that leaves keys out of config.json."""
+    def after(out):
+        c = json.load(open(out + "/config.json"))
+        json.dump({k: v for k, v in c.items() if k not in keys}, open(out + "/config.json", "w"))
+    return after
+
+
+CHAT = dict(added_tokens_decoder={str(i): dict(content=t, special=s) for i, t, s in
+                                  [(0, "<unk>", True), (1, "<s>", True), (2, "</s>", True), (200, "<|im_end|>", True), (201, "<|plugin|>", True),
+                                   (202, "\u2581word", False)]}, add_prefix_space=False)
+TINY = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512)
+GPT2 = dict(tok="gpt2", types="plain", tie_word_embeddings=True, pad_token_id=None)
+LFM2, LFM2MOE = ("Lfm2", dict(layer_types=["conv", "full_attention", "conv"])), ("Lfm2Moe", dict(
+    layer_types=["conv", "full_attention", "conv"], moe_intermediate_size=32, num_experts=4, num_experts_per_tok=2, num_dense_layers=1))
+NEMOTRON = ("Nemotron", dict(SPM, pad_token_id=None))
+EXAONE4 = ("Exaone4", dict(sliding_window=64, bos_token_id=1, eos_token_id=2))
+
+CASES = {
+    "smollm3": case(SMOLLM3, WIDE, num_hidden_layers=4),
+    "smollm3-old": case(SMOLLM3, SMALL, spell="old", types="plain", tie_word_embeddings=False),
+    "smollm3-minimal": case(SMOLLM3, NARROW, spell="minimal", types="plain", num_key_value_heads=4),
+    "smollm3-yarn": case(SMOLLM3, SMALL, types="plain", rope_parameters=YARN, dtype="float16"),
+    "smollm3-rope3": case(SMOLLM3, SMALL, types="plain", rope_parameters=LLAMA3, spell="old", dtype="float32"),
+    "mamba": case(MAMBA, STATE, hidden_size=256, types="few"),
+    "mamba-untied": case(MAMBA, STATE, types="plain", tie_word_embeddings=False, dtype="float16", spell="old"),
+    "mamba-minimal": case(MAMBA, STATE, types="plain", dtype="float32", spell="minimal", state_size=16, conv_kernel=3),
+    "mamba-bias": case(MAMBA, STATE, types="plain", use_bias=True, intermediate_size=128),
+    "mamba-bpe": case(MAMBA, dict(STATE, hidden_size=32), types="plain", tok="gpt_neox", time_step_rank=5),
+    "falcon-mamba": case(FALCON_MAMBA, STATE, types="plain"),
+    "mamba2": case(MAMBA2, dict(STATE, hidden_size=256), num_heads=32),
+    "mamba2-tied": case(MAMBA2, STATE, types="plain", tie_word_embeddings=True, dtype="float16"),
+    "mamba2-f32": case(MAMBA2, STATE, types="plain", dtype="float32", spell="old", n_groups=1),
+    "mamba2-minimal": case(MAMBA2, STATE, types="plain", spell="minimal", num_heads=2, head_dim=64),
+    "internlm2": case(("", {}), {}, types="plain", make=written(INTERNLM2, internlm2)),
+    "internlm2-chat": case(("", {}), {}, types="plain", make=written(INTERNLM2, internlm2, "float16", CHAT)),
+    "internlm2-mistral": case(("", {}), {}, types="plain", tok="mistral-spm", make=written(INTERNLM2, internlm2, "float32")),
+    "internlm3": case(("", {}), {}, types="plain", make=written(INTERNLM3, internlm3)),
+    "internlm3-chat": case(("", {}), {}, types="plain", make=written(INTERNLM3, internlm3, "float16", CHAT)),
+    "lfm2": case(LFM2, TINY, **{**GPT2, "types": "few"}, hidden_size=256, intermediate_size=384, block_multiple_of=64),
+    "lfm2-old": case(LFM2, TINY, **GPT2, spell="old", block_auto_adjust_ff_dim=False, dtype="float16"),
+    "lfm2-minimal": case(LFM2, TINY, **GPT2, spell="minimal", dtype="float32", num_key_value_heads=4, rope_parameters=YARN),
+    "lfm2-indexes": case(("Lfm2", {}), TINY, **GPT2, full_attn_idxs=[2], block_ffn_dim_multiplier=1.3, after=drop("layer_types")),
+    "lfm2-untied": case(LFM2, TINY, **{**GPT2, "tie_word_embeddings": False}),
+    "lfm2moe": case(LFM2MOE, TINY, **{**GPT2, "types": "few"}, hidden_size=256, moe_intermediate_size=64),
+    "lfm2moe-old": case(LFM2MOE, TINY, **GPT2, spell="old", dtype="float16"),
+    "lfm2moe-minimal": case(LFM2MOE, TINY, **GPT2, spell="minimal", dtype="float32", num_dense_layers=2),
+    "nemotron": case(NEMOTRON, WIDE, num_hidden_layers=4),
+    "nemotron-old": case(NEMOTRON, SMALL, types="plain", spell="old", dtype="float16", attention_bias=True, mlp_bias=True),
+    "nemotron-minimal": case(NEMOTRON, SMALL, types="plain", spell="minimal", dtype="float32"),
+    "nemotron-linear": case(NEMOTRON, SMALL, types="plain", rope_parameters=dict(rope_type="linear", factor=2.0, rope_theta=10000.0)),
+    "exaone": case(("", {}), {}, types="plain", tok="gpt2", make=written(dict(EXAONE, rope_scaling=None), exaone)),
+    # transformers looks for max_position_embeddings in a configuration that it does not know, before it has filled it in
+    "exaone-rope3": case(("", {}), {}, tok="gpt2", make=written(EXAONE, exaone), fails="has no attribute 'max_position_embeddings'"),
+    "exaone4": case(EXAONE4, TINY, **{**GPT2, "types": "few"}, hidden_size=256, intermediate_size=512, sliding_window_pattern=3),
+    "exaone4-old": case(EXAONE4, TINY, **GPT2, spell="old", dtype="float16", rope_parameters=LLAMA3),
+    "exaone4-minimal": case(EXAONE4, TINY, **GPT2, spell="minimal", dtype="float32"),
+    "exaone4-letters": case(EXAONE4, TINY, **GPT2, spell="minimal", layer_types=["full_attention"] * 3, sliding_window_pattern="LLG",
+                            after=drop("layer_types"), fails="unsupported operand type(s) for %"),
+    "exaone4-full": case(EXAONE4, TINY, **GPT2, sliding_window=None, layer_types=["full_attention"] * 3),
+    "exaone4-raw": case(EXAONE4, TINY, **GPT2, sliding_window=None, layer_types=["full_attention"] * 3, after=drop("layer_types"),
+                        fails="division by zero"),
+}
