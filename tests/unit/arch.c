@@ -12,12 +12,12 @@ static const char config[] =
 
 static void test_set(void)
 {
-	struct heft_family f[64];
+	struct heft_family f[512];
 	struct arch_set *s = arch_set_open(NULL, &err);
-	size_t n = arch_set_list(s, f, 64);
+	size_t n = arch_set_list(s, f, 512);
 	bool sorted = true;
 	for (size_t i = 1; i < n; i++)
-		sorted = sorted && strcmp(f[i - 1].name, f[i].name) < 0;
+		sorted = sorted && strcmp(f[i - 1].name, f[i].name) <= 0;
 	ok(n >= 4 && sorted, "families are listed by name, fragments are not");
 	for (size_t i = 0; i < n; i++)
 		ok(f[i].from[0] && arch_find(s, f[i].from[0], &err), "%s: %s", f[i].name, f[i].from[0]);
