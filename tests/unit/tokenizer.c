@@ -42,7 +42,7 @@ static void clear(void)
 	static const char *const name[] = {
 		"tokenizer.json",    "tokenizer.model",	  "tokenizer_config.json",   "vocab.json",
 		"merges.txt",	     "added_tokens.json", "special_tokens_map.json", "chat_template.jinja",
-		"chat_template.json"
+		"chat_template.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model"
 	};
 	char path[256];
 
@@ -87,6 +87,8 @@ static const char *value(const struct tokenizer *t, const char *key, size_t at)
 			else if (v->type == HEFT_STRING)
 				snprintf(out, sizeof(out), "%s",
 					 v->array ? ((const struct heft_str *)v->data)[at].p : v->s.p);
+			else if (v->type == HEFT_U8)
+				snprintf(out, sizeof(out), "%u", ((const uint8_t *)v->data)[at]);
 			else if (v->type == HEFT_I32)
 				snprintf(out, sizeof(out), "%d", ((const int32_t *)v->data)[at]);
 			else if (v->type == HEFT_F32)
@@ -263,6 +265,76 @@ static void spm_rows(void)
 	tokenizer_close(t);
 }
 
+static void wordpiece_rows(void)
+{
+	struct heft_err err;
+	struct tokenizer *t;
+
+	clear();
+	put("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nun\n##aff\n##able \nable\nable\n\xe4\xb8\xad\n");
+	put("tokenizer_config.json", "{}");
+	is_str(tokenizer_kind(dir), "wordpiece", "kind");
+	t = open_with("wordpiece", "x", 12, "{\"model_type\":\"bert\"}", &err);
+	ok(t, "vocab.txt: %s", err.text);
+	if (!t)
+		return;
+	is_str(value(t, GGML "model", 0), "bert", "model");
+	is_str(value(t, GGML "tokens", 2), "[CLS]", "a control token stays");
+	is_str(value(t, GGML "tokens", 5), "\xe2\x96\x81un", "what begins a word is marked");
+	is_str(value(t, GGML "tokens", 7), "able", "what goes on in one is not, and line ends are trimmed");
+	is_str(value(t, GGML "token_type", 8), "5", "a token that stands there twice counts where it is last");
+	is_str(value(t, GGML "tokens", 11), "\xe2\x96\x81[PAD11]", "padding is marked, too");
+	is_str(value(t, GGML "merges", 0), "none", "no merges");
+	is_str(ids_of(t, "UnAffABLE able"), "2 5 6 7 9 3", "small letters, longest tokens first");
+	is_str(ids_of(t, "un\xe4\xb8\xad" "ableX\xc3\xbcn"), "2 5 10 1 3", "an ideograph stands alone; a word with an unknown part is unknown");
+	tokenizer_close(t);
+}
+
+static void unigram_rows(void)
+{
+	static const char json[] = "{\"model\":{\"type\":\"Unigram\",\"unk_id\":3,\"vocab\":[[\"<s>\",0],[\"<pad>\",0],[\"</s>\",0],[\"<unk>\",0],"
+				   "[\"\xe2\x96\x81\",-2],[\"a\",-3],[\"b\",-3],[\"ab\",-5],[\"\xe2\x96\x81" "a\",-4.5]]},"
+				   "\"added_tokens\":[{\"id\":0,\"content\":\"<s>\",\"special\":true}],"
+				   "\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"%s\"}}";
+	struct heft_err err;
+	struct tokenizer *t;
+	char text[1024];
+
+	clear();
+	put_copy("spiece.model", "testdata/spm/good-unigram.model");
+	is_str(tokenizer_kind(dir), "unigram", "kind");
+	t = open_with("t5", NULL, -1, "{}", &err);
+	ok(t, "T5's model: %s", err.text);
+	if (t) {
+		is_str(value(t, GGML "model", 0), "t5", "model");
+		is_str(value(t, GGML "remove_extra_whitespaces", 0), "true", "what its normalizer does");
+	}
+	tokenizer_close(t);
+	t = open_with("t5", NULL, 2, "{}", &err);
+	is_int(err.code, HEFT_E_VOCAB_SIZE, "more pieces than rows: %s", err.text);
+	clear();
+	snprintf(text, sizeof(text), json, "AAAAAA==");
+	put("tokenizer.json", text);
+	put("tokenizer_config.json", "{}");
+	t = open_with("xlmr", NULL, 10, "{\"model_type\":\"xlm-roberta\"}", &err);
+	ok(t, "XLM-RoBERTa's tokenizer.json: %s", err.text);
+	if (t) {
+		is_str(value(t, GGML "token_type", 3), "2", "unknown");
+		is_str(value(t, GGML "token_type", 0), "3", "control");
+		is_str(value(t, GGML "scores", 8), "-4.5", "score");
+		is_str(value(t, GGML "scores", 9), "-10000", "score of padding");
+		is_str(value(t, GGML "add_space_prefix", 0), "true", "as the class does");
+		is_str(value(t, GGML "precompiled_charsmap", 3), "0", "rules as bytes");
+		is_str(ids_of(t, "ab"), "0 4 7 2", "the greatest sum: -7 before -7.5");
+		is_str(ids_of(t, "a??b"), "0 8 3 6 2", "a run of unknown characters is one token");
+	}
+	tokenizer_close(t);
+	snprintf(text, sizeof(text), json, "AA*A");
+	put("tokenizer.json", text);
+	t = open_with("xlmr", NULL, -1, "{\"model_type\":\"xlm-roberta\"}", &err);
+	is_int(err.code, HEFT_E_TOKENIZER, "rules that are no base64: %s", err.text);
+}
+
 static void templates(void)
 {
 	struct arena *a = arena_new();
@@ -287,6 +359,8 @@ int main(void)
 	bpe_rows();
 	files_of_a_class();
 	spm_rows();
+	wordpiece_rows();
+	unigram_rows();
 	templates();
 	clear();
 	rmdir(dir);
