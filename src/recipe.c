@@ -292,8 +292,8 @@ static int decide(struct decision *d, struct recipe_item *item, const char *reci
 		if (p != LIKE_A_RULE)
 			return 0;
 	} else {
-		item->why = recipe_why;
-		if (!d->quantizes)
+		item->why = item->fixed ? "the runtime wants it so" : recipe_why;
+		if (!d->quantizes || item->fixed)
 			return 0;
 		if (by_recipe(d, item))
 			return -1;

@@ -21,6 +21,7 @@ struct recipe_item {
 	const char *name;             /* GGUF name */
 	struct shape shape;
 	const struct heft_encoding *stored;  /* what the two-step pipeline's 16-bit file would hold: F32 stays F32 */
+	bool fixed;                           /* no recipe changes its type: the converter's own rule made it what it is */
 	/* filled by recipe_decide */
 	const struct heft_encoding *type;
 	const char *why;              /* "recipe q4_k_m", "norms stay f32", "rule 'ffn_*=q8_0'", "fallback: row 80 is no multiple of 256" */
