@@ -8,6 +8,7 @@
 #include "recipe.h"
 #include "target/target.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -105,6 +106,16 @@ static const struct heft_encoding *source_encoding(const struct weight *w)
 	return w->n_sources ? w->source[0]->enc : quant_find("f32");
 }
 
+/* 8-bit floats with scales, which the job wants as 8-bit integers: matrices, norms apart. */
+static bool is_fp8_as_q8(const struct build *b, const struct plan_weight *w)
+{
+	const struct weight *wt = w->weight;
+	bool norm = wt->shape.rank < 2 || fnmatch("*_norm.weight", wt->name, 0) == 0;
+
+	return b->job->fp8_as_q8 && !norm && wt->n_sources && wt->source[0]->packed && !strncmp(source_encoding(wt)->name, "fp8_", 4) &&
+	       wt->shape.dim[wt->shape.rank - 1] % quant_find("q8_0")->block == 0;
+}
+
 /* What the two-step pipeline's first file would hold for a weight. */
 static const struct heft_encoding *stored_encoding(const struct build *b, const struct plan_weight *w, const char *via)
 {
@@ -114,6 +125,8 @@ static const struct heft_encoding *stored_encoding(const struct build *b, const 
 		return w->weight->forced;
 	if (tile_stays_as(w->weight))
 		return tile_stays_as(w->weight);
+	if (is_fp8_as_q8(b, w))
+		return quant_find("q8_0");
 	return quant_find(w->keeps_f32 ? "f32" : via);
 }
 
@@ -136,7 +149,7 @@ static struct recipe_item *recipe_items(const struct build *b, const char *via, 
 
 		item[i].name = w->weight->name;
 		item[i].shape = quantizer ? quantizer_shape(&w->weight->shape) : w->weight->shape;
-		item[i].fixed = !quantizer && (w->keeps_f32 || w->weight->forced);
+		item[i].fixed = !quantizer && (w->keeps_f32 || w->weight->forced || is_fp8_as_q8(b, w));
 		item[i].stored = via || tile_stays_as(w->weight) ? stored_encoding(b, w, via) : source_encoding(w->weight);
 	}
 	return item;
@@ -411,7 +424,7 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 {
 	struct heft_plan *p = b->plan;
 	const char *type = spec->type ? spec->type : "auto";
-	struct plan_limits limits = { b->job->split_size, b->job->split_tensors, b->part };
+	struct plan_limits limits = { b->job->split_size, b->job->split_tensors, b->part, b->job->no_tensor_first_split };
 
 	if (is_word(type, "auto"))
 		type = b->from_gguf && !b->keeps_names ? "keep" : b->auto_type;
@@ -466,7 +479,7 @@ static int add_outputs(struct build *b)
 			if (!strcmp(p->output[k].pub.path, p->output[i].pub.path))
 				return heft_fail(b->err, HEFT_E_OPTION, "two outputs are called '%s'", p->output[i].pub.path);
 	}
-	if (pipes && (b->job->split_size || b->job->split_tensors || b->job->keep_split))
+	if (pipes && (b->job->no_tensor_first_split || b->job->split_size || b->job->split_tensors || b->job->keep_split))
 		return heft_fail(b->err, HEFT_E_OPTION, "standard output cannot be split");
 	return 0;
 }

@@ -87,6 +87,7 @@ int plan_order(struct heft_plan *p, uint64_t spool, struct heft_err *err);
 struct plan_limits {
 	uint64_t split_size, split_tensors;
 	const uint32_t *part; /* of each item, ascending: keep_split; NULL: by the limits */
+	bool empty_first;     /* the first part has metadata alone */
 };
 int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct arena *a, struct heft_err *err);
 

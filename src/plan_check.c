@@ -21,7 +21,7 @@ int plan_check_together(const struct heft_job *j, const struct heft_model *m, bo
 	for (size_t i = 0; j->consume && i < j->n_outputs; i++)
 		if (j->output[i].path && !strcmp(j->output[i].path, "-"))
 			return heft_fail(err, HEFT_E_OPTION, "--consume needs an output that is safe on disk: name a file with -o");
-	if (j->keep_split && (j->split_size || j->split_tensors))
-		return heft_fail(err, HEFT_E_OPTION, "--keep-split goes with neither --split-size nor --split-tensors");
+	if (j->keep_split && (j->split_size || j->split_tensors || j->no_tensor_first_split))
+		return heft_fail(err, HEFT_E_OPTION, "--keep-split goes with no other option that splits");
 	return 0;
 }
