@@ -8,7 +8,6 @@
 #include "recipe.h"
 #include "target/target.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -106,16 +105,6 @@ static const struct heft_encoding *source_encoding(const struct weight *w)
 	return w->n_sources ? w->source[0]->enc : quant_find("f32");
 }
 
-/* 8-bit floats with scales, which the job wants as 8-bit integers: matrices, norms apart. */
-static bool is_fp8_as_q8(const struct build *b, const struct plan_weight *w)
-{
-	const struct weight *wt = w->weight;
-	bool norm = wt->shape.rank < 2 || fnmatch("*_norm.weight", wt->name, 0) == 0;
-
-	return b->job->fp8_as_q8 && !norm && wt->n_sources && wt->source[0]->packed && !strncmp(source_encoding(wt)->name, "fp8_", 4) &&
-	       wt->shape.dim[wt->shape.rank - 1] % quant_find("q8_0")->block == 0;
-}
-
 /* What the two-step pipeline's first file would hold for a weight. */
 static const struct heft_encoding *stored_encoding(const struct build *b, const struct plan_weight *w, const char *via)
 {
@@ -125,7 +114,7 @@ static const struct heft_encoding *stored_encoding(const struct build *b, const 
 		return w->weight->forced;
 	if (tile_stays_as(w->weight))
 		return tile_stays_as(w->weight);
-	if (is_fp8_as_q8(b, w))
+	if (plan_fp8_as_q8(b->job, w->weight))
 		return quant_find("q8_0");
 	return quant_find(w->keeps_f32 ? "f32" : via);
 }
@@ -149,7 +138,7 @@ static struct recipe_item *recipe_items(const struct build *b, const char *via, 
 
 		item[i].name = w->weight->name;
 		item[i].shape = quantizer ? quantizer_shape(&w->weight->shape) : w->weight->shape;
-		item[i].fixed = !quantizer && (w->keeps_f32 || w->weight->forced || is_fp8_as_q8(b, w));
+		item[i].fixed = !quantizer && (w->keeps_f32 || w->weight->forced || plan_fp8_as_q8(b->job, w->weight));
 		item[i].stored = via || tile_stays_as(w->weight) ? stored_encoding(b, w, via) : source_encoding(w->weight);
 	}
 	return item;
@@ -530,24 +519,6 @@ static void set_facts(struct build *b)
 		b->part[i] = p->weight[i].weight->n_sources ? p->weight[i].weight->source[0]->plane[0].file : 0;
 }
 
-enum { FAMILY_CHOICES = 2 };
-
-/* What the job asks its family for, by the names that families use. */
-static const char *const *family_choices(const struct heft_job *j, struct arena *a)
-{
-	const struct {
-		bool asked;
-		const char *name;
-	} rows[FAMILY_CHOICES] = { { j->mtp, "mtp" }, { j->no_mtp, "no_mtp" } };
-	const char **list = arena_array(a, FAMILY_CHOICES + 1, sizeof *list);
-	size_t n = 0;
-
-	for (size_t i = 0; i < FAMILY_CHOICES; i++)
-		if (rows[i].asked)
-			list[n++] = rows[i].name;
-	return list;
-}
-
 static int build_plan(struct build *b)
 {
 	struct heft_plan *p = b->plan;
@@ -557,9 +528,7 @@ static int build_plan(struct build *b)
 
 	if (check_words(b))
 		return -1;
-	if (j->mtp && j->no_mtp)
-		return heft_fail(b->err, HEFT_E_OPTION, "--mtp and --no-mtp do not go together");
-	fo = (struct family_options){ .option = family_choices(j, p->arena), .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
+	fo = (struct family_options){ .option = plan_family_choices(j, p->arena), .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
 				      .model_name = j->model_name, .own_names = b->keeps_names, .files = plan_wants_files(j), .vocab_only = j->vocab_only };
 	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || plan_edit(p, j, b->err) || add_weights(b))
 		return -1;
