@@ -350,6 +350,8 @@ struct heft_job {
 	uint64_t split_tensors;          /* tensors per part, 0: any */
 	uint64_t spool;                  /* bytes that may wait in memory for their turn on a pipe; 0: the default */
 	bool mtp, no_mtp;                /* only the layers that predict further tokens, or all but them; for families that have such */
+	bool no_tensor_first_split;      /* the first part of a set has metadata alone; GGUF only */
+	bool fp8_as_q8;                  /* matrices that are 8-bit floats in the source become Q8_0 where a 16-bit type is asked for */
 	int threads;                     /* 0: the processors that this process may use */
 	bool force, strict, allow_requantize, vocab_only;
 	bool consume;                    /* heft_run() removes the source's weight files when every output is complete and on disk */

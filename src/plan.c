@@ -114,6 +114,8 @@ static const struct heft_encoding *stored_encoding(const struct build *b, const 
 		return w->weight->forced;
 	if (tile_stays_as(w->weight))
 		return tile_stays_as(w->weight);
+	if (plan_fp8_as_q8(b->job, w->weight))
+		return quant_find("q8_0");
 	return quant_find(w->keeps_f32 ? "f32" : via);
 }
 
@@ -136,7 +138,7 @@ static struct recipe_item *recipe_items(const struct build *b, const char *via, 
 
 		item[i].name = w->weight->name;
 		item[i].shape = quantizer ? quantizer_shape(&w->weight->shape) : w->weight->shape;
-		item[i].fixed = !quantizer && (w->keeps_f32 || w->weight->forced);
+		item[i].fixed = !quantizer && (w->keeps_f32 || w->weight->forced || plan_fp8_as_q8(b->job, w->weight));
 		item[i].stored = via || tile_stays_as(w->weight) ? stored_encoding(b, w, via) : source_encoding(w->weight);
 	}
 	return item;
@@ -411,7 +413,7 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 {
 	struct heft_plan *p = b->plan;
 	const char *type = spec->type ? spec->type : "auto";
-	struct plan_limits limits = { b->job->split_size, b->job->split_tensors, b->part };
+	struct plan_limits limits = { b->job->split_size, b->job->split_tensors, b->part, b->job->no_tensor_first_split };
 
 	if (is_word(type, "auto"))
 		type = b->from_gguf && !b->keeps_names ? "keep" : b->auto_type;
@@ -466,7 +468,7 @@ static int add_outputs(struct build *b)
 			if (!strcmp(p->output[k].pub.path, p->output[i].pub.path))
 				return heft_fail(b->err, HEFT_E_OPTION, "two outputs are called '%s'", p->output[i].pub.path);
 	}
-	if (pipes && (b->job->split_size || b->job->split_tensors || b->job->keep_split))
+	if (pipes && (b->job->no_tensor_first_split || b->job->split_size || b->job->split_tensors || b->job->keep_split))
 		return heft_fail(b->err, HEFT_E_OPTION, "standard output cannot be split");
 	return 0;
 }
@@ -517,24 +519,6 @@ static void set_facts(struct build *b)
 		b->part[i] = p->weight[i].weight->n_sources ? p->weight[i].weight->source[0]->plane[0].file : 0;
 }
 
-enum { FAMILY_CHOICES = 2 };
-
-/* What the job asks its family for, by the names that families use. */
-static const char *const *family_choices(const struct heft_job *j, struct arena *a)
-{
-	const struct {
-		bool asked;
-		const char *name;
-	} rows[FAMILY_CHOICES] = { { j->mtp, "mtp" }, { j->no_mtp, "no_mtp" } };
-	const char **list = arena_array(a, FAMILY_CHOICES + 1, sizeof *list);
-	size_t n = 0;
-
-	for (size_t i = 0; i < FAMILY_CHOICES; i++)
-		if (rows[i].asked)
-			list[n++] = rows[i].name;
-	return list;
-}
-
 static int build_plan(struct build *b)
 {
 	struct heft_plan *p = b->plan;
@@ -544,9 +528,7 @@ static int build_plan(struct build *b)
 
 	if (check_words(b))
 		return -1;
-	if (j->mtp && j->no_mtp)
-		return heft_fail(b->err, HEFT_E_OPTION, "--mtp and --no-mtp do not go together");
-	fo = (struct family_options){ .option = family_choices(j, p->arena), .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
+	fo = (struct family_options){ .option = plan_family_choices(j, p->arena), .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
 				      .model_name = j->model_name, .own_names = b->keeps_names, .files = plan_wants_files(j), .vocab_only = j->vocab_only };
 	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || plan_edit(p, j, b->err) || add_weights(b))
 		return -1;

@@ -74,6 +74,10 @@ struct heft_plan {
 	struct heft_error **error;   /* filled by a run */
 };
 
+/* plan_check.c: what the job asks its family for, by the names that families use; in the arena. */
+const char *const *plan_family_choices(const struct heft_job *j, struct arena *a);
+/* A matrix, no norm, that is 8-bit floats with scales, which the job wants as 8-bit integers. */
+bool plan_fp8_as_q8(const struct heft_job *j, const struct weight *w);
 /* plan_check.c: refuses options that do not go together; keeps_names: tensors keep the source's names. */
 int plan_check_together(const struct heft_job *j, const struct heft_model *m, bool keeps_names, struct heft_err *err);
 /* plan_edit.c: overrides, order and layers of the family's weights; then, when an output's metadata is complete, what leaving layers out
@@ -87,6 +91,7 @@ int plan_order(struct heft_plan *p, uint64_t spool, struct heft_err *err);
 struct plan_limits {
 	uint64_t split_size, split_tensors;
 	const uint32_t *part; /* of each item, ascending: keep_split; NULL: by the limits */
+	bool empty_first;     /* the first part has metadata alone */
 };
 int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct arena *a, struct heft_err *err);
 

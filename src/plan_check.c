@@ -1,9 +1,40 @@
 /*
- * plan_check.c - options of a job that do not go together.
+ * plan_check.c - options of a job: which do not go together, what they ask of the family and of single weights.
  */
 #include "plan.h"
 
+#include "../quant/quant.h"
+#include "model.h"
+
+#include <fnmatch.h>
 #include <string.h>
+
+enum { FAMILY_CHOICES = 2 };
+
+/* What the job asks its family for, by the names that families use. */
+const char *const *plan_family_choices(const struct heft_job *j, struct arena *a)
+{
+	const struct {
+		bool asked;
+		const char *name;
+	} rows[FAMILY_CHOICES] = { { j->mtp, "mtp" }, { j->no_mtp, "no_mtp" } };
+	const char **list = arena_array(a, FAMILY_CHOICES + 1, sizeof *list);
+	size_t n = 0;
+
+	for (size_t i = 0; i < FAMILY_CHOICES; i++)
+		if (rows[i].asked)
+			list[n++] = rows[i].name;
+	return list;
+}
+
+bool plan_fp8_as_q8(const struct heft_job *j, const struct weight *w)
+{
+	const struct heft_tensor *t = w->n_sources ? w->source[0] : NULL;
+
+	if (!j->fp8_as_q8 || !t || !t->packed || strncmp(t->enc->name, "fp8_", 4) != 0)
+		return false;
+	return w->shape.rank > 1 && fnmatch("*_norm.weight", w->name, 0) && w->shape.dim[w->shape.rank - 1] % quant_find("q8_0")->block == 0;
+}
 
 int plan_check_together(const struct heft_job *j, const struct heft_model *m, bool keeps_names, struct heft_err *err)
 {
@@ -21,7 +52,9 @@ int plan_check_together(const struct heft_job *j, const struct heft_model *m, bo
 	for (size_t i = 0; j->consume && i < j->n_outputs; i++)
 		if (j->output[i].path && !strcmp(j->output[i].path, "-"))
 			return heft_fail(err, HEFT_E_OPTION, "--consume needs an output that is safe on disk: name a file with -o");
-	if (j->keep_split && (j->split_size || j->split_tensors))
-		return heft_fail(err, HEFT_E_OPTION, "--keep-split goes with neither --split-size nor --split-tensors");
+	if (j->mtp && j->no_mtp)
+		return heft_fail(err, HEFT_E_OPTION, "--mtp and --no-mtp do not go together");
+	if (j->keep_split && (j->split_size || j->split_tensors || j->no_tensor_first_split))
+		return heft_fail(err, HEFT_E_OPTION, "--keep-split goes with no other option that splits");
 	return 0;
 }

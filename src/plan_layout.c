@@ -3,7 +3,7 @@
  *
  * Parts are filled in order, as the reference's writer does: a tensor begins a new part where the part has as many tensors as allowed, or would
  * pass the size (tensor bytes only; a single larger tensor makes a larger part). With keep_split each has its source's part, even if that
- * leaves parts without tensors.
+ * leaves parts without tensors. A first part without tensors is the reference's --no-tensor-first-split.
  */
 #include "plan.h"
 
@@ -25,7 +25,7 @@ static bool begins_part(const struct plan_limits *l, uint64_t tensors, uint64_t 
 static size_t cut(struct plan_output *o, size_t n_items, const struct plan_limits *l)
 {
 	uint64_t tensors = 0, bytes = 0;
-	size_t part = 0;
+	size_t part = l->empty_first;
 
 	for (size_t i = 0; l->part && i < n_items; i++)
 		part = o->item[i].part = l->part[i];
@@ -121,6 +121,8 @@ int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct 
 {
 	size_t n = o->pub.n_items;
 
+	if (limits->empty_first && strcmp(o->format->name, "gguf"))
+		return heft_fail(err, HEFT_E_OPTION, "--no-tensor-first-split is for GGUF");
 	o->n_parts = cut(o, n, limits);
 	if (o->n_parts > MAX_PARTS)
 		return heft_fail(err, HEFT_E_OPTION, "%zu parts are more than a set may have", o->n_parts);

@@ -20,7 +20,7 @@ done
 # --help and the page list the same options, with the same letters and the same names of values
 for tool in $tools; do
 	page=$root/man/heft-$tool.1
-	heft "$tool" --help | sed -n 's/^  \(-.,\|   \) \(--[a-z-]*\( [^ a-z][^ ]*\)\{0,1\}\).*/\1 \2/p' | tr -d ',' |
+	heft "$tool" --help | sed -n 's/^  \(-.,\|   \) \(--[a-z0-9-]*\( [^ a-z][^ ]*\)\{0,1\}\).*/\1 \2/p' | tr -d ',' |
 		sed 's/^  *//; s/  */ /g; s/ $//' | sort >"$dir/help"
 	sed -n 's/^\.It Fl //p' "$page" | sed 's/ , Fl -/ --/; s/^-/--/; s/^\([^-] \)/-\1/; s/ Ar / /' | sort >"$dir/page"
 	[ -s "$dir/help" ] && diff "$dir/help" "$dir/page" >"$dir/log"; pass $? "heft $tool --help and its page agree"

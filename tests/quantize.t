@@ -84,5 +84,8 @@ refused 1 "is not KEY=TYPE:VALUE" "an override without a type" in.gguf no.gguf q
 refused 1 "a whole number" "an override that is too large" in.gguf no.gguf q4_0 --override-kv a=int:4294967296
 refused 1 "E502" "a quantized input" q4.gguf no.gguf q8_0
 refused 1 "do not fit q4_k" "an embedding type that its rows do not fit" moe.gguf no.gguf q4_0 --token-embedding-type q4_k
+"$heft" convert in.gguf -t copy --no-tensor-first-split -q -o bare.gguf 2>log && [ -e bare-00002-of-00002.gguf ] &&
+	quantize bare-00001-of-00002.gguf bare.gguf COPY && [ "$("$digest" bare.gguf)" = "$("$digest" in.gguf)" ]
+pass $? "--no-tensor-first-split: metadata alone in the first part"
 refused 1 "cannot be split" "parts on standard output" set-00001-of-00004.gguf - q4_0 --keep-split
 finish

@@ -12,7 +12,7 @@ struct options {
 	struct list output, type;
 	const char *to;
 	uint64_t split_size, split_tensors;
-	bool force, consume, vocab_only, mtp, no_mtp;
+	bool force, consume, vocab_only, mtp, no_mtp, no_tensor_first_split, fp8_as_q8;
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -34,6 +34,9 @@ static const struct opt rows[] = {
 	  FIELD(split_size) },
 	{ OPT_COUNT, 0, "split-tensors", "N", NULL, "begin a new file after N tensors (default: one file)",
 	  FIELD(split_tensors) },
+	{ OPT_FLAG, 0, "no-tensor-first-split", NULL, NULL, "the first file of a set has metadata alone", FIELD(no_tensor_first_split) },
+	{ OPT_FLAG, 0, "fp8-as-q8", NULL, NULL,
+	  "write matrices that are 8-bit floats in the source as q8_0 where the type is a float (default: as the type)", FIELD(fp8_as_q8) },
 	{ OPT_FLAG, 'f', "force", NULL, NULL, "replace OUT where it exists (default: refuse)", FIELD(force) },
 	{ OPT_FLAG, 0, "consume", NULL, NULL,
 	  "remove the source's weight files when every output is complete and on disk (default: an input is never touched)", FIELD(consume) },
@@ -131,6 +134,8 @@ static int run(void *options, const struct list *args)
 		.vocab_only = o->vocab_only,
 		.mtp = o->mtp,
 		.no_mtp = o->no_mtp,
+		.no_tensor_first_split = o->no_tensor_first_split,
+		.fp8_as_q8 = o->fp8_as_q8,
 	};
 	int status = check_options(o);
 

@@ -118,6 +118,22 @@ def mxfp4(out):
     json.dump(j, open(out + "/config.json", "w"), indent=1)
 
 
+def fp8(out):
+    """Matrices of attention and experts as 8-bit floats with a scale for each 128 by 128."""
+    import json
+    import torch
+    from safetensors.torch import load_file, save_file
+    t = load_file(out + "/model.safetensors")
+    for k in [k for k in t if k.endswith("_proj.weight")]:
+        scale = t[k].float().abs().amax() / 448
+        t[k] = (t[k].float() / scale).to(torch.float8_e4m3fn)
+        t[k + "_scale_inv"] = scale.reshape(1, 1)
+    save_file(t, out + "/model.safetensors", metadata={"format": "pt"})
+    j = json.load(open(out + "/config.json"))
+    j["quantization_config"] = dict(quant_method="fp8", weight_block_size=[128, 128], activation_scheme="dynamic", fmt="e4m3")
+    json.dump(j, open(out + "/config.json", "w"), indent=1)
+
+
 TEXT = dict(SLIM, vocab_size="VOCAB")
 EYES = dict(depth=1, hidden_size=16, embed_dim=16, intermediate_size=32, num_heads=2, out_hidden_size=32, deepstack_visual_indexes=[0], num_position_embeddings=16,
             patch_size=4)
@@ -142,6 +158,8 @@ CASES = {
     "qwen2moe": plain(QWEN2MOE, SLIM, types="few", spell="old"),
     "qwen2moe-fused": plain(QWEN2MOE, SLIM, extras=("fused",), dtype="float16"),
     "qwen2moe-minimal": plain(QWEN2MOE, SLIM, spell="minimal", dtype="float32"),
+    "qwen2moe-fp8": plain(QWEN2MOE, SLIM, types="bare", after=fp8),
+    "qwen2moe-fp8-as-q8": plain(QWEN2MOE, SLIM, types="bare", after=fp8, args=["--fp8-as-q8"]),
     "qwen3next": plain(QWEN3NEXT, LINEAR, types="few", spell="old", after=with_mtp()),
     "qwen3next-f16": plain(QWEN3NEXT, LINEAR, dtype="float16", after=with_mtp(prefix="model.")),
     "qwen3next-no-mtp": plain(QWEN3NEXT, LINEAR, after=with_mtp(), args=["--no-mtp"]),
