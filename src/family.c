@@ -6,6 +6,7 @@
 #include "../base/json.h"
 #include "arch.h"
 #include "llama2c.h"
+#include "lora.h"
 #include "model.h"
 #include "packed.h"
 #include "target/target.h"
@@ -248,6 +249,8 @@ int family_resolve(struct family *out, struct heft_model *m, const struct family
 	bool none = o->arch && !strcmp(o->arch, "none");
 
 	*out = (struct family){ .kv = { .arena = a } };
+	if (m->adapter)
+		return lora_family(out, m, o, a, sink, err);
 	if (o->own_names && !o->names_only && !none && goes_back(m))
 		return family_back(out, m, o, a, err);
 	if (o->own_names)

@@ -176,3 +176,9 @@ int writer_run(const struct writer *w, const char *source, struct heft_job *job)
 	heft_close(m);
 	return status;
 }
+
+int writer_run_on(const struct writer *w, struct heft_model *m, struct heft_job *job)
+{
+	fill_job(w, job);
+	return write_model(w, m, job);
+}
