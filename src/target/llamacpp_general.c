@@ -436,7 +436,7 @@ static void fill_up(struct list *l, const struct general_input *in, const struct
 		name->value = value_text(text);
 	else if (!name)
 		add(l, "general.name", value_text(text[0] ? text : "model"));
-	if (!find(l, "general.size_label") && count->total)
+	if (!find(l, "general.size_label") && count->total && !in->adapter)
 		add(l, "general.size_label", value_text(llamacpp_size_label(count, l->a)));
 	add(l, "general.quantization_version", value_u32(QUANTIZATION_VERSION));
 }
