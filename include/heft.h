@@ -181,6 +181,7 @@ struct heft_tensor {
 	uint64_t dim[HEFT_MAX_RANK];            /* outermost first: rows before columns */
 	int n_planes;
 	struct heft_extent plane[HEFT_MAX_PLANES]; /* in the encoding's order: codes, scales ... */
+	struct lora *lora;           /* what adapters add to the values (heft_lora_merge); NULL: nothing */
 	const struct packed *packed; /* several tensors of the files that are one weight, and how to read them: src/packed.h; NULL: one */
 };
 
@@ -205,6 +206,7 @@ struct heft_model {
 	size_t n_kv;
 	uint64_t missing_shards;    /* named by the index, not there (only with a problem function) */
 	uint64_t index_total_size;  /* metadata.total_size of the index; 0 where it says none */
+	struct lora_adapter *adapter; /* the tensors are an adapter's (heft_lora_open), dir is its base model's; NULL: a model */
 	struct archive *archive;    /* that the files are members of; NULL: they are files */
 	struct arena *arena;
 };
@@ -225,6 +227,20 @@ void heft_close(struct heft_model *m); /* NULL is allowed */
 
 uint64_t heft_tensor_count(const struct heft_tensor *t); /* number of elements */
 const struct heft_value *heft_model_find(const struct heft_model *m, const char *key); /* NULL where there is none */
+
+/* ---- adapters -------------------------------------------------------------------------------------------------- */
+
+/* Opens a LoRA adapter of PEFT or MLX, a directory or its file, so that a plan makes the GGUF adapter of it. base: directory of the base
+ * model, of which config.json is read; NULL: beside the adapter, or where the adapter says that it is. */
+int heft_lora_open(struct heft_model **out, const char *adapter, const char *base, struct heft_err *err);
+
+struct heft_adapter {
+	const char *path;  /* directory or file of an adapter of PEFT or MLX; of a GGUF adapter where the model is a GGUF */
+	double weight;     /* 1: as it was trained */
+};
+/* From now on the model's tensors have the values that they have with the adapters, one merged after the other. Reads headers and
+ * configurations. An adapter's tensor that has none in the model is HEFT_E_UNMATCHED; where this failed, the model can only be closed. */
+int heft_lora_merge(struct heft_model *m, const struct heft_adapter *adapter, size_t n, struct heft_err *err);
 
 /* ---- families -------------------------------------------------------------------------------------------------- */
 

@@ -36,6 +36,7 @@ struct arch_input {
 	int64_t (*vocab_listed)(void *ctx); /* what tokenizer.json lists; -1: not asked of it. NULL: never */
 	void *vocab;
 	bool metadata_only;                /* key rows only: no mapping, nothing missing is an error (heft info) */
+	bool partial;                      /* the tensors are some of a model's: what the rest needs is not asked for, nothing is generated */
 	bool backwards;                    /* config is a GGUF's metadata: names are its keys, nothing is completed */
 	const char *config_name;           /* for messages; NULL: config.json of dir */
 	/* The values of a tensor, for small ones; NULL: tensors.values() has none. */

@@ -334,6 +334,8 @@ static int evaluate_metadata(struct arch_run *r)
 
 static int evaluate(struct arch_run *r)
 {
+	if (r->in->partial)
+		return choose_name(r) || find_layers(r) || arch_map(r) ? -1 : 0;
 	if (choose_name(r) || check_needs(r) || find_layers(r) || add_keys(r))
 		return -1;
 	return vocab_size(r) || add_vocab(r) || add_tokens(r) || arch_map(r) ? -1 : 0;

@@ -6,6 +6,7 @@
 #include "../base/json.h"
 #include "arch.h"
 #include "llama2c.h"
+#include "lora.h"
 #include "model.h"
 #include "packed.h"
 #include "target/target.h"
@@ -272,6 +273,8 @@ int family_resolve(struct family *out, struct heft_model *m, const struct family
 	bool none = o->arch && !strcmp(o->arch, "none");
 
 	*out = (struct family){ .kv = { .arena = a } };
+	if (m->adapter)
+		return lora_family(out, m, o, a, sink, err);
 	if (o->option && *o->option && (o->own_names || none || model_speaks_gguf(m)))
 		return heft_fail(err, HEFT_E_OPTION, "--%s: only a checkpoint that becomes a GGUF by its family has a choice there",
 				 dashed(*o->option, a));

@@ -16,6 +16,7 @@
 #include "../formats/format.h"
 #include "archive.h"
 #include "kv.h"
+#include "lora.h"
 #include "ollama.h"
 #include "packed.h"
 
@@ -86,6 +87,8 @@ void heft_close(struct heft_model *m)
 	for (size_t i = 0; i < m->n_files; i++)
 		source_close(m->file[i].source);
 	archive_close(m->archive);
+	if (m->adapter)
+		lora_release(m->adapter);
 	a = m->arena;
 	arena_free(a);
 }

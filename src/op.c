@@ -561,6 +561,8 @@ const char *weight_describe(const struct weight *w, struct arena *a)
 		jbuf_printf(&b, "stack %zu", w->n_sources);
 	else if (w->combine == COMBINE_JOIN)
 		jbuf_printf(&b, "join(%d)", w->join_axis);
+	if (w->n_sources && w->source[0]->lora)
+		jbuf_printf(&b, "%slora", b.n ? " " : "");
 	describe_ops(&b, w->op, w->n_ops);
 	s = b.n ? arena_memdup(a, b.p, b.n) : "copy";
 	jbuf_release(&b);
@@ -578,5 +580,8 @@ bool weight_moves_only(const struct weight *w)
 			if (op->sub[k].kind >= OP_ADD || op->sub[k].kind == OP_PAD)
 				return false;
 	}
+	for (size_t i = 0; i < w->n_sources; i++)
+		if (w->source[i]->lora)
+			return false;
 	return !w->generated;
 }

@@ -169,6 +169,12 @@ static bool is_exact(const struct weight *w, const struct heft_encoding *e)
 	return weight_moves_only(w);
 }
 
+/* Values that adapters changed are in no file yet. */
+static bool is_merged(const struct weight *w)
+{
+	return w->n_sources && w->source[0]->lora;
+}
+
 static bool keeps_types(const char *type)
 {
 	return is_word(type, "keep") || is_word(type, "copy");
@@ -289,10 +295,32 @@ static int decide_types(struct build *b, struct plan_output *o, const char *type
 		o->item[i].why = item[i].why;
 		o->item[i].fallback = item[i].fallback;
 		o->pub.n_fallbacks += item[i].fallback;
-		if (item[i].stored != item[i].type && !is_exact(p->weight[i].weight, item[i].stored))
+		if (item[i].stored != item[i].type && !is_exact(p->weight[i].weight, item[i].stored) && !(b->from_gguf && is_merged(p->weight[i].weight)))
 			o->via[i] = item[i].stored;
 	}
 	set_metadata(b, o, type, quantizer);
+	return 0;
+}
+
+/* A GGUF adapter has one type, but for vectors and what the runtime wants as F32. Rows that Q8_0 does not hold are F16, as the
+ * reference's converter has it. */
+static int adapter_types(struct build *b, struct plan_output *o, const char *type)
+{
+	const struct heft_encoding *to = quant_find(type), *f16 = quant_find("f16");
+
+	if (!is_plain_float(type) && !is_word(type, "q8_0"))
+		return heft_fail(b->err, HEFT_E_TYPE, "type '%s' is none of an adapter's: f32, f16, bf16, q8_0 or auto", type);
+	for (size_t i = 0; i < b->plan->n_weights; i++) {
+		const struct plan_weight *w = &b->plan->weight[i];
+		bool fits = w->weight->shape.rank && w->weight->shape.dim[w->weight->shape.rank - 1] % to->block == 0;
+
+		o->item[i].to = w->keeps_f32 ? quant_find("f32") : fits ? to : f16;
+		o->item[i].why = w->keeps_f32 ? "vectors stay f32" : fits ? "as asked" : "fallback: rows do not fit q8_0";
+		o->item[i].fallback = !w->keeps_f32 && !fits;
+		o->pub.n_fallbacks += o->item[i].fallback;
+	}
+	for (size_t i = 0; i < b->plan->override.n; i++)
+		kv_set_last(&o->kv, b->plan->override.v[i].key, b->plan->override.v[i].value);
 	return 0;
 }
 
@@ -386,6 +414,8 @@ static const char *output_path(struct build *b, struct plan_output *o, const cha
 		return arena_strdup(a, given);
 	name = llamacpp_file_name(o->kv.v, o->kv.n, b->plan->model->name ? b->plan->model->name : b->plan->model->path,
 				  b->job->vocab_only ? "vocab" : type, a);
+	if (b->plan->model->adapter)
+		name = arena_printf(a, "%.*s-LoRA.gguf", (int)(strlen(name) - strlen(".gguf")), name);
 	if (b->keeps_names) /* named alike, with the container's own ending */
 		name = arena_printf(a, "%.*s%s", (int)(strlen(name) - strlen(".gguf")), name, b->format->extension);
 	return given && *given ? arena_printf(a, "%s%s%s", given, given[strlen(given) - 1] == '/' ? "" : "/", name) : name;
@@ -431,7 +461,7 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 		describe_item(p, &o->item[i], &p->weight[i]);
 	if (b->keeps_names)
 		cast_all(b, o, type);
-	else if (decide_types(b, o, type))
+	else if (p->model->adapter ? adapter_types(b, o, type) : decide_types(b, o, type))
 		return -1;
 	for (size_t i = 0; i < p->n_weights; i++)
 		if (check_item(b, o, i))

@@ -28,6 +28,7 @@ void tile_scratch_release(struct tile_scratch *s)
 	free(s->bytes);
 	free(s->floats);
 	packed_scratch_release(&s->packed);
+	lora_scratch_release(&s->lora);
 	*s = (struct tile_scratch){ 0 };
 }
 
@@ -111,7 +112,7 @@ void tile_decode(const struct heft_encoding *e, const void *src, float *dst, siz
 }
 
 /* As floats, from one plane or several. */
-static int read_floats(const struct heft_model *m, const struct heft_tensor *t, uint64_t element, size_t n, float *dst,
+static int read_stored(const struct heft_model *m, const struct heft_tensor *t, uint64_t element, size_t n, float *dst,
 		       struct tile_scratch *s, struct heft_err *err)
 {
 	void *bytes;
@@ -123,6 +124,14 @@ static int read_floats(const struct heft_model *m, const struct heft_tensor *t, 
 		return -1;
 	tile_decode(t->enc, bytes, dst, n);
 	return 0;
+}
+
+int tile_read_tensor(const struct heft_model *m, const struct heft_tensor *t, uint64_t element, size_t n, float *dst, struct tile_scratch *s,
+		     struct heft_err *err)
+{
+	if (read_stored(m, t, element, n, dst, s, err))
+		return -1;
+	return t->lora ? lora_add(m, t, element, n, dst, &s->lora, err) : 0;
 }
 
 static float padding_value(const struct weight *w)
@@ -145,7 +154,7 @@ static int read_run(const struct tile_plan *p, const struct heft_model *m, const
 			dst[i] = v;
 		return 0;
 	}
-	return read_floats(m, t, r->element, r->n, dst, s, err);
+	return tile_read_tensor(m, t, r->element, r->n, dst, s, err);
 }
 
 /* The elements that hold all runs of a piece, where one source has them all and they lie close enough together. */
@@ -175,7 +184,7 @@ static int read_span(const struct tile_plan *p, const struct heft_model *m, uint
 	const struct heft_tensor *t = p->map.weight->source[source];
 	float *floats = scratch_floats(s, (size_t)(hi - lo));
 
-	if (read_floats(m, t, lo, (size_t)(hi - lo), floats, s, err))
+	if (tile_read_tensor(m, t, lo, (size_t)(hi - lo), floats, s, err))
 		return -1;
 	for (size_t done = 0; done < n;) {
 		struct run r = next_run(p, first + done, n - done);

@@ -5,6 +5,7 @@
 #ifndef TILE_H
 #define TILE_H
 
+#include "lora.h"
 #include "op_map.h"
 #include "packed.h"
 
@@ -15,6 +16,7 @@ struct tile_scratch {
 	float *floats;
 	size_t n_floats;
 	struct packed_scratch packed;
+	struct lora_scratch lora;
 };
 void tile_scratch_release(struct tile_scratch *s);
 
@@ -31,6 +33,9 @@ int tile_plan_init(struct tile_plan *p, const struct weight *w, struct heft_err 
 /* Elements first .. first+n of the weight, row-major, as floats. */
 int tile_read(const struct tile_plan *p, const struct heft_model *m, uint64_t first, size_t n, float *dst,
 	      struct tile_scratch *s, struct heft_err *err);
+/* Elements of a source tensor, with what its adapters add. */
+int tile_read_tensor(const struct heft_model *m, const struct heft_tensor *t, uint64_t element, size_t n, float *dst, struct tile_scratch *s,
+		     struct heft_err *err);
 /* Can its sources' bytes be had in an encoding without a number being calculated: because they are, or are repacked? */
 bool tile_has_bytes(const struct weight *w, const struct heft_encoding *e);
 /* The encoding that the reference's converter leaves a packed source's codes in, whatever type is asked for; or NULL. */

@@ -2,7 +2,7 @@
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 heft=${HEFT:-$PWD/heft} build=${BUILD:-build}
-mkmodel=$build/tests/helper/mkmodel
+mkmodel=$build/tests/helper/mkmodel mklora=$build/tests/helper/mklora
 kjv=testdata/kjv-llama
 [ -x "$heft" ] && [ -x "$mkmodel" ] || { echo "Bail out! $heft or $mkmodel is missing: run make all units"; exit 1; }
 dir=$(mktemp -d "${TMPDIR:-/tmp}/heft-test.XXXXXX") || exit 1

@@ -30,7 +30,8 @@ done
 
 # examples, page by page, each in a fresh folder; pipefail where the shell has it
 for page in "$root"/man/*.1; do
-	rm -rf "$dir/run" && mkdir "$dir/run" && cp -r "$root/testdata/kjv-llama" "$dir/run/kjv-llama" && cd "$dir/run" || exit 1
+	rm -rf "$dir/run" && mkdir "$dir/run" && cp -r "$root/testdata/kjv-llama" "$dir/run/kjv-llama" &&
+		"$root/$mklora" "$dir/run/kjv-lora" model.layers.0.self_attn.q_proj:256x256 && cd "$dir/run" || exit 1
 	sed -n 's/^\.Dl \$ //p' "$page" >"$dir/examples"
 	while IFS= read -r line; do
 		bash -o pipefail -c "$line" >"$dir/log" 2>&1 </dev/null; pass $? "$(basename "$page"): $line"

@@ -176,3 +176,13 @@ int writer_run(const struct writer *w, const char *source, struct heft_job *job)
 	heft_close(m);
 	return status;
 }
+
+int writer_run_on(const struct writer *w, struct heft_model *m, struct heft_job *job)
+{
+	uint32_t layer[MAX_LAYERS];
+
+	fill_job(w, job);
+	if (w->prune_layers && layers(w->prune_layers, layer, &job->n_prune_layers))
+		job->prune_layer = layer;
+	return write_model(w, m, job);
+}

@@ -110,5 +110,7 @@ struct writer {
 int writer_check(const struct writer *w);
 /* Opens the source, plans the job, runs it and reports; what the options say is filled into the job here. Returns the exit status. */
 int writer_run(const struct writer *w, const char *source, struct heft_job *job);
+/* The same of a model that is open. */
+int writer_run_on(const struct writer *w, struct heft_model *m, struct heft_job *job);
 
 #endif

@@ -236,7 +236,7 @@ static void add_parent_text(struct list *l, const char *set, size_t i, const cha
 }
 
 /* A parent that is named by its model id or address. */
-static void add_parent_id(struct list *l, const char *set, size_t i, const char *text, uint64_t params)
+static void add_parent_id(struct list *l, const char *set, size_t i, const char *text, int64_t params)
 {
 	struct model_id id = { { NULL } };
 	const char *repo = is_url(text) ? hub_id(text) : text, *url = NULL;
@@ -264,7 +264,7 @@ static void add_parent_object(struct list *l, const char *set, size_t i, const s
 
 /* `set` is "base_model" or "dataset"; its value a model id, an address, an object, or a list of those. An empty list is
  * counted too. */
-static void add_parents(struct list *l, const char *set, const struct json *j, uint64_t params)
+static void add_parents(struct list *l, const char *set, const struct json *j, int64_t params)
 {
 	bool is_list = json_kind(j) == JSON_ARRAY;
 	size_t at = l->n, n = 0;
@@ -287,7 +287,7 @@ struct sources {
 	struct json_doc *card, *generation, *override;
 	const char *card_name, *generation_name, *override_name;
 	struct model_id id[2]; /* of _name_or_path, of the directory */
-	uint64_t params;
+	int64_t params; /* negative: those that an adapter changes */
 	struct arena *a;
 };
 
@@ -436,7 +436,7 @@ static void fill_up(struct list *l, const struct general_input *in, const struct
 		name->value = value_text(text);
 	else if (!name)
 		add(l, "general.name", value_text(text[0] ? text : "model"));
-	if (!find(l, "general.size_label") && count->total)
+	if (!find(l, "general.size_label") && count->total && !in->adapter)
 		add(l, "general.size_label", value_text(llamacpp_size_label(count, l->a)));
 	add(l, "general.quantization_version", value_u32(QUANTIZATION_VERSION));
 }
@@ -448,11 +448,11 @@ int llamacpp_general(const struct general_input *in, struct heft_kv **kv, size_t
 	struct param_count count = { 0 };
 	for (size_t i = 0; i < in->n_weights; i++)
 		llamacpp_count(&count, in->weight[i].name, &in->weight[i].shape);
-	struct sources s = { .a = a, .params = count.total };
+	struct sources s = { .a = a, .params = in->adapter ? -(int64_t)count.total : (int64_t)count.total };
 	int rc = open_sources(&s, in, err);
 	ids(&s, in);
 	add(&l, "general.architecture", value_text(in->arch));
-	add(&l, "general.type", value_text("model"));
+	add(&l, "general.type", value_text(in->adapter ? "adapter" : "model"));
 	for (size_t i = 0; i < N_ROWS && !rc; i++)
 		rc = add_row(&l, &rows[i], &s, err);
 	if (!rc)

@@ -177,19 +177,22 @@ static bool size_number(const char *s, double *out)
 }
 
 /* Is the number far from this model's parameters? Then it is likely a context length. */
-static bool size_is_context(const char *s, uint64_t total)
+static bool size_is_context(const char *s, int64_t total)
 {
 	static const char units[] = "KMBT";
 	static const double scale[] = { 1e3, 1e6, 1e9, 1e12 };
 	const char *unit = strchr(units, s[strlen(s) - 1]);
-	uint64_t far = 7 * total / 8;
+	int64_t far = 7 * total / 8;
 	double v;
 	if (!total || !unit || !is_digit(s[0]) || !size_number(s, &v))
 		return false;
-	return fabs(v * scale[unit - units] - (double)total) > (double)far;
+	v *= scale[unit - units];
+	if (total < 0)
+		return v < (double)(-total / 8);
+	return fabs(v - (double)total) > (double)far;
 }
 
-static void mark_size(struct part *p, uint64_t total, struct arena *a)
+static void mark_size(struct part *p, int64_t total, struct arena *a)
 {
 	p->s = size_normal(p->s, a);
 	p->is = SIZE_LABEL;
@@ -201,7 +204,7 @@ static void mark_size(struct part *p, uint64_t total, struct arena *a)
 }
 
 /* What each part is by itself; the first part is never a size or fine-tune. */
-static void mark(struct part *p, size_t n, uint64_t total, struct arena *a)
+static void mark(struct part *p, size_t n, int64_t total, struct arena *a)
 {
 	static const char *const tunes[] = { "chat", "instruct", "vision", "lora", NULL };
 	for (size_t i = 0; i < n; i++) {
@@ -214,7 +217,7 @@ static void mark(struct part *p, size_t n, uint64_t total, struct arena *a)
 		} else if (i && is_size(p[i].s)) {
 			mark_size(&p[i], total, a);
 		} else if (i && is_word_of(p[i].s, tunes)) {
-			p[i].is = FINETUNE;
+			p[i].is = total < 0 && !strcasecmp(p[i].s, "lora") ? TYPE : FINETUNE; /* an adapter's name need not say it */
 		}
 	}
 }
@@ -292,7 +295,7 @@ static size_t split(char *s, struct part *p)
 	return n;
 }
 
-void model_id_parse(struct model_id *out, const char *id, uint64_t total, struct arena *a)
+void model_id_parse(struct model_id *out, const char *id, int64_t total, struct arena *a)
 {
 	*out = (struct model_id){ .part[ID_NAME] = id };
 	if (strchr(id, ' ') || strlen(id) > ID_LIMIT)

@@ -13,8 +13,9 @@ struct model_id {
 	const char *part[ID_PARTS];
 };
 
-/* total_params tells a size ("7B") from a context length ("32k"); 0 where it is not known. */
-void model_id_parse(struct model_id *out, const char *id, uint64_t total_params, struct arena *a);
+/* total_params tells a size ("7B") from a context length ("32k"); 0 where it is not known; negative: of an adapter, which
+ * changes so many of a larger model. */
+void model_id_parse(struct model_id *out, const char *id, int64_t total_params, struct arena *a);
 
 /* "llama-3.1 instruct" becomes "Llama 3.1 Instruct"; acronyms and versions stay. */
 const char *model_id_title(const char *id, struct arena *a);

@@ -39,7 +39,7 @@ struct general_input {
 	const struct weight *weight; /* for size_label and parameter counts */
 	size_t n_weights;
 	const char *arch;
-	const char *lora; /* reserved: NULL */
+	bool adapter; /* the weights are what an adapter changes */
 };
 int llamacpp_general(const struct general_input *in, struct heft_kv **kv, size_t *n, struct arena *a,
 		     struct heft_err *err);
