@@ -17,13 +17,15 @@ size_t arch_set_list(struct arch_set *s, struct heft_family *out, size_t cap); /
 
 /* The text of a family, then of all that it inherits, each behind a comment that says where it is from. NULL with err; the caller frees it. */
 char *arch_set_text(struct arch_set *s, const char *name, struct heft_err *err);
-/* Built-in families by number, in the order of arch_set_list without a user's file; NULL behind the last. */
-const struct arch *arch_built_in(struct arch_set *s, size_t i, const char **name);
-
 struct arch; /* one family, its bases resolved */
 /* The family for a class name of config.json's "architectures"; NULL with err HEFT_E_FAMILY that names near matches. With a user's file, that
  * file's family is taken whatever the class. */
 const struct arch *arch_find(struct arch_set *s, const char *class_name, struct heft_err *err);
+
+/* Built-in families by number, in the order of arch_set_list without a user's file; NULL behind the last. */
+const struct arch *arch_built_in(struct arch_set *s, size_t i, const char **name);
+
+const struct arch *arch_built_in_for(struct arch_set *s, const char *class_name, const char **name); /* NULL: none */
 
 /* What a family is evaluated against. */
 struct arch_input {

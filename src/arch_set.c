@@ -318,6 +318,16 @@ static struct family *family_for(struct arch_set *s, const char *class_name)
 	return NULL;
 }
 
+const struct arch *arch_built_in_for(struct arch_set *s, const char *class_name, const char **name)
+{
+	struct family *f = family_for(s, class_name);
+	struct heft_err err;
+	if (!f)
+		return NULL;
+	*name = f->name;
+	return parse_family(s, f, &err);
+}
+
 static size_t alike(const char *a, const char *b)
 {
 	size_t n = 0;

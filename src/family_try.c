@@ -18,23 +18,28 @@ static int64_t no_id(void *ctx, const char *text)
 	return -1;
 }
 
-/* The built-in family whose rows take the most tensors, the first of several in name order. */
+static void note_nearest(struct heft_model *m, const struct arch *a, const char *name, const struct arch_input *in, struct heft_family_test *out)
+{
+	size_t n = a ? arch_takes(a, in) : 0;
+
+	if (n <= out->nearest_taken)
+		return;
+	out->nearest = arena_strdup(m->arena, name);
+	out->nearest_taken = n;
+}
+
+/* The built-in family whose rows take the most tensors: of several the one that the configuration asks for, or the first in name order. */
 static void find_nearest(struct heft_model *m, const struct json *config, struct heft_family_test *out)
 {
 	struct arch_input in = { .config = config, .dir = m->dir, .tensor = m->tensor, .n_tensors = m->n_tensors,
 				 .vocab_count = no_count, .vocab_id = no_id };
 	struct arch_set *set = arch_set_open(NULL, NULL);
-	const struct arch *a;
-	const char *name;
+	const char *class = arch_class_of(config), *name = NULL;
+	const struct arch *a = set && class ? arch_built_in_for(set, class, &name) : NULL;
 
-	for (size_t i = 0; set && (a = arch_built_in(set, i, &name)); i++) {
-		size_t n = arch_takes(a, &in);
-
-		if (n <= out->nearest_taken)
-			continue;
-		out->nearest = arena_strdup(m->arena, name);
-		out->nearest_taken = n;
-	}
+	note_nearest(m, a, name, &in, out);
+	for (size_t i = 0; set && (a = arch_built_in(set, i, &name)); i++)
+		note_nearest(m, a, name, &in, out);
 	arch_set_close(set);
 }
 

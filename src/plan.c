@@ -180,54 +180,6 @@ static bool keeps_types(const char *type)
 	return is_word(type, "keep") || is_word(type, "copy");
 }
 
-/* What llama-quantize takes the file type to be where no key says it: that of most tensors, marked as a guess. */
-static uint32_t guess_file_type(const struct heft_plan *p)
-{
-	enum { GUESSED = 1024 };
-	const struct heft_encoding *e, *most = NULL;
-	size_t best = 0;
-
-	for (size_t k = 0; (e = quant_at(k)); k++) {
-		size_t n = 0;
-
-		for (size_t i = 0; i < p->n_weights; i++)
-			n += source_encoding(p->weight[i].weight) == e;
-		if (n > best) {
-			best = n;
-			most = e;
-		}
-	}
-	const struct recipe *r = most ? recipe_find(most->name) : NULL;
-	return GUESSED | (r ? recipe_file_type(r) : 0);
-}
-
-/* In llama-quantize's order: behind all other keys. */
-static void set_file_type_last(struct kv_list *kv, uint32_t file_type)
-{
-	enum { QUANTIZATION_VERSION = 2 };
-
-	kv_set_last(kv, "general.quantization_version", value_u32(QUANTIZATION_VERSION));
-	kv_set_last(kv, "general.file_type", value_u32(file_type));
-}
-
-static void set_file_type(const struct build *b, struct plan_output *o, uint32_t file_type)
-{
-	struct heft_kv *kv;
-	size_t n;
-
-	if (b->job->quantizer_order) {
-		set_file_type_last(&o->kv, file_type);
-		return;
-	}
-	if (!b->from_gguf) {
-		kv_set(&o->kv, "general.file_type", value_u32(file_type));
-		return;
-	}
-	llamacpp_requantized(o->kv.v, o->kv.n, file_type, &kv, &n, b->plan->arena);
-	o->kv = (struct kv_list){ .arena = b->plan->arena };
-	kv_set_all(&o->kv, kv, n);
-}
-
 /* A file that the converter alone writes is named by the codes that stay in it. */
 static uint32_t file_type(const struct build *b, const struct plan_output *o, const struct recipe *r)
 {
@@ -249,9 +201,10 @@ static void set_metadata(const struct build *b, struct plan_output *o, const cha
 	const struct recipe *r = keeps_types(type) ? NULL : recipe_find(type);
 
 	if (r && (quantizer || !p->family.no_file_type))
-		set_file_type(b, o, file_type(b, o, r));
+		plan_set_file_type(b->plan, o, file_type(b, o, r), b->job->quantizer_order, b->from_gguf);
 	else if (is_word(type, "copy"))
-		set_file_type(b, o, (uint32_t)kv_uint(o->kv.v, o->kv.n, "general.file_type", guess_file_type(p)));
+		plan_set_file_type(b->plan, o, (uint32_t)kv_uint(o->kv.v, o->kv.n, "general.file_type", plan_guess_file_type(p)),
+				   b->job->quantizer_order, b->from_gguf);
 	for (size_t i = 0; i < p->override.n; i++)
 		kv_set_last(&o->kv, p->override.v[i].key, p->override.v[i].value);
 }

@@ -114,4 +114,8 @@ int plan_importance(struct heft_plan *p, struct plan_output *o, const struct hef
 /* Refuses, before a run, a type that cannot be written without an entry that is not there. */
 int plan_check_needs(const struct heft_plan *p, struct heft_err *err);
 
+/* plan_filetype.c: writes the key where llama-quantize or the converter has it; what the key would be of a file that lacks it. */
+void plan_set_file_type(const struct heft_plan *p, struct plan_output *o, uint32_t file_type, bool quantizer_order, bool from_gguf);
+uint32_t plan_guess_file_type(const struct heft_plan *p);
+
 #endif

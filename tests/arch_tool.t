@@ -10,6 +10,9 @@ says() { # STATUS TEXT LABEL ARGUMENT...: heft arch ends with STATUS and prints 
 	ok $? "$label" || shown "$dir/log"
 }
 
+sed -n '/<summary>all of them/,/<.details>/p' README.md | sed -n '/^```$/,/^```$/p' | sed '1d;$d' >"$dir/readme"
+"$heft" arch list | diff "$dir/readme" - >"$dir/log"
+ok $? 'the table in README is what list prints' || shown "$dir/log"
 says 0 '^arch qwen3$' 'show prints a family' show qwen3
 says 0 '^abstract text$' 'with all that it inherits' show qwen3
 says 1 "no family 'quen3'" 'show of an unknown family' show quen3
