@@ -255,28 +255,6 @@ static int decide_types(struct build *b, struct plan_output *o, const char *type
 	return 0;
 }
 
-/* A GGUF adapter has one type, but for vectors and what the runtime wants as F32. Rows that Q8_0 does not hold are F16, as the
- * reference's converter has it. */
-static int adapter_types(struct build *b, struct plan_output *o, const char *type)
-{
-	const struct heft_encoding *to = quant_find(type), *f16 = quant_find("f16");
-
-	if (!is_plain_float(type) && !is_word(type, "q8_0"))
-		return heft_fail(b->err, HEFT_E_TYPE, "type '%s' is none of an adapter's: f32, f16, bf16, q8_0 or auto", type);
-	for (size_t i = 0; i < b->plan->n_weights; i++) {
-		const struct plan_weight *w = &b->plan->weight[i];
-		bool fits = w->weight->shape.rank && w->weight->shape.dim[w->weight->shape.rank - 1] % to->block == 0;
-
-		o->item[i].to = w->keeps_f32 ? quant_find("f32") : fits ? to : f16;
-		o->item[i].why = w->keeps_f32 ? "vectors stay f32" : fits ? "as asked" : "fallback: rows do not fit q8_0";
-		o->item[i].fallback = !w->keeps_f32 && !fits;
-		o->pub.n_fallbacks += o->item[i].fallback;
-	}
-	for (size_t i = 0; i < b->plan->override.n; i++)
-		kv_set_last(&o->kv, b->plan->override.v[i].key, b->plan->override.v[i].value);
-	return 0;
-}
-
 static int known_type(const struct build *b, const char *type)
 {
 	bool recipe = recipe_find(type) != NULL;
@@ -414,7 +392,7 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 		describe_item(p, &o->item[i], &p->weight[i]);
 	if (b->keeps_names)
 		cast_all(b, o, type);
-	else if (p->model->adapter ? adapter_types(b, o, type) : decide_types(b, o, type))
+	else if (p->model->adapter ? plan_adapter(p, o, type, b->err) : decide_types(b, o, type))
 		return -1;
 	for (size_t i = 0; i < p->n_weights; i++)
 		if (check_item(b, o, i))

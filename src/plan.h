@@ -98,6 +98,9 @@ int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct 
 /* consume.c: removes the weight files of the model. */
 int plan_consume(const struct heft_plan *p, struct heft_err *err);
 
+/* plan_adapter.c: types of a GGUF adapter's tensors, and the metadata that the user sets. */
+int plan_adapter(const struct heft_plan *p, struct plan_output *o, const char *type, struct heft_err *err);
+
 /* plan_files.c: what lies beside the parts of an output. */
 bool plan_is_directory(const char *path); /* it is one, or ends in a slash */
 bool plan_names_checkpoint(const char *path); /* where a checkpoint is made: a directory, not one file of weights nor standard output */
