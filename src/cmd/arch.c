@@ -264,7 +264,7 @@ static int run(void *options, const struct list *args)
 			return misuse("arch %s takes the file as an operand: no --arch", c->name);
 		return c->run(o, args);
 	}
-	return misuse("'%s' is no command: list, show or test", args->v[0]);
+	return unknown_word("", "list|show|test", args->v[0]);
 }
 
 const struct tool tool_arch = {

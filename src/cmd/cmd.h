@@ -88,6 +88,8 @@ void say_name(const char *tool);                    /* "convert": messages begin
 int fail(const struct heft_err *err);               /* the error with its code; returns EXIT_FAILED */
 __attribute__((format(printf, 1, 2)))
 int misuse(const char *fmt, ...);                   /* returns EXIT_USAGE and points to --help */
+/* A value that is not in a closed set of words ("list|show"); what: "--type ", or nothing for an operand. Returns EXIT_USAGE. */
+int unknown_word(const char *what, const char *words, const char *s);
 void *need(void *p);                                /* p, or the end of the program: memory is exhausted */
 
 /* ---- output (out.c, table.c) ----------------------------------------------------------------------------------- */

@@ -391,7 +391,7 @@ static int run(void *options, const struct list *args)
 			return misuse("--json goes with imatrix info");
 		return c->run(o, args);
 	}
-	return misuse("'%s' is no command: info, merge or convert", args->v[0]);
+	return unknown_word("", "info|merge|convert", args->v[0]);
 }
 
 const struct tool tool_imatrix = {

@@ -142,7 +142,7 @@ static int run(void *options, const struct list *args)
 			return misuse("lora %s takes %s", c->name, c->takes);
 		return c->run(o, args);
 	}
-	return misuse("'%s' is no command: convert or merge", args->v[0]);
+	return unknown_word("", "convert|merge", args->v[0]);
 }
 
 const struct tool tool_lora = {

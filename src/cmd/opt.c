@@ -80,8 +80,7 @@ bool opt_size(const char *s, uint64_t *out)
 	return !__builtin_mul_overflow(whole, unit, out) && !__builtin_add_overflow(*out, part, out);
 }
 
-/* A value that is not in a closed set; what: "--type ", or nothing for an operand. */
-static int unknown_word(const char *what, const char *complete, const char *s)
+int unknown_word(const char *what, const char *complete, const char *s)
 {
 	struct word w;
 	char all[128] = "";
