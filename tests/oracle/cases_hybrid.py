@@ -120,8 +120,6 @@ CASES = {
     "nemotron-minimal": case(NEMOTRON, SMALL, types="plain", spell="minimal", dtype="float32"),
     "nemotron-linear": case(NEMOTRON, SMALL, types="plain", rope_parameters=dict(rope_type="linear", factor=2.0, rope_theta=10000.0)),
     "exaone": case(("", {}), {}, types="bare", tok="gpt2", make=written(dict(EXAONE, rope_scaling=None), exaone)),
-    # transformers looks for max_position_embeddings in a configuration that it does not know, before it has filled it in
-    "exaone-rope3": case(("", {}), {}, tok="gpt2", make=written(EXAONE, exaone), fails="has no attribute 'max_position_embeddings'"),
     "exaone4": case(EXAONE4, TINY, **{**GPT2, "types": "few"}, hidden_size=256, intermediate_size=512, sliding_window_pattern=3),
     "exaone4-old": case(EXAONE4, TINY, **GPT2, spell="old", dtype="float16", rope_parameters=LLAMA3),
     "exaone4-minimal": case(EXAONE4, TINY, **GPT2, spell="minimal", dtype="float32"),
