@@ -63,16 +63,6 @@ def predicting_with_head(out):
     write()
 
 
-def begins_with_bos(then):
-    """The converter wants V3.2's tokenizer to say that it does."""
-    def after(out):
-        p = out + "/tokenizer_config.json"
-        j = json.load(open(p))
-        json.dump(dict(j, add_bos_token=True), open(p, "w"))
-        then(out)
-    return after
-
-
 def in_fp8(out):
     """Blocks of 128 by 128 weights in 8 bits, as DeepSeek ships V3 and R1."""
     import torch
@@ -158,7 +148,7 @@ PLAIN = dict(tok="deepseek", types="plain")
 TINY = dict(SMALL, hidden_size=32, num_key_value_heads=2, tie_word_embeddings=True, pad_token_id=None)
 GLM = dict(tok="glm-4.6", types="plain")
 DSA = dict(MLA, **MOE, n_shared_experts=1, num_experts=4, index_n_heads=2, index_head_dim=32, index_topk=8, n_group=1, topk_group=1)
-V32, GLM5 = ("DeepseekV32", dict(DSA, scoring_func="sigmoid")), ("GlmMoeDsa", DSA)
+GLM5 = ("GlmMoeDsa", DSA)
 LITE = ("Glm4MoeLite", dict(MLA, n_routed_experts=4, num_experts_per_tok=2, moe_intermediate_size=48, tie_word_embeddings=True))
 SPM = dict(tok="kjv-llama", types="plain")
 IDS = dict(bos_token_id=1, eos_token_id=2)
@@ -207,11 +197,7 @@ CASES = {
     "glm-dsa-no-mtp": case(GLM5, dict(TINY, num_key_value_heads=4), **GLM, after=predicting, args=["--no-mtp"], index_topk_freq=2),
     "glm4lite": case(LITE, dict(TINY, num_key_value_heads=4), **GLM, after=predicting),
     "glm4lite-minimal": case(LITE, dict(TINY, num_key_value_heads=4), **GLM, spell="minimal"),
-    # DeepSeek's others. transformers 5 reads no add_bos_token of a tokenizer as DeepSeek ships it; the converter of V3.2 insists on one.
-    "deepseek32": case(V32, SMALL, **PLAIN, after=begins_with_bos(predicting_with_head), fails="Change value of add_bos_token"),
-    "deepseek32-old": case(V32, SMALL, **PLAIN, spell="old", rope_parameters=YARN, dtype="float16", after=begins_with_bos(biased),
-                          fails="Change value of add_bos_token"),
-    "deepseek32-minimal": case(V32, SMALL, **PLAIN, spell="minimal", after=begins_with_bos(biased), fails="Change value of add_bos_token"),
+    # DeepSeek's others, but V3.2: its converter wants an add_bos_token that transformers 5 does not read here
     "deepseek2-kimi": case(V3, SMALL, **PLAIN, spell="old", rope_parameters=YARN, after=named("kimi_k2")),
     "deepseek2-youtu": case(("Youtu", dict(MLA, tie_word_embeddings=True)), SMALL, **PLAIN),
     "deepseek2-youtu-minimal": case(("Youtu", dict(MLA)), SMALL, **PLAIN, spell="minimal"),
