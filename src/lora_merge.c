@@ -221,6 +221,7 @@ static int merge_one(struct merge *g, const struct heft_adapter *given)
 		take_files(g, from);
 		rc = merge_pairs(g);
 	}
+	g->adapter = NULL;
 	lora_release(&x);
 	heft_close(from);
 	arena_free(a);

@@ -181,7 +181,7 @@ static int measure(const struct heft_model *m, const struct heft_tensor *t, size
 	struct lora before = *l;
 	struct heft_tensor plain = *t;
 	struct tile_scratch s = { 0 };
-	uint64_t step = l->cols < TILE_ELEMENTS ? TILE_ELEMENTS / l->cols : 1;
+	uint64_t step = l->cols && l->cols < TILE_ELEMENTS ? TILE_ELEMENTS / l->cols : 1;
 	float *v = xmalloc((size_t)(step * l->cols) * sizeof *v);
 	int rc = 0;
 
