@@ -182,13 +182,13 @@ static bool size_is_context(const char *s, int64_t total)
 	static const char units[] = "KMBT";
 	static const double scale[] = { 1e3, 1e6, 1e9, 1e12 };
 	const char *unit = strchr(units, s[strlen(s) - 1]);
-	int64_t far = 7 * total / 8;
+	int64_t far = 7 * total / 8, eighth = -total / 8;
 	double v;
 	if (!total || !unit || !is_digit(s[0]) || !size_number(s, &v))
 		return false;
 	v *= scale[unit - units];
 	if (total < 0)
-		return v < (double)(-total / 8);
+		return v < (double)eighth;
 	return fabs(v - (double)total) > (double)far;
 }
 

@@ -62,8 +62,7 @@ static int get_field(struct wire *w, struct field *f)
 		return 0;
 	if (!get_varint(w, &key) || key >> 3 == 0 || key >> 3 > (1 << 29) - 1)
 		return -1;
-	f->number = (uint32_t)(key >> 3);
-	f->type = key & 7;
+	*f = (struct field){ .number = (uint32_t)(key >> 3), .type = key & 7 };
 	switch (f->type) {
 	case 0:
 		return get_varint(w, &f->value) ? 1 : -1;
