@@ -21,7 +21,7 @@ struct merge {
 	struct heft_model *model;
 	struct map by_name;      /* -> index of the model's tensor */
 	bool *replaced;          /* of each */
-	const struct lora_adapter *adapter;
+	struct lora_adapter adapter; /* the one that is being merged */
 	const char *path;        /* the adapter's */
 	double weight;
 	uint32_t first_file;     /* where its files stand among the model's */
@@ -52,11 +52,11 @@ static struct heft_tensor *base_tensor(const struct merge *g, const char *target
 
 static int no_base(const struct merge *g, const char *tensor, const char *target)
 {
-	bool mixed = (g->adapter->kind == LORA_GGUF) != model_speaks_gguf(g->model);
+	bool mixed = (g->adapter.kind == LORA_GGUF) != model_speaks_gguf(g->model);
 
 	return heft_fail(g->err, HEFT_E_UNMATCHED, "%s: '%s' finds no '%s' in the base model%s", g->path, tensor, target,
 			 !mixed ? ": it is another model's adapter, or the model's output is its embeddings" :
-			 g->adapter->kind == LORA_GGUF ? ", which is no GGUF: give the adapter as PEFT or MLX has it" :
+			 g->adapter.kind == LORA_GGUF ? ", which is no GGUF: give the adapter as PEFT or MLX has it" :
 							 ", which is a GGUF: make a GGUF adapter first (heft lora convert)");
 }
 
@@ -113,7 +113,7 @@ static int orientation(const struct merge *g, const struct lora_pair *p, const s
 
 	if (s->matrices != p->matrices || (!straight && !turned) || (p->matrices > 1 && !straight))
 		return -1;
-	return straight && turned ? p->matrices == 1 && (p->embedding || g->adapter->fan_in_fan_out) : turned;
+	return straight && turned ? p->matrices == 1 && (p->embedding || g->adapter.fan_in_fan_out) : turned;
 }
 
 static struct lora *lora_of(const struct merge *g, struct heft_tensor *base, const struct packed_shape *s)
@@ -188,7 +188,7 @@ static void take_files(struct merge *g, struct heft_model *from)
 
 static int merge_pairs(struct merge *g)
 {
-	const struct lora_adapter *x = g->adapter;
+	const struct lora_adapter *x = &g->adapter;
 
 	for (size_t i = 0; i < x->n_wholes; i++)
 		if (replace(g, &x->whole[i]))
@@ -205,24 +205,22 @@ static int merge_one(struct merge *g, const struct heft_adapter *given)
 	struct arena *a = arena_new();
 	const char *file = lora_file(given->path, a, g->err);
 	struct heft_model *from = NULL;
-	struct lora_adapter x = { 0 };
 	int rc = file ? heft_open(&from, file, &as_stored, g->err) : -1;
 
 	g->path = given->path;
 	g->weight = given->weight;
-	g->adapter = &x;
+	g->adapter = (struct lora_adapter){ 0 };
 	if (!rc && from->archive)
 		rc = heft_fail(g->err, HEFT_E_OPTION, "%s: is an archive: unpack the adapter first", given->path);
 	if (!rc && !isfinite(given->weight))
 		rc = heft_fail(g->err, HEFT_E_OPTION, "%s: its weight is no number", given->path);
 	if (!rc)
-		rc = lora_read(&x, from, a, g->err);
+		rc = lora_read(&g->adapter, from, a, g->err);
 	if (!rc) {
 		take_files(g, from);
 		rc = merge_pairs(g);
 	}
-	g->adapter = NULL;
-	lora_release(&x);
+	lora_release(&g->adapter);
 	heft_close(from);
 	arena_free(a);
 	return rc;
