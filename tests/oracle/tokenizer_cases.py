@@ -196,8 +196,8 @@ def real_cases(data):
             if "type" not in j["model"]:  # older files leave it out, the converter wants it
                 j["model"] = dict(type="BPE", **j["model"])
                 files["tokenizer.json"] = json.dumps(j).encode()
-        for kind in CLASSES:
-            if kind == "qwen3" and d.name not in ("qwen3", "gpt2", "phi-3"):
+        for kind in ("llama", "mistral", "qwen2", "qwen3", "roberta"):
+            if kind == "qwen3" and d.name not in ("qwen3", "gpt2", "phi-3") or kind == "roberta" and d.name not in ("gpt2", "granite31"):
                 continue
             n = 32768 if "tokenizer.model" in files else highest(files)
             yield f"{d.name}-{kind}", kind, files, n + 17, {}
