@@ -32,7 +32,7 @@
 enum layout { ZIP, RAW, LEGACY, TAR };
 
 enum fault {
-	NONE, LOCAL_NAME, LOCAL_FLAGS, ENCRYPTED, UNKNOWN_FLAGS, CHECKSUM, TWICE, CLIMBS, ABSOLUTE, OVERLAP, LOCAL_SIZE, TWO_SIZES, PREFIX,
+	NONE, LOCAL_NAME, LOCAL_FLAGS, ENCRYPTED, UNKNOWN_FLAGS, CHECKSUM, TWICE, CLIMBS, DOTS, ABSOLUTE, OVERLAP, LOCAL_SIZE, TWO_SIZES, PREFIX,
 	TRAILING, COMMENT, DEFLATED, GAP, COUNT, TWO_PICKLES, NO_PICKLE, BIG_ORDER, BAD_ORDER, HIDDEN, ZIP64_END, SHORT_STORAGE, CUT, LINK,
 };
 
@@ -45,6 +45,8 @@ struct sample {
 };
 
 #define P(bytes) bytes, sizeof bytes - 1
+
+#define M40 "mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm"
 
 static const struct sample samples[] = {
 	{ "good-zip.pt", "a dict of one tensor", ZIP, NONE, P(WITH("")) },
@@ -71,6 +73,7 @@ static const struct sample samples[] = {
 		 "2\x86" "2\x86" "2\x86" "2\x86" "s")) },
 	{ "good-hidden-cve-2025-1889.pt", "another pickle in the archive under a name that scanners skip: nothing reads it", ZIP, HIDDEN,
 	  P(WITH("")) },
+	{ "good-zip-dots.pt", "a member whose folder's name ends in two dots, which climbs nowhere", ZIP, DOTS, P(WITH("")) },
 	{ "good-empty-view.pt", "a tensor of no numbers", ZIP, NONE, P(VIEW(FLOATS, "K\x04", "K\x00K\x02\x86", ROWS)) },
 
 	/* published attacks */
@@ -87,6 +90,8 @@ static const struct sample samples[] = {
 	  P("\x80\x04}\x8c\x01" "a\x8c\x13" "asyncio.unix_events\x8c\x1f_UnixSubprocessTransport._start\x93)Rs.") },
 	{ "bad-E218-memo.pt", "the name of a function by way of the memo", ZIP, NONE,
 	  P("\x80\x04\x8c\x02os\x94\x8c\x06system\x94" "00h\x00h\x01\x93\x8c\x02id\x85R.") },
+	{ "bad-E218-pickle-memo-twice.pt", "module and name are one text, by way of the memo: longer together than the file", RAW, NONE,
+	  P("\x80\x04\x8c\x78" M40 M40 M40 "\x94h\x00\x93)R.") },
 	{ "bad-E218-stdlib.pt", "a function that no block list has", ZIP, NONE, P(WITH(B CALL("timeit", "timeit") "s")) },
 	{ "bad-E218-getattr.pt", "builtins.getattr of what is allowed", ZIP, NONE, P(WITH(B "cbuiltins\ngetattr\n(ctorch\nSize\nU\x04" "evaltRs")) },
 	{ "bad-E218-inst.pt", "INST, the opcode of old classes", ZIP, NONE, P(WITH(B "(U\x02" "idios\nsystem\ns")) },
@@ -284,6 +289,8 @@ static size_t other_members(struct member *m, enum fault fault)
 		m[n++] = member("x/data/0", floats, 16);
 	if (fault == CLIMBS)
 		m[n++] = member("x/../../y", "", 0);
+	if (fault == DOTS)
+		m[n++] = member("x/y../0", "", 0);
 	if (fault == ABSOLUTE)
 		m[n++] = member("/etc/x", "", 0);
 	if (fault == TWO_PICKLES)
