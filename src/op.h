@@ -67,6 +67,7 @@ struct weight {
 	const struct op *op;
 	int n_ops;
 	const struct heft_encoding *forced; /* the family's `type` row, or NULL */
+	bool as_asked;              /* the same: not F32 where the runtime's rules would have it */
 	const float *generated;     /* a `gen` row's values (F32, n_sources 0), or NULL */
 };
 
