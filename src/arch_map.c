@@ -398,12 +398,14 @@ static int force_type(struct arch_run *r, struct weight *w)
 {
 	const struct rows *types = &r->arch->rows[ROW_TYPE];
 	int bound = r->env.n_bind;
-	for (size_t i = 0; i < types->n && !w->forced; i++) {
+	for (size_t i = 0; i < types->n && !w->forced && !w->as_asked; i++) {
 		int place, rc = row_takes(r, types->row[i], w->name, &place);
 		if (rc < 0)
 			return -1;
-		if (rc)
+		if (rc) {
 			w->forced = types->row[i]->type;
+			w->as_asked = !w->forced;
+		}
 		r->env.n_bind = bound;
 	}
 	return 0;

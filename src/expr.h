@@ -61,8 +61,7 @@ struct value v_load(struct value v, struct arena *a);       /* the same for a V_
 bool v_truth(const struct value *v);      /* Python's: null, false, 0, "", [] are false */
 bool v_as_int(const struct value *v, int64_t *out);
 bool v_as_num(const struct value *v, double *out); /* an integer or a double */
-bool v_equal(
-	const struct value *a, const struct value *b); /* lists element by element, one level deep; objects never */
+bool v_equal(const struct value *a, const struct value *b); /* lists and objects never: env_equal looks into lists */
 const struct value *v_member(const struct value *object, const char *key, size_t n); /* NULL where there is none */
 const char *v_kind_name(enum value_kind k);
 const char *v_show(
@@ -206,6 +205,7 @@ struct env {
 int env_fail(struct env *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define env_fail(...) heft_minus_one((env_fail)(__VA_ARGS__))
 int env_charge(struct env *e, uint64_t n);
+int env_equal(struct env *e, const struct value *a, const struct value *b, bool *out); /* lists element by element; objects never */
 int env_bind(struct env *e, int symbol, struct value v);
 int expr_eval(struct env *e, const struct expr *x, struct value *out);
 /* Evaluates with the bindings hidden: for lets and defaults, which stand outside of any row. */

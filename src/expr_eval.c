@@ -171,6 +171,37 @@ static int join(struct env *e, const struct value *a, const struct value *b, str
 	return 0;
 }
 
+/* Lists are walked with a stack of those that are being looked into. */
+int env_equal(struct env *e, const struct value *a, const struct value *b, bool *out)
+{
+	enum { DEEP = 16 };
+	struct {
+		struct value a, b;
+		size_t next;
+	} at[DEEP] = { { *a, *b, 0 } }, *p = at;
+
+	for (*out = false;;) {
+		bool lists = p->a.kind == V_LIST && p->b.kind == V_LIST;
+		if (lists ? p->a.list.n != p->b.list.n : !v_equal(&p->a, &p->b))
+			return 0;
+		if (!lists || p->next == p->a.list.n) {
+			if (p == at)
+				break;
+			p--;
+			continue;
+		}
+		if (p == at + DEEP - 1)
+			return env_fail(e, "lists are compared %d levels deep", DEEP);
+		if (env_charge(e, 1))
+			return -1;
+		p[1].a = v_load(p->a.list.item[p->next], e->arena);
+		p[1].b = v_load(p->b.list.item[p->next++], e->arena);
+		(++p)->next = 0;
+	}
+	*out = true;
+	return 0;
+}
+
 static int contains(struct env *e, const struct value *a, const struct value *b, struct value *out)
 {
 	bool found = false;
@@ -179,7 +210,8 @@ static int contains(struct env *e, const struct value *a, const struct value *b,
 			return -1;
 		for (size_t i = 0; i < b->list.n && !found; i++) {
 			struct value v = v_load(b->list.item[i], e->arena);
-			found = v_equal(a, &v);
+			if (env_equal(e, a, &v, &found))
+				return -1;
 		}
 	} else if (b->kind == V_OBJECT && a->kind == V_STR) {
 		found = v_member(b, a->s.p, a->s.n);
@@ -219,13 +251,16 @@ static int binary(struct env *e, enum expr_binary op)
 {
 	const struct value b = e->stack[--e->sp], a = e->stack[--e->sp];
 	struct value r = v_null();
+	bool same;
 	int rc = 0;
 	if (a.kind == V_LIST && env_charge(e, a.list.n))
 		return -1;
 	switch (op) {
 	case B_IN: rc = contains(e, &a, &b, &r); break;
-	case B_EQ: r = v_bool(v_equal(&a, &b)); break;
-	case B_NE: r = v_bool(!v_equal(&a, &b)); break;
+	case B_EQ: case B_NE:
+		rc = env_equal(e, &a, &b, &same);
+		r = v_bool(same == (op == B_EQ));
+		break;
 	case B_LT: case B_LE: case B_GT: case B_GE: rc = order(e, op, &a, &b, &r); break;
 	case B_JOIN: rc = join(e, &a, &b, &r); break;
 	default: rc = arithmetic(e, op, &a, &b, &r);

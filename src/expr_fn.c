@@ -106,7 +106,10 @@ static int fn_index(struct env *e, const struct value *v, int n, struct value *o
 		return -1;
 	for (size_t i = 0; i < v->list.n; i++) {
 		struct value x = v_load(v->list.item[i], e->arena);
-		if (v_equal(&x, &v[1])) {
+		bool same;
+		if (env_equal(e, &x, &v[1], &same))
+			return -1;
+		if (same) {
 			*out = v_int((int64_t)i);
 			break;
 		}

@@ -270,6 +270,24 @@ static int combined_shape(const struct weight *w, struct shape *out, struct heft
 	return 0;
 }
 
+/* Numbers are calculated last, so what is calculated on a slice must be the same slice of the result. */
+static int check_sliced_arithmetic(const struct weight *w, struct heft_err *err)
+{
+	bool late = false;
+
+	for (int i = 0; i < w->n_ops; i++) {
+		const struct op *op = &w->op[i];
+		bool here = op_calculates_slice(op), mixed = false;
+
+		for (int k = 1; k < op->n_sub; k++)
+			mixed |= op_calculates(op->sub[k].kind) != here;
+		if (mixed || (late && !here && !op_calculates(op->kind)))
+			return heft_fail(err, HEFT_E_SHAPE, "'%s': arithmetic inside at() must stand alone there, and behind all that moves", w->name);
+		late |= here;
+	}
+	return 0;
+}
+
 int weight_shape(struct weight *w, struct heft_err *err)
 {
 	struct shape in;
@@ -288,7 +306,7 @@ int weight_shape(struct weight *w, struct heft_err *err)
 	}
 	if (!shape_count(&w->shape, 0, &n))
 		return heft_fail(err, HEFT_E_SHAPE, "'%s': too many elements", w->name);
-	return 0;
+	return check_sliced_arithmetic(w, err);
 }
 
 /* ---- runs ---- */
@@ -313,6 +331,8 @@ static uint64_t op_grain(const struct op *op, const struct shape *in, const stru
 			cut = gcd(out->dim[axis], in->dim[axis]);
 		return gcd(g, gcd(cut, (uint64_t)op->arg[1]) * inner);
 	case OP_AT:
+		if (op_calculates_slice(op))
+			return g;
 		inner = inner_count(in, axis) * gcd(gcd((uint64_t)op->arg[1], op->arg[2] < 0 ? 0 : (uint64_t)op->arg[2]), in->dim[axis]);
 		g = gcd(g, inner);
 		for (int i = 0; i < op->n_sub; i++)
@@ -574,10 +594,10 @@ bool weight_moves_only(const struct weight *w)
 	for (int i = 0; i < w->n_ops; i++) {
 		const struct op *op = &w->op[i];
 
-		if (op->kind >= OP_ADD || op->kind == OP_PAD)
+		if (op_calculates(op->kind) || op->kind == OP_PAD)
 			return false;
 		for (int k = 0; k < op->n_sub; k++)
-			if (op->sub[k].kind >= OP_ADD || op->sub[k].kind == OP_PAD)
+			if (op_calculates(op->sub[k].kind) || op->sub[k].kind == OP_PAD)
 				return false;
 	}
 	for (size_t i = 0; i < w->n_sources; i++)

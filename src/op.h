@@ -28,6 +28,12 @@ enum op_kind {
 	OP_SOFTPLUS,
 };
 
+/* Changes numbers, element by element, and moves none. */
+static inline bool op_calculates(enum op_kind kind)
+{
+	return kind >= OP_ADD;
+}
+
 struct op {
 	enum op_kind kind;
 	int n_args;
@@ -36,6 +42,12 @@ struct op {
 	const struct op *sub; /* OP_AT */
 	int n_sub;
 };
+
+/* at() with arithmetic inside: weight_shape has seen that nothing else is inside, and that nothing moves behind it. */
+static inline bool op_calculates_slice(const struct op *op)
+{
+	return op->kind == OP_AT && op->n_sub && op_calculates(op->sub[0].kind);
+}
 
 struct shape {
 	int rank;
@@ -55,6 +67,7 @@ struct weight {
 	const struct op *op;
 	int n_ops;
 	const struct heft_encoding *forced; /* the family's `type` row, or NULL */
+	bool as_asked;              /* the same: not F32 where the runtime's rules would have it */
 	const float *generated;     /* a `gen` row's values (F32, n_sources 0), or NULL */
 };
 

@@ -91,7 +91,7 @@ static int add_weights(struct build *b)
 		w->old_name = p->old_name[i];
 		if (tile_plan_init(&w->tile, w->weight, b->err))
 			return -1;
-		w->keeps_f32 = !b->keeps_names && !b->from_gguf &&
+		w->keeps_f32 = !b->keeps_names && !b->from_gguf && !w->weight->as_asked &&
 			       (w->weight->generated || llamacpp_keeps_f32(w->weight->name, w->weight->shape.rank));
 		p->bytes_in += bytes_read(w);
 	}

@@ -140,6 +140,13 @@ static int64_t count_of(const struct decision *d, const char *key)
 	return find_kv(d, key, &v) && v_as_int(&v, &n) ? n : 0;
 }
 
+/* A model that goes through its blocks several times has so many more, as its runtime counts. */
+static int64_t blocks_of(const struct decision *d)
+{
+	int64_t n = count_of(d, "block_count"), loops = count_of(d, "num_loops"), all;
+	return loops > 1 && !__builtin_mul_overflow(n, loops, &all) ? all : n;
+}
+
 static const struct kind *kind_of(const char *name)
 {
 	for (size_t k = 0; k < KINDS; k++)
@@ -157,7 +164,7 @@ static void take_place(struct decision *d, const struct kind *k)
 	int64_t *counted = &d->counted[k - kinds];
 	d->place = *counted;
 	d->i = k->by_layer && count_of(d, "expert_count") > 1 ? layer_of(d->item->name) : d->place;
-	d->n = k->by_layer ? count_of(d, "block_count") : d->values;
+	d->n = k->by_layer ? blocks_of(d) : d->values;
 	++*counted;
 }
 

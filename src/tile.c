@@ -234,17 +234,41 @@ static void calculate_one(const struct op *op, float *v, size_t n)
 	}
 }
 
-static void calculate(const struct tile_plan *p, float *v, size_t n, struct tile_scratch *s)
+static void calculate_and_round(const struct tile_plan *p, const struct op *op, float *v, size_t n, struct tile_scratch *s)
+{
+	calculate_one(op, v, n);
+	if (p->round_f16)
+		round_to_f16(v, n, s);
+}
+
+/* at() with arithmetic: of the elements from first on, those that lie in its slice of the weight. */
+static void calculate_at(const struct tile_plan *p, const struct op *at, uint64_t first, float *v, size_t n, struct tile_scratch *s)
+{
+	const struct shape *shape = &p->map.weight->shape;
+	uint64_t start = (uint64_t)at->arg[1], end = at->arg[2] < 0 ? shape->dim[at->arg[0]] : start + (uint64_t)at->arg[2], inner = 1;
+
+	for (int i = (int)at->arg[0] + 1; i < shape->rank; i++)
+		inner *= shape->dim[i];
+	for (size_t done = 0, run; done < n; done += run) {
+		uint64_t place = (first + done) % (shape->dim[at->arg[0]] * inner);
+		bool before = place < start * inner, inside = !before && place < end * inner;
+		uint64_t left = (before ? start : inside ? end : shape->dim[at->arg[0]]) * inner - place;
+
+		run = left < n - done ? (size_t)left : n - done;
+		for (int k = 0; k < at->n_sub && inside; k++)
+			calculate_and_round(p, &at->sub[k], v + done, run, s);
+	}
+}
+
+static void calculate(const struct tile_plan *p, uint64_t first, float *v, size_t n, struct tile_scratch *s)
 {
 	const struct weight *w = p->map.weight;
 
-	for (int i = 0; i < w->n_ops; i++) {
-		if (w->op[i].kind < OP_ADD)
-			continue;
-		calculate_one(&w->op[i], v, n);
-		if (p->round_f16)
-			round_to_f16(v, n, s);
-	}
+	for (int i = 0; i < w->n_ops; i++)
+		if (op_calculates(w->op[i].kind))
+			calculate_and_round(p, &w->op[i], v, n, s);
+		else if (op_calculates_slice(&w->op[i]))
+			calculate_at(p, &w->op[i], first, v, n, s);
 }
 
 int tile_read(const struct tile_plan *p, const struct heft_model *m, uint64_t first, size_t n, float *dst,
@@ -269,7 +293,7 @@ int tile_read(const struct tile_plan *p, const struct heft_model *m, uint64_t fi
 			done += r.n;
 		}
 	}
-	calculate(p, dst, n, s);
+	calculate(p, first, dst, n, s);
 	return 0;
 }
 

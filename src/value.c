@@ -131,16 +131,7 @@ bool v_as_num(const struct value *v, double *out)
 	return true;
 }
 
-/* Scalars of a JSON list that is not converted yet are compared as values; deeper lists are not looked into. */
-static struct value scalar_of(const struct value *v)
-{
-	if (v->kind != V_JSON)
-		return *v;
-	enum json_kind k = json_kind(v->json);
-	return k == JSON_ARRAY || k == JSON_OBJECT ? *v : v_json(v->json, NULL);
-}
-
-static bool scalar_equal(const struct value *a, const struct value *b)
+bool v_equal(const struct value *a, const struct value *b)
 {
 	double x, y;
 	if (a->kind == V_INT && b->kind == V_INT)
@@ -152,20 +143,6 @@ static bool scalar_equal(const struct value *a, const struct value *b)
 	if (a->kind == V_STR)
 		return a->s.n == b->s.n && !memcmp(a->s.p, b->s.p, a->s.n);
 	return a->kind == V_NULL;
-}
-
-bool v_equal(const struct value *a, const struct value *b)
-{
-	if (a->kind != V_LIST || b->kind != V_LIST)
-		return scalar_equal(a, b);
-	if (a->list.n != b->list.n)
-		return false;
-	for (size_t i = 0; i < a->list.n; i++) {
-		struct value x = scalar_of(&a->list.item[i]), y = scalar_of(&b->list.item[i]);
-		if (!scalar_equal(&x, &y))
-			return false;
-	}
-	return true;
 }
 
 const struct value *v_member(const struct value *object, const char *key, size_t n)

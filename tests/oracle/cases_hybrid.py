@@ -1,7 +1,7 @@
 """State-space models, hybrids of these with attention, and relatives of Llama that are published under names of their own."""
 import json
 
-from make_checkpoint import LLAMA3, NARROW, SPM, WIDE, YARN, case, vocabulary
+from make_checkpoint import LLAMA, LLAMA3, NARROW, SPM, WIDE, YARN, case, vocabulary
 
 SMALL = dict(NARROW, num_hidden_layers=2)
 SMOLLM3 = ("SmolLM3", dict(SPM, pad_token_id=0))
@@ -15,7 +15,7 @@ INTERNLM2 = dict(architectures=["InternLM2ForCausalLM"], model_type="internlm2",
 INTERNLM3 = dict(architectures=["InternLM3ForCausalLM"], model_type="internlm3", hidden_size=64, intermediate_size=128, num_hidden_layers=2,
                  num_attention_heads=4, num_key_value_heads=2, head_dim=24, max_position_embeddings=512, rms_norm_eps=1e-5, rope_theta=50000000,
                  rope_scaling=dict(rope_type="dynamic", factor=6.0), bias=False, qkv_bias=True, torch_dtype="bfloat16", **SPM)
-EXAONE = dict(architectures=["ExaoneForCausalLM"], model_type="exaone", activation_function="silu", hidden_size=32, intermediate_size=64,
+EXAONE = dict(architectures=["ExaoneForCausalLM"], model_type="exaone", activation_function="silu", hidden_size=32, intermediate_size=64, rms_norm_eps=1e-5,
               num_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8, max_position_embeddings=512, layer_norm_epsilon=1e-5,
               rope_theta=1000000, rope_scaling=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                                                     original_max_position_embeddings=8192), torch_dtype="bfloat16", tie_word_embeddings=True)
@@ -86,6 +86,48 @@ LFM2, LFM2MOE = ("Lfm2", dict(layer_types=["conv", "full_attention", "conv"])), 
 NEMOTRON = ("Nemotron", dict(SPM, pad_token_id=None))
 EXAONE4 = ("Exaone4", dict(sliding_window=64, bos_token_id=1, eos_token_id=2))
 
+GRANITE = ("GraniteMoeHybrid", dict(SPM, mamba_n_heads=8, mamba_d_state=16, mamba_n_groups=2, shared_intermediate_size=96, num_local_experts=4,
+                                    layer_types=["mamba", "attention", "mamba"], embedding_multiplier=12.0, attention_multiplier=0.0156,
+                                    residual_multiplier=0.22, logits_scaling=6.0))
+JAMBA = ("Jamba", dict(SPM, pad_token_id=0, num_experts=4, num_experts_per_tok=2, attn_layer_period=3, attn_layer_offset=1, expert_layer_period=2,
+                       expert_layer_offset=1, use_mamba_kernels=False, mamba_d_state=16))
+FALCON_H1 = ("FalconH1", dict(mamba_d_ssm=64, mamba_n_heads=4, mamba_d_head=16, mamba_d_state=16, mamba_n_groups=2, head_dim=16, mamba_expand=2,
+                              mlp_multipliers=[0.88, 0.37], ssm_multipliers=[0.35, 0.25, 0.18, 0.5, 0.31], ssm_in_multiplier=1.25,
+                              ssm_out_multiplier=0.0833, attention_in_multiplier=1.1, attention_out_multiplier=0.9375, key_multiplier=0.39,
+                              embedding_multiplier=5.656, lm_head_multiplier=0.039))
+NEMOTRON_H = ("NemotronH", dict(layers_block_type=["mamba", "moe", "attention", "moe"], mamba_num_heads=8, mamba_head_dim=16, n_groups=2,
+                                ssm_state_size=16, head_dim=16, n_routed_experts=4, moe_intermediate_size=48, pad_token_id=None,
+                                moe_shared_expert_intermediate_size=64, num_experts_per_tok=2))
+HYBRID = dict(hidden_size=32, num_attention_heads=4, num_key_value_heads=2, intermediate_size=64, max_position_embeddings=512)
+
+
+def add_mtp(out):
+    """The layers behind Nemotron-H's last one, which transformers does not write."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    t = load_file(out + "/model.safetensors")
+    c = json.load(open(out + "/config.json"))
+    like = {n.split(".", 3)[3]: v for n, v in t.items() if ".layers.2." in n or ".layers.3.mixer." in n}
+    g = torch.Generator().manual_seed(7)
+    new = {"mtp.layers.0.eh_proj.weight": (32, 64), "mtp.layers.1.final_layernorm.weight": (32,)}
+    new.update({f"mtp.layers.0.{n}.weight": (32,) for n in ("enorm", "hnorm", "norm")}, **{"mtp.layers.1.norm.weight": (32,)})
+    for n, v in like.items():
+        if n.startswith("mixer."):
+            new[f"mtp.layers.{0 if n[6:8] in ('q_', 'k_', 'v_', 'o_') else 1}.{n}"] = v.shape
+    t.update({n: torch.randn(s, generator=g).to(torch.bfloat16) for n, s in new.items()})
+    save_file(t, out + "/model.safetensors", metadata={"format": "pt"})
+    json.dump(dict(c, num_nextn_predict_layers=1), open(out + "/config.json", "w"))
+
+
+def yi(out):
+    """Yi's tokenizer_config.json: nothing is added, turns end the text."""
+    c = json.load(open(out + "/tokenizer_config.json"))
+    c.update(add_bos_token=False, add_eos_token=False, added_tokens_decoder={str(i): dict(content=t, special=True) for i, t in
+             enumerate(["<unk>", "<|startoftext|>", "<|endoftext|>"])}, bos_token="<|startoftext|>", eos_token="<|endoftext|>",
+             unk_token="<unk>", pad_token="<unk>", legacy=True, sp_model_kwargs={}, tokenizer_class="LlamaTokenizer")
+    json.dump(c, open(out + "/tokenizer_config.json", "w"))
+
+
 CASES = {
     "smollm3": case(SMOLLM3, WIDE, num_hidden_layers=4),
     "smollm3-old": case(SMOLLM3, SMALL, spell="old", types="plain", tie_word_embeddings=False),
@@ -128,4 +170,24 @@ CASES = {
     "exaone4-full": case(EXAONE4, TINY, **GPT2, sliding_window=None, layer_types=["full_attention"] * 3),
     "exaone4-raw": case(EXAONE4, TINY, **GPT2, sliding_window=None, layer_types=["full_attention"] * 3, after=drop("layer_types"),
                         fails="division by zero"),
+    "granitehybrid": case(GRANITE, dict(WIDE, num_hidden_layers=3), mamba_n_heads=16, shared_intermediate_size=256),
+    "granitehybrid-old": case(GRANITE, NARROW, types="plain", spell="old", dtype="float16", tie_word_embeddings=True),
+    "granitehybrid-dense": case(GRANITE, NARROW, types="plain", num_local_experts=0, num_experts_per_tok=0, dtype="float32"),
+    "granitehybrid-attention": case(GRANITE, NARROW, types="plain", layer_types=["attention"] * 3, num_local_experts=0, num_experts_per_tok=0),
+    "granitehybrid-moe": case(GRANITE, NARROW, types="plain", layer_types=["attention"] * 3),
+    "jamba": case(JAMBA, dict(WIDE, num_hidden_layers=4)),
+    "jamba-old": case(JAMBA, NARROW, types="plain", spell="old", dtype="float16", mamba_dt_rank=6),
+    "jamba-minimal": case(JAMBA, dict(NARROW, num_hidden_layers=5), types="plain", spell="minimal", dtype="float32"),
+    "jamba-hf": case(JAMBA, dict(NARROW, hidden_size=32), types="plain", tok="mistral03"),
+    "falcon-h1": case(FALCON_H1, TINY, **GPT2),
+    "falcon-h1-old": case(FALCON_H1, TINY, **GPT2, spell="old", dtype="float16"),
+    "falcon-h1-untied": case(FALCON_H1, TINY, **{**GPT2, "tie_word_embeddings": False}, dtype="float32"),
+    "nemotron_h": case(NEMOTRON_H, HYBRID, tok="gpt2", types="plain"),
+    "nemotron_h-latent": case(NEMOTRON_H, HYBRID, tok="gpt2", types="plain", dtype="float16", spell="old", moe_latent_size=16),
+    "nemotron_h-mtp": case(NEMOTRON_H, HYBRID, tok="gpt2", types="plain", after=add_mtp),
+    "nemotron_h-minimal": case(NEMOTRON_H, HYBRID, tok="gpt2", types="plain", spell="minimal", dtype="float32"),
+    # transformers' class always has num_experts_per_tok, and the reference takes it for a mixture then
+    "nemotron_h-dense": case(NEMOTRON_H, HYBRID, tok="gpt2", layers_block_type=["mamba", "mlp", "attention", "mlp"],
+                             fails="tensor 'blk.1.ssm_in.weight' not found"),
+    "yi": case(LLAMA, SMALL, types="plain", rope_theta=5000000.0, after=yi, pad_token_id=0),
 }

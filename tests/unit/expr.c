@@ -118,6 +118,15 @@ static const struct {
 	{ "\"theta\" in rope", "true" },
 	{ "list == [1, 2, 3]", "true" },
 	{ "list != [1, 2]", "true" },
+	{ "nested == [[1, \"a\"], [], [true, [null]]]", "true" },
+	{ "nested == [[1, \"a\"], [], [true, [0]]]", "false" },
+	{ "nested != [[1, \"a\"], []]", "true" },
+	{ "[[1, 2], [3]] == [[1, 2], [3.0]]", "true" },
+	{ "[] == []", "true" },
+	{ "[[]] == [null]", "false" },
+	{ "[\"a\", 1] == [k : k in nested[0]]", "false" },
+	{ "[1, \"a\"] in nested", "true" },
+	{ "index(nested, [])", "1" },
 	{ "\"a\" < \"b\"", "true" },
 	{ "int(3.9)", "3" },
 	{ "int(-3.9)", "-3" },
@@ -204,13 +213,17 @@ static void test_limits(void)
 	is_str(evaluate(nested("not ", 65, "1", "")), "test:7: more than 64 levels of brackets", "65 times not");
 	is_str(evaluate(nested("2 ** ", 65, "1", "")), "test:7: more than 64 levels of brackets", "65 powers");
 	is_str(evaluate(nested("- ", 101, "1", "")), "-1", "signs are counted, not nested");
+	is_str(evaluate(arena_printf(arena, "%s == %s", nested("[", 15, "1", "]"), nested("[", 15, "1", "]"))), "true", "15 lists in one another");
+	is_str(evaluate(arena_printf(arena, "%s == %s", nested("[", 16, "1", "]"), nested("[", 16, "1", "]"))),
+	       arena_printf(arena, "test:7: lists are compared 16 levels deep in '%s == %s'", nested("[", 16, "1", "]"), nested("[", 16, "1", "]")),
+	       "16 lists in one another");
 	is_str(evaluate(sum), "5001", "a sum of 5001 terms is not deep");
 }
 
 int main(void)
 {
 	static const char text[] =
-		"{\"hidden\": 64, \"nil\": null, \"list\": [1, 2, 3], \"rope\": {\"theta\": 10000, \"a\": 7}, \"big\": 1e300, "
+		"{\"hidden\": 64, \"nil\": null, \"list\": [1, 2, 3], \"nested\": [[1, \"a\"], [], [true, [null]]], \"rope\": {\"theta\": 10000, \"a\": 7}, \"big\": 1e300, "
 		"\"half\": 0.5}";
 	arena = arena_new();
 	symbols_init(&symbols, arena);

@@ -126,6 +126,26 @@ static void combined(void)
 	is_str(trace(&w), "0 1 2 3", "rope and back");
 }
 
+/* What is calculated on a slice is calculated last, on that slice of the result. */
+static void arithmetic_in_at(void)
+{
+	struct heft_tensor a = tensor("a", DIM(4, 2));
+	const struct heft_tensor *source[] = { &a };
+	struct op sub[] = { OP(OP_ROPE, 1), { .kind = OP_MUL, .x = 2 } }, op[] = { OP(OP_AT, 0, 2, -1), OP(OP_PERM, 1, 0) };
+	struct weight w = { .name = "w", .source = source, .n_sources = 1, .op = op, .n_ops = 1 };
+	struct heft_err err;
+
+	op[0].sub = sub + 1;
+	op[0].n_sub = 1;
+	ok(!weight_shape(&w, &err) && !weight_moves_only(&w), "arithmetic on a slice");
+	w.n_ops = 2;
+	ok(weight_shape(&w, &err) && err.code == HEFT_E_SHAPE, "rows that move behind it");
+	w.n_ops = 1;
+	op[0].sub = sub;
+	op[0].n_sub = 2;
+	ok(weight_shape(&w, &err) && err.code == HEFT_E_SHAPE, "rows that move beside it");
+}
+
 static void refusals(void)
 {
 	const struct op bad[] = { OP(OP_VIEW, 4, -1), OP(OP_VIEW, 7), OP(OP_PERM, 0), OP(OP_PERM, 0, 0), OP(OP_PERM, 0, 2),
@@ -143,6 +163,7 @@ int main(void)
 {
 	single();
 	combined();
+	arithmetic_in_at();
 	refusals();
 	return done();
 }

@@ -1,0 +1,133 @@
+"""Families that few checkpoints are of: Llamas and mixtures of experts with keys and names of their own. One or two cases each."""
+import json
+
+from cases_hybrid import written
+from make_checkpoint import LLAMA3, NARROW, SPM, case
+
+SMALL = dict(NARROW, num_hidden_layers=2)
+SLIM = dict(SMALL, hidden_size=32, intermediate_size=64)
+GPT2 = dict(tok="gpt2", tie_word_embeddings=True, pad_token_id=None)
+BIASED = dict(SPM, attention_bias=True, mlp_bias=True)
+MOE = dict(moe_intermediate_size=32, num_experts_per_tok=2)
+BASE = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
+            rms_norm_eps=1e-5, rope_theta=10000.0, torch_dtype="bfloat16", **SPM)
+
+
+def blocks(n, width=64, ff=128, kv=32, head=16, names=("input_layernorm", "post_attention_layernorm"), bias=(), norms=False, tied=False):
+    """Shapes of Llama's blocks for written(); bias: the norms that have one."""
+    m, a = "model.layers.{l}.", "model.layers.{l}.self_attn."
+    t = {"model.embed_tokens.weight": (n, width), "model.norm.weight": (width,), a + "q_proj.weight": (width, width), a + "k_proj.weight": (kv, width),
+         a + "v_proj.weight": (kv, width), a + "o_proj.weight": (width, width), m + "mlp.gate_proj.weight": (ff, width),
+         m + "mlp.up_proj.weight": (ff, width), m + "mlp.down_proj.weight": (width, ff)}
+    t.update({m + x + ".weight": (width,) for x in names})
+    t.update({x + ".bias": (width,) for x in bias})
+    if norms:
+        t.update({a + "q_norm.weight": (head,), a + "k_norm.weight": (head,)})
+    return t if tied else dict(t, **{"lm_head.weight": (n, width)})
+
+
+def without(shapes, *parts):
+    return {k: v for k, v in shapes.items() if not any(p in k for p in parts)}
+
+
+def made(cls, shapes, dtype="bfloat16", tok="kjv-llama", types="plain", fails=None, **config):
+    return case(("", {}), {}, types=types, tok=tok, fails=fails, make=written(dict(BASE, architectures=[cls], model_type="own", **{}) | config, shapes, dtype))
+
+
+def baichuan(n):
+    return dict(without(blocks(n), "q_proj", "k_proj", "v_proj"), **{"model.layers.{l}.self_attn.W_pack.weight": (192, 64)})
+
+
+def orion(n):
+    b = ("model.norm", "model.layers.{l}.input_layernorm", "model.layers.{l}.post_attention_layernorm")
+    return blocks(n, bias=b)
+
+
+def experts(prefix, n, width, ff):
+    return {f"{prefix}.{e}.{w}.weight": (width, ff) if w.startswith("down") else (ff, width) for e in range(n) for w in ("gate_proj", "up_proj", "down_proj")}
+
+
+def by_layer(shapes, layers, dense, only_dense, only_sparse):
+    """The shapes with {l} written out, those of dense layers and of others where they belong."""
+    t = {}
+    for k, v in shapes.items():
+        for l in range(layers) if "{l}" in k else [0]:
+            if not any(x in k for x in (only_sparse if l < dense else only_dense)):
+                t[k.replace("{l}", str(l))] = v
+    return t
+
+
+def bailing2(nextn):
+    def shapes(n):
+        m = "model.layers.{l}."
+        t = {"model.word_embeddings.weight": (n, 32), "model.norm.weight": (32,), m + "input_layernorm.weight": (32,),
+             m + "post_attention_layernorm.weight": (32,), m + "attention.query_key_value.weight": (64, 32), m + "attention.dense.weight": (32, 32),
+             m + "attention.query_layernorm.weight": (8,), m + "attention.key_layernorm.weight": (8,), m + "mlp.gate.weight": (4, 32),
+             m + "mlp.gate.expert_bias": (4,), m + "mlp.gate_proj.weight": (64, 32), m + "mlp.up_proj.weight": (64, 32), m + "mlp.down_proj.weight": (32, 64),
+             **experts(m + "mlp.shared_experts", 1, 32, 48), **experts(m + "mlp.experts", 4, 32, 48)}
+        t = {k.replace("shared_experts.0.", "shared_experts."): v for k, v in t.items()}
+        t = by_layer(t, 2 + nextn, 1, [".mlp.gate_proj", ".mlp.up_proj", ".mlp.down_proj"], ["mlp.gate.", "experts"])
+        for l in range(2, 2 + nextn):
+            t.update({f"model.layers.{l}.{x}.weight": (32,) for x in ("enorm", "hnorm", "final_layernorm")}, **{f"model.layers.{l}.eh_proj.weight": (32, 64)})
+        return t
+    return shapes
+
+
+BAILING2 = dict(hidden_size=32, intermediate_size=64, num_experts=4, num_experts_per_tok=2, num_shared_experts=1, first_k_dense_replace=1,
+                moe_intermediate_size=48, routed_scaling_factor=2.5, norm_topk_prob=True, n_group=2, topk_group=1, score_function="sigmoid",
+                partial_rotary_factor=0.5, head_dim=8, tie_word_embeddings=True)
+
+
+def chatglm(n):
+    m = "transformer.encoder.layers.{l}."
+    return {"transformer.embedding.word_embeddings.weight": (n, 16), "transformer.encoder.final_layernorm.weight": (16,),
+            "transformer.rotary_pos_emb.inv_freq": (2,), m + "input_layernorm.weight": (16,), m + "post_attention_layernorm.weight": (16,),
+            m + "self_attention.query_key_value.weight": (32, 16), m + "self_attention.query_key_value.bias": (32,),
+            m + "self_attention.dense.weight": (16, 16), m + "mlp.dense_h_to_4h.weight": (96, 16), m + "mlp.dense_4h_to_h.weight": (16, 48)}
+
+
+CHATGLM = dict(hidden_size=16, ffn_hidden_size=48, num_layers=2, seq_length=1024, multi_query_group_num=2, layernorm_epsilon=1.5625e-7, rope_ratio=500,
+               kv_channels=4)
+MINICPM = dict(scale_emb=12, scale_depth=1.4, dim_model_base=32)
+
+
+def mtp(out):
+    """K-EXAONE's block behind the last one, which transformers does not write."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    t, c = load_file(out + "/model.safetensors"), json.load(open(out + "/config.json"))
+    w = c["hidden_size"]
+    t.update({"mtp.layers.0." + n.split(".", 3)[3]: v.clone() for n, v in t.items() if n.startswith("model.layers.0.")})
+    t.update({"mtp.fc.weight": torch.randn(w, 2 * w).to(torch.bfloat16)}, **{f"mtp.{n}.weight": torch.ones(w, dtype=torch.bfloat16) for n in
+             ("norm", "pre_fc_norm_embedding", "pre_fc_norm_hidden")})
+    save_file(t, out + "/model.safetensors", metadata={"format": "pt"})
+    json.dump(dict(c, num_nextn_predict_layers=1), open(out + "/config.json", "w"))
+
+
+CASES = {
+    "arcee": case(("Arcee", BIASED), SMALL),
+    "arcee-old": case(("Arcee", SPM), SMALL, types="bare", spell="old", dtype="float16", rope_parameters=LLAMA3),
+    "arcee-minimal": case(("Arcee", SPM), SMALL, types="bare", spell="minimal", dtype="float32"),
+    "jais2": case(("Jais2", {}), SLIM, **GPT2, types="bare"),
+    "jais2-minimal": case(("Jais2", {}), SLIM, **GPT2, types="bare", spell="minimal", dtype="float16"),
+    "mellum": case(("Mellum", MOE), SLIM, **GPT2, types="bare", num_local_experts=4, head_dim=16, sliding_window=64,
+                   layer_types=["full_attention", "sliding_attention"]),
+    "mellum-minimal": case(("Mellum", MOE), SLIM, **GPT2, types="bare", num_local_experts=4, spell="minimal", dtype="float16"),
+    "afmoe": case(("Afmoe", dict(MOE, **SPM)), dict(SMALL, num_hidden_layers=4), types="plain", num_experts=4, head_dim=16),
+    "afmoe-minimal": case(("Afmoe", dict(MOE, **SPM)), SMALL, types="bare", num_experts=4, spell="minimal", dtype="float32"),
+    "exaone-moe": case(("ExaoneMoe", MOE), dict(SLIM, num_hidden_layers=4), **GPT2, types="bare", num_experts=4, scoring_func="sigmoid"),
+    "exaone-moe-mtp": case(("ExaoneMoe", MOE), SLIM, **GPT2, types="bare", num_experts=4, after=mtp),
+    "exaone-moe-minimal": case(("ExaoneMoe", MOE), SLIM, **GPT2, types="bare", num_experts=4, spell="minimal", dtype="float16"),
+    "baichuan": made("BaichuanForCausalLM", baichuan, num_key_value_heads=4, fails="maximum recursion depth exceeded"),
+    "orion": made("OrionForCausalLM", orion, max_sequence_length=256, rms_norm_eps=1e-6),
+    "nanbeige": made("NanbeigeForCausalLM", blocks, num_loops=2, skip_loop_final_norm=True),
+    "nanbeige-once": made("NanbeigeForCausalLM", blocks, "float16", types="bare", head_dim=16),
+    "maincoder": made("MaincoderForCausalLM", lambda n: blocks(n, 32, 64, 16, 8, norms=True, tied=True), tok="gpt2", types="bare", hidden_size=32,
+                      intermediate_size=64, head_dim=8, tie_word_embeddings=True),
+    "minicpm": made("MiniCPMForCausalLM", blocks, **MINICPM),
+    "minicpm-long": made("MiniCPMForCausalLM", blocks, "float16", types="bare", rope_scaling=dict(rope_type="longrope", long_factor=[1.5] * 8,
+                         short_factor=[1.0] * 8, original_max_position_embeddings=128), **MINICPM),
+    "bailingmoe2": made("BailingMoeV2ForCausalLM", bailing2(0), tok="gpt2", types="bare", **BAILING2),
+    "bailingmoe2-mtp": made("BailingMoeV2ForCausalLM", bailing2(1), "float16", tok="gpt2", types="bare", **BAILING2, num_nextn_predict_layers=1),
+    "chatglm-old": made("ChatGLMModel", chatglm, tok="glm-4.6", types="bare", **CHATGLM),
+}
