@@ -11,6 +11,7 @@ import subprocess
 import sys
 import traceback
 
+sys.path += filter(None, [os.environ.get("CLIENT_SITE")])  # mistral-common, where a case needs it
 import make_checkpoint
 
 sys.dont_write_bytecode = True
