@@ -167,7 +167,7 @@ CASES = {
     "mistral-format-vision": format_case(vision_encoder=dict(hidden_size=32), types="bare"),
     "mistral-format-fp8": format_case(fp8=True),
     "mistral-format-bare": format_case(max_position_embeddings=None, fails="context_length"),
-    "mistral-format-mixtral": format_case(moe=dict(num_experts=4, num_experts_per_tok=2), fails="Error"),
+    "mistral-format-mixtral": format_case(moe=dict(num_experts=4, num_experts_per_tok=2), fails="config.json"),
     "mistral-format-large": format_case(params=LARGE, config=dict(architectures=["MistralLarge3ForCausalLM"], model_type="mistral")),
     "mistral-format-large-alone": format_case(params=LARGE, fails="config.json"),
     "mistral-tekken": case(("Mistral", {}), NARROW, tok=None, types="plain", make=only_tekken),
