@@ -216,6 +216,7 @@ struct heft_open_options {
 	const char *key;           /* which of a training checkpoint's nested dicts holds the weights, as a path with points; NULL: the usual one */
 	uint64_t spool;            /* bytes that a stream may keep; 0: the default, 256 MiB */
 	bool modules;              /* the weights of sentence-transformers' Dense modules, too, named FOLDER/NAME */
+	bool mistral_format;       /* of a directory with both layouts Mistral's: params.json, consolidated*.safetensors, its tokenizer */
 	bool as_stored;            /* the tensors of a quantized module stay apart, as the files have them; else they are one weight */
 	heft_problem_fn *problem;  /* report problems and go on where that is possible; NULL: the first one is the error */
 	void *ctx;

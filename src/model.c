@@ -406,7 +406,11 @@ static int check_names(struct opening *o)
 
 static int join(struct opening *o)
 {
-	if (o->set.params && !o->model->missing_shards && meta_join(o->model, o->set.params, o->err))
+	const char *params = o->set.params;
+
+	if (params && o->set.mistral && mistral_config(o->model, params, o->err))
+		return -1;
+	if (params && !o->set.mistral && !o->model->missing_shards && meta_join(o->model, params, o->err))
 		return -1;
 	if (check_names(o) || check_part_total(o))
 		return -1;
@@ -474,7 +478,7 @@ static int open_set(struct opening *o, const char *path)
 		o->set.single = m->path;
 		return open_files(o);
 	}
-	if (file_set_find(&o->set, path, &m->missing_shards, m->arena, &o->sink, o->err))
+	if (file_set_find(&o->set, path, o->options->mistral_format, &m->missing_shards, m->arena, &o->sink, o->err))
 		return -1;
 	o->shard_listed = arena_array(m->arena, o->set.index.n_shards + 1, sizeof *o->shard_listed);
 	return open_files(o);

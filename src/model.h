@@ -56,12 +56,14 @@ struct file_set {
 	size_t n, cap;
 	const char *single; /* the file that stands for the set when naming it; NULL: the directory does */
 	bool parts;         /* the parts of one GGUF */
-	const char *params; /* Meta's params.json; NULL: another layout */
+	const char *params; /* Meta's or Mistral's params.json; NULL: another layout */
+	bool mistral;       /* it is Mistral's */
 	bool indexed;
 	struct model_index index;
 };
-/* With a sink function, missing shards are told and left out of the set (counted in *missing). */
-int file_set_find(struct file_set *set, const char *path, uint64_t *missing, struct arena *a, struct sink *sink,
+/* With a sink function, missing shards are told and left out of the set (counted in *missing). mistral: of a directory Mistral's own layout,
+ * whatever else is there. */
+int file_set_find(struct file_set *set, const char *path, bool mistral, uint64_t *missing, struct arena *a, struct sink *sink,
 		  struct heft_err *err);
 void file_set_release(struct file_set *set);
 
@@ -77,6 +79,9 @@ int modules_find(struct model_modules *m, const char *dir, struct arena *a, stru
 
 /* model_meta.c: makes one tensor of its parts in Meta's files, and the configuration from params.json. */
 int meta_join(struct heft_model *m, const char *params, struct heft_err *err);
+
+/* model_mistral.c: the configuration from params.json. */
+int mistral_config(struct heft_model *m, const char *params, struct heft_err *err);
 
 /* Its config.json, or what stands for it: HEFT_E_CONFIG where there is none. json_free() it. */
 struct json_doc;

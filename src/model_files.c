@@ -3,6 +3,7 @@
  *
  *   -                                    standard input
  *   models--ORG--NAME/                   a Hub cache folder: its snapshot
+ *   DIR/ without config.json             params.json with consolidated*.safetensors: Mistral's own layout
  *   DIR/                                 first of: *.safetensors.index.json, model.safetensors, model*.safetensors,
  *                                        consolidated*.safetensors, one *.safetensors; pytorch_model.bin.index.json,
  *                                        pytorch_model*.bin; consolidated.NN.pth with params.json; one GGUF or one split set; one *.bin, *.pt or *.pth
@@ -32,6 +33,7 @@ struct names { /* of a directory, sorted */
 
 struct finder {
 	struct file_set *set;
+	bool mistral; /* is asked for */
 	uint64_t *missing;
 	struct arena *arena;
 	struct sink *sink;
@@ -369,6 +371,23 @@ static int use_meta(struct finder *f, const char *dir, const struct names *all)
 	return 1;
 }
 
+/* Mistral's files, where they are asked for or nothing else says what the model is. */
+static int use_mistral(struct finder *f, const char *dir, const struct names *all)
+{
+	struct names found = select_names(all, "consolidated", ".safetensors", f->arena);
+	struct names index = select_names(all, "consolidated.safetensors" INDEX_SUFFIX, "", f->arena);
+	const char *params = path_join(f->arena, dir, "params.json");
+
+	if (!f->mistral && exists(path_join(f->arena, dir, "config.json")))
+		return 0;
+	if (!found.n || !exists(params))
+		return f->mistral ? heft_fail(f->err, HEFT_E_OPEN, "%s: holds no params.json with consolidated.safetensors: try without --mistral-format", dir) : 0;
+	f->set->dir = dir;
+	f->set->params = params;
+	f->set->mistral = true;
+	return (index.n ? use_index(f, dir, index.v[0]) : use_files(f, dir, &found)) ? -1 : 1;
+}
+
 /* A lone PyTorch file of any name */
 static int use_any_pytorch(struct finder *f, const char *dir, const struct names *all)
 {
@@ -387,7 +406,8 @@ static int use_directory(struct finder *f, const char *dir)
 
 	if (read_names(dir, &all, f->arena, f->err))
 		return -1;
-	rc = use_safetensors(f, dir, &all);
+	rc = use_mistral(f, dir, &all);
+	rc = rc ? rc : use_safetensors(f, dir, &all);
 	rc = rc ? rc : use_pytorch(f, dir, &all);
 	rc = rc ? rc : use_meta(f, dir, &all);
 	if (rc)
@@ -453,6 +473,9 @@ static int use_file(struct finder *f, const char *path)
 	if (has_prefix(name, "consolidated.") && has_suffix(name, ".pth") && !read_names(dir, &all, f->arena, f->err) &&
 	    (rc = use_meta(f, dir, &all)))
 		return rc < 0 ? -1 : 0;
+	if (has_prefix(name, "consolidated") && has_suffix(name, ".safetensors") && exists(path_join(f->arena, dir, "params.json")) &&
+	    !read_names(dir, &all, f->arena, f->err) && (rc = use_mistral(f, dir, &all)))
+		return rc < 0 ? -1 : 0;
 	if (!part_name_parse(name, &part) || part.count == 1) {
 		f->set->single = path;
 		add_path(f, path);
@@ -465,10 +488,10 @@ static int use_file(struct finder *f, const char *path)
 	return use_parts(f, dir, name, &part);
 }
 
-int file_set_find(struct file_set *set, const char *path, uint64_t *missing, struct arena *a, struct sink *sink,
+int file_set_find(struct file_set *set, const char *path, bool mistral, uint64_t *missing, struct arena *a, struct sink *sink,
 		  struct heft_err *err)
 {
-	struct finder f = { set, missing, a, sink, err };
+	struct finder f = { set, mistral, missing, a, sink, err };
 	const char *dir;
 	enum path_kind kind = path_kind(path);
 

@@ -21,6 +21,7 @@ static const struct {
 	{ "hf_quant_config.json", "quantization" },
 	{ "quantize_config.json", NULL },
 	{ "quant_config.json", NULL },
+	{ "params.json", "quantization" },
 	{ NULL, NULL },
 };
 

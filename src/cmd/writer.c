@@ -159,7 +159,8 @@ static bool keeps_all(const struct heft_job *job)
 
 int writer_run(const struct writer *w, const char *source, struct heft_job *job)
 {
-	struct heft_open_options open = { .config_dir = w->config, .key = w->key, .spool = w->spool, .modules = w->modules };
+	struct heft_open_options open = { .config_dir = w->config, .key = w->key, .spool = w->spool, .modules = w->modules,
+					  .mistral_format = w->mistral_format };
 	struct heft_err err = { 0 };
 	struct heft_model *m = NULL;
 	uint32_t layer[MAX_LAYERS];

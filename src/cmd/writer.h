@@ -12,7 +12,7 @@ struct writer {
 	const char *imatrix, *output_tensor_type, *token_embedding_type, *prune_layers, *effort;
 	const char *via, *arch, *config, *key, *pre, *metadata, *model_name, *progress, *report;
 	uint64_t max_buffer_size, threads, spool;
-	bool modules, pure, leave_output_tensor, keep_split, allow_requantize, strict, dry_run, json, histogram, quiet;
+	bool modules, mistral_format, pure, leave_output_tensor, keep_split, allow_requantize, strict, dry_run, json, histogram, quiet;
 };
 
 #define WRITER_TYPE_ROWS(at)                                                                                           \

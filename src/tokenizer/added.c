@@ -25,6 +25,26 @@ const struct added_token *added_find(const struct added *s, struct heft_str text
 	return slot ? &s->token[slot->value.i] : NULL;
 }
 
+static void append(struct added *s, struct added_token t)
+{
+	if (s->n == s->cap)
+		s->token = arena_grow(s->arena, s->token, &s->cap, s->n + 1, sizeof(*s->token));
+	s->token[s->n++] = t;
+}
+
+void added_put(struct added *s, struct added_token t)
+{
+	bool found;
+
+	struct map_slot *slot = map_put(&s->by_text, t.text.p, t.text.n, &found);
+
+	if (found)
+		return;
+	slot->value.i = (int64_t)s->n;
+	t.pattern = t.text;
+	append(s, t);
+}
+
 int added_add(struct added *s, struct added_token t, const struct bpe *b, const struct steps *normalizer,
 	      struct heft_err *err)
 {
@@ -54,9 +74,7 @@ int added_add(struct added *s, struct added_token t, const struct bpe *b, const 
 		return heft_fail(err, HEFT_E_VOCAB_SIZE, "the tokenizer has more than %lld tokens",
 				 (long long)TOKENIZER_MAX_ROWS);
 	t.id = (int32_t)id;
-	if (s->n == s->cap)
-		s->token = arena_grow(s->arena, s->token, &s->cap, s->n + 1, sizeof(*s->token));
-	s->token[s->n++] = t;
+	append(s, t);
 	return 0;
 }
 

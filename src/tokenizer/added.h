@@ -29,6 +29,8 @@ void added_release(struct added *s);
 /* Adds a token, or gives the one of that text these flags. Ids come from the vocabulary, else they follow on. */
 int added_add(struct added *s, struct added_token t, const struct bpe *b, const struct steps *normalizer,
 	      struct heft_err *err);
+/* Adds a token at its own id; one of that text stays as it is. */
+void added_put(struct added *s, struct added_token t);
 const struct added_token *added_find(const struct added *s, struct heft_str text);
 void added_ready(struct added *s); /* after the last one */
 /* Cuts a text at the tokens of one kind. */

@@ -147,17 +147,22 @@ static struct pair *find_pair(const struct bpe *b, int32_t left, int32_t right)
 	}
 }
 
-static void make_pairs(struct bpe *b, size_t merges)
+void bpe_pairs(struct bpe *b, size_t n)
 {
 	const struct map_slot *slot = b->n ? map_find(&b->by_text, b->entry[0].text.p, b->entry[0].text.n) : NULL;
 
 	b->seed = slot ? slot->hash : 0; /* the map's hash is seeded */
 	b->n_pairs = 16;
-	while (b->n_pairs < 2 * merges)
+	while (b->n_pairs < 2 * n)
 		b->n_pairs *= 2;
 	b->pair = xmalloc(b->n_pairs * sizeof(*b->pair));
 	for (size_t i = 0; i < b->n_pairs; i++)
 		b->pair[i].left = -1;
+}
+
+void bpe_pair(struct bpe *b, int32_t left, int32_t right, uint32_t rank, int32_t both)
+{
+	*find_pair(b, left, right) = (struct pair){ left, right, rank, both };
 }
 
 static int add_merge(struct bpe *b, struct heft_str left, struct heft_str right, uint32_t rank, struct heft_err *err)
@@ -178,12 +183,12 @@ static int add_merge(struct bpe *b, struct heft_str left, struct heft_str right,
 	if (id < 0)
 		return heft_fail(err, HEFT_E_TOKENIZER, "%s: merge %u names a token that is not in the vocabulary",
 				 b->file, rank + 1);
-	*find_pair(b, (int32_t)l, (int32_t)r) = (struct pair){ (int32_t)l, (int32_t)r, rank, (int32_t)id };
+	bpe_pair(b, (int32_t)l, (int32_t)r, rank, (int32_t)id);
 	return 0;
 }
 
 /* A merge as it is written: "a b"; a space inside a part becomes the character that stands for the byte 20. */
-static struct heft_str join(struct heft_str left, struct heft_str right, struct arena *a)
+struct heft_str bpe_join(struct heft_str left, struct heft_str right, struct arena *a)
 {
 	char *to = arena_array(a, left.n + right.n + 1, 2);
 	size_t n = 0;
@@ -225,7 +230,7 @@ int bpe_read_merges(struct bpe *b, const struct json *merges, struct arena *a, s
 	if (json_kind(merges) != JSON_ARRAY)
 		return heft_fail(err, HEFT_E_TOKENIZER, "%s: no list of merges, so it is no BPE tokenizer", b->file);
 	b->merge = arena_array(a, json_count(merges) + 1, sizeof(*b->merge));
-	make_pairs(b, json_count(merges));
+	bpe_pairs(b, json_count(merges));
 	for (const struct json *j = json_first(merges); j; j = json_next(j)) {
 		struct heft_str left, right, line;
 		const struct json *part = json_first(j);
@@ -236,7 +241,7 @@ int bpe_read_merges(struct bpe *b, const struct json *merges, struct arena *a, s
 			if (!cut_in_two(line, &left, &right))
 				return heft_fail(err, HEFT_E_TOKENIZER, "%s: merge %u is no pair", b->file, rank + 1);
 		} else if (json_str(part, &left) && json_str(json_next(part), &right) && !json_next(json_next(part))) {
-			b->merge[b->n_merges++] = join(left, right, a);
+			b->merge[b->n_merges++] = bpe_join(left, right, a);
 		} else {
 			return heft_fail(err, HEFT_E_TOKENIZER, "%s: merge %u is no pair", b->file, rank + 1);
 		}
@@ -267,7 +272,7 @@ static void write_merge(struct bpe *b, struct heft_str line, bool first, struct 
 			i++;
 	}
 	if (n == 2 && !(first && word[0].p[0] == '#'))
-		b->merge[b->n_merges++] = join(word[0], word[1], a);
+		b->merge[b->n_merges++] = bpe_join(word[0], word[1], a);
 }
 
 int bpe_read_merges_text(struct bpe *b, struct heft_str text, struct arena *a, struct heft_err *err)
@@ -279,7 +284,7 @@ int bpe_read_merges_text(struct bpe *b, struct heft_str text, struct arena *a, s
 	for (size_t i = 0; i < text.n; i++)
 		lines += text.p[i] == '\n';
 	b->merge = arena_array(a, lines, sizeof(*b->merge));
-	make_pairs(b, lines);
+	bpe_pairs(b, lines);
 	while (rest.n) {
 		bool first = rest.p == text.p;
 		struct heft_str line = next_line(&rest);
@@ -305,6 +310,7 @@ struct symbol {
 struct word {
 	struct symbol *symbol;
 	size_t n;
+	uint32_t below; /* merges of this rank and higher ones are not made; 0: all are */
 };
 
 static void add_symbol(struct word *w, int32_t id)
@@ -383,7 +389,7 @@ static void consider(const struct bpe *b, const struct word *w, int64_t left, in
 	if (left < 0 || right < 0 || (size_t)right >= w->n || !b->pair)
 		return;
 	p = find_pair(b, w->symbol[left].id, w->symbol[right].id);
-	if (p->left >= 0)
+	if (p->left >= 0 && (!w->below || p->rank < w->below))
 		heap_push(h, (struct candidate){ .order = p->rank, .at = (uint32_t)left, .id = p->id });
 }
 
@@ -412,6 +418,25 @@ static void merge_all(const struct bpe *b, struct word *w)
 		consider(b, w, c.at, left->next, &h);
 	}
 	heap_release(&h);
+}
+
+bool bpe_halves(const struct bpe *b, struct heft_str text, uint32_t below, int32_t *left, int32_t *right, struct heft_err *err)
+{
+	struct word w = { .symbol = xmalloc((text.n + 1) * sizeof(*w.symbol)), .below = below };
+	size_t second = 0;
+
+	if (!add_chars(b, text, &w, err)) {
+		merge_all(b, &w);
+		second = w.n && (size_t)w.symbol[0].next < w.n ? (size_t)w.symbol[0].next : 0;
+	}
+	if (second && (size_t)w.symbol[second].next < w.n)
+		second = 0;
+	if (second) {
+		*left = w.symbol[0].id;
+		*right = w.symbol[second].id;
+	}
+	free(w.symbol);
+	return second > 0;
 }
 
 int bpe_encode(const struct bpe *b, struct heft_str text, struct ids *out, struct heft_err *err)

@@ -44,6 +44,12 @@ int bpe_read_vocab_text(struct bpe *b, struct heft_str text, struct arena *a, st
 int bpe_read_merges(struct bpe *b, const struct json *merges, struct arena *a, struct heft_err *err);
 /* merges.txt; the text must stay */
 int bpe_read_merges_text(struct bpe *b, struct heft_str text, struct arena *a, struct heft_err *err);
+/* Pairs one by one, with ranks of their own; first of all how many there will be at most. */
+void bpe_pairs(struct bpe *b, size_t n);
+void bpe_pair(struct bpe *b, int32_t left, int32_t right, uint32_t rank, int32_t both);
+struct heft_str bpe_join(struct heft_str left, struct heft_str right, struct arena *a); /* "a b" as merges are written */
+/* The two tokens that merges of a lower rank than `below` leave of a text; false: more than two, or one. */
+bool bpe_halves(const struct bpe *b, struct heft_str text, uint32_t below, int32_t *left, int32_t *right, struct heft_err *err);
 int bpe_encode(const struct bpe *b, struct heft_str word, struct ids *out, struct heft_err *err);
 
 #endif

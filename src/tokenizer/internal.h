@@ -23,6 +23,7 @@ struct rows {
 	size_t n;
 	struct heft_str *text;
 	float *score; /* NULL: none are written */
+	bool whole;   /* scores are written as integers, as the reference writes those of Tekken: all 0 */
 	int32_t *type;
 };
 
@@ -85,6 +86,9 @@ int64_t json_flatten(const struct json *j, const char *list, const struct json *
 /* As Python's text mode reads a file: \r\n and \r become \n, in place. */
 void text_newlines(struct heft_str *s);
 
+/* base64.c */
+bool base64_read(struct heft_str text, struct heft_str *bytes, struct arena *a);
+
 /* tokenizer.c: an option of the family's row, or NULL */
 const char *tokenizer_option(const struct tokenizer_options *o, const char *name);
 
@@ -123,6 +127,13 @@ bool peek_file(struct peek *p, const char *dir, size_t limit);
 /* special.c, template.c */
 int special_read(struct special *s, const struct files *f, int64_t n_vocab, struct arena *a, struct heft_err *err);
 int template_read(struct special *s, const struct files *f, struct arena *a, struct heft_err *err);
+void special_init(struct special *s); /* nothing is said */
+void template_only(struct special *s, struct heft_str text, struct arena *a); /* the main one, and no other */
+
+/* tekken.c: tekken.json beside a config.json; the files of Mistral's own layout */
+int tekken_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+int mistral_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+bool mistral_has(const char *dir);
 
 /* gemma4.c */
 int gemma4_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);

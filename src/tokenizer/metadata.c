@@ -126,7 +126,7 @@ int tokenizer_metadata(const struct tokenizer *t, struct heft_kv **kv, size_t *n
 	put_string(&o, GGML "model", text(t->model));
 	put_string(&o, GGML "pre", text(t->pre));
 	put_array(&o, GGML "tokens", HEFT_STRING, t->rows.text, t->rows.n);
-	put_array(&o, GGML "scores", HEFT_F32, t->rows.score, t->rows.n);
+	put_array(&o, GGML "scores", t->rows.whole ? HEFT_I32 : HEFT_F32, t->rows.score, t->rows.n);
 	put_array(&o, GGML "token_type", HEFT_I32, t->rows.type, t->rows.n);
 	put_array(&o, GGML "merges", HEFT_STRING, t->merge, t->n_merges);
 	put_flag(&o, GGML "add_space_prefix", t->add_space_prefix);

@@ -311,15 +311,21 @@ static int read_config(struct reader *r, const struct json *config, int64_t n_vo
 	return 0;
 }
 
+void special_init(struct special *s)
+{
+	*s = (struct special){ .nfc = -1, .lowercase = -1, .strip_accents = -1 };
+	for (int role = 0; role < ROLES; role++)
+		s->id[role] = s->add[role] = -1;
+}
+
 int special_read(struct special *s, const struct files *f, int64_t n_vocab, struct arena *a, struct heft_err *err)
 {
 	const struct json *config = json_root(f->tokenizer_config);
 	struct reader r = { .s = s, .config = json_count(config) > 0 };
 	char key[32];
 
-	*s = (struct special){ .nfc = -1, .lowercase = -1, .strip_accents = -1 };
+	special_init(s);
 	for (int role = 0; role < ROLES; role++) {
-		s->id[role] = s->add[role] = -1;
 		r.named[role] = named_of(json_get(config, role_key(key, sizeof(key), "%s_token", role)));
 		r.known[role] = role < ROLE_EOT;
 	}

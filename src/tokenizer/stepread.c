@@ -138,36 +138,14 @@ static int read_bert_normalizer(struct steps *s, const struct json *j, const cha
 	return lower ? read_lower(s, j, type, err) : 0;
 }
 
-/* RFC 4648; what is no such text is refused */
-static int from_base64(struct heft_str s, struct heft_str *out, struct arena *a, struct heft_err *err)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *to = arena_alloc(a, s.n / 4 * 3 + 4);
-	size_t n = 0, used = s.n;
-	uint32_t bits = 0;
-
-	while (used && s.p[used - 1] == '=' && s.n - used < 2)
-		used--;
-	for (size_t i = 0; i < used; i++) {
-		const char *digit = s.p[i] ? strchr(digits, s.p[i]) : NULL;
-		if (!digit || s.n % 4)
-			return heft_fail(err, HEFT_E_TOKENIZER, "tokenizer.json: precompiled_charsmap is no base64 text");
-		bits = bits << 6 | (uint32_t)(digit - digits);
-		if (i % 4)
-			to[n++] = (char)(bits >> (6 - i % 4 * 2));
-	}
-	*out = (struct heft_str){ to, n };
-	return 0;
-}
-
 static int read_precompiled(struct steps *s, const struct json *j, const char *type, struct heft_err *err)
 {
 	struct heft_str text, bytes;
 
 	if (!json_str(json_get(j, "precompiled_charsmap"), &text))
 		return 0; /* no rules */
-	if (from_base64(text, &bytes, s->arena, err))
-		return -1;
+	if (!base64_read(text, &bytes, s->arena))
+		return heft_fail(err, HEFT_E_TOKENIZER, "tokenizer.json: precompiled_charsmap is no base64 text");
 	add(s, STEP_CHARSMAP)->text = bytes;
 	return 0;
 }

@@ -130,6 +130,13 @@ int template_read(struct special *s, const struct files *f, struct arena *a, str
 	return 0;
 }
 
+void template_only(struct special *s, struct heft_str text, struct arena *a)
+{
+	s->chat = arena_array(a, 1, sizeof(*s->chat));
+	s->n_chat = 0;
+	add_default(s, text);
+}
+
 struct heft_str tokenizer_chat_template(const char *dir, struct arena *a)
 {
 	struct files f = { .dir = dir };

@@ -14,6 +14,7 @@ struct strategy {
 	int (*open)(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o,
 		    struct heft_err *err);
 	bool n_vocab; /* special tokens beyond the vocabulary are dropped */
+	bool special; /* open() has read them, and the templates */
 };
 
 static bool has_spm(const char *dir)
@@ -51,6 +52,12 @@ static bool has_t5(const char *dir)
 	return has_spm(dir) || file_exists(dir, "spiece.model");
 }
 
+/* tokenizer.json goes before */
+static bool has_tekken(const char *dir)
+{
+	return file_exists(dir, "tekken.json") && !file_exists(dir, "tokenizer.json");
+}
+
 static const struct strategy strategies[] = {
 	{ .name = "spm", .has = has_spm, .open = spm_open, .n_vocab = true },
 	{ .name = "internlm2", .has = has_spm, .open = internlm2_open, .n_vocab = true },
@@ -59,6 +66,8 @@ static const struct strategy strategies[] = {
 	{ .name = "bpe", .has = has_bpe, .open = bpe_open },
 	{ .name = "xlmr", .has = has_xlmr, .open = xlmr_open, .n_vocab = true },
 	{ .name = "t5", .has = has_t5, .open = t5_open, .n_vocab = true },
+	{ .name = "tekken", .has = has_tekken, .open = tekken_open, .special = true },
+	{ .name = "mistral", .has = mistral_has, .open = mistral_open, .special = true },
 	{ .name = "wordpiece", .has = has_wordpiece, .open = wordpiece_open, .n_vocab = true },
 };
 
@@ -135,7 +144,7 @@ static int open_files(struct tokenizer *t, const struct strategy *s, struct file
 	    s->open(t, f, o, err) || read_space_prefix(t, f, o, err))
 		return -1;
 	t->listed = count_listed(f);
-	if (special_read(&t->special, f, s->n_vocab ? (int64_t)t->rows.n : -1, t->arena, err))
+	if (!s->special && special_read(&t->special, f, s->n_vocab ? (int64_t)t->rows.n : -1, t->arena, err))
 		return -1;
 	force_bos(t, o);
 	return 0;
@@ -209,6 +218,8 @@ const char *tokenizer_kind(const char *dir)
 {
 	struct peek p;
 
+	if (has_tekken(dir))
+		return "tekken";
 	if (has_spm(dir))
 		return "spm";
 	if (file_exists(dir, "sentencepiece.bpe.model") || file_exists(dir, "spiece.model"))

@@ -18,6 +18,24 @@ if [ "$(cat "$work/stamp" 2>/dev/null)" != "$stamp" ]; then
 	echo "$stamp" >"$work/stamp"
 fi
 
+# clients: wheels for the reference's Python from the Python index, mistral-common and tiktoken; the folder stands in $CLIENT_SITE, which the scripts
+# put behind the reference's own modules. Made once.
+clients() {
+	local version pip
+	export CLIENT_SITE=${CLIENT_SITE:-$work/clients-site}
+	[ ! -e "$CLIENT_SITE/ready" ] || return 0
+	version=$("$oracle" python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	pip=("$work/clients-venv/bin/pip" install -q --disable-pip-version-check --no-deps --target "$CLIENT_SITE" --only-binary=:all:)
+	pip+=(--python-version "$version" --platform manylinux_2_35_x86_64 --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64)
+	if ! { python3 -m venv "$work/clients-venv" && "${pip[@]}" mistral-common==1.13.1 tiktoken==0.14.0 pydantic==2.14.3 pydantic-core==2.50.4 \
+		pydantic-extra-types==2.11.1 annotated-types==0.8.0 typing-inspection==0.4.5 jsonschema==4.26.0 jsonschema-specifications==2025.9.1 \
+		referencing==0.37.0 rpds-py==2026.9.1 attrs==26.1.0 pycountry==26.2.16; } >"$work/clients-log" 2>&1; then
+		echo "Bail out! mistral-common cannot be had: $(tail -n 1 "$work/clients-log")"
+		exit 1
+	fi
+	touch "$CLIENT_SITE/ready"
+}
+
 # compare LIST: "label TAB reference TAB ours" lines in, TAP out. Our files are removed; LIST is emptied.
 compare() {
 	"$oracle" python3 "$here/compare.py" --batch "$1" || true
