@@ -36,6 +36,7 @@ struct format_layout {
 	size_t n_kv;
 	struct format_tensor *tensor; /* in file order */
 	size_t n_tensors;
+	bool big_endian;              /* GGUF alone */
 	/* filled by layout; header lies in the arena. Bytes between tensors are zero. */
 	const void *header;
 	size_t header_size;

@@ -1,5 +1,6 @@
 /*
  * gguf_write.c - lays out a GGUF file, version 3: header bytes and the offset of every tensor. gguf.h draws the layout.
+ * In a big-endian file each number of the header, but not the magic, has its bytes the other way round.
  *
  * Refuses what the loader of llama.cpp refuses: names of 64 bytes and more, more than 4 dimensions, types without a
  * number.
@@ -19,58 +20,74 @@ const char *const gguf_stores[] = {
 	NULL
 };
 
-static void put_u32(struct jbuf *b, uint32_t v)
+struct header { /* bytes to be */
+	struct jbuf b;
+	bool big_endian;
+};
+
+/* Numbers of `size` bytes, one after another. */
+static void put_numbers(struct header *h, const void *v, uint64_t count, size_t size)
 {
-	jbuf_raw(b, (const char *)&v, sizeof v);
+	const char *p = v;
+
+	if (!h->big_endian)
+		jbuf_raw(&h->b, p, count * size);
+	for (uint64_t i = 0; h->big_endian && i < count * size; i++)
+		jbuf_raw(&h->b, &p[i / size * size + size - 1 - i % size], 1);
 }
 
-static void put_u64(struct jbuf *b, uint64_t v)
+static void put_u32(struct header *h, uint32_t v)
 {
-	jbuf_raw(b, (const char *)&v, sizeof v);
+	put_numbers(h, &v, 1, sizeof v);
 }
 
-static void put_string(struct jbuf *b, const char *s, size_t n)
+static void put_u64(struct header *h, uint64_t v)
 {
-	put_u64(b, n);
-	jbuf_raw(b, s, n);
+	put_numbers(h, &v, 1, sizeof v);
 }
 
-static void put_scalar(struct jbuf *b, const struct heft_value *v)
+static void put_string(struct header *h, const char *s, size_t n)
+{
+	put_u64(h, n);
+	jbuf_raw(&h->b, s, n);
+}
+
+static void put_scalar(struct header *h, const struct heft_value *v)
 {
 	uint64_t raw = v->type == HEFT_BOOL ? v->b : v->u;
 	float f = (float)v->f;
 
 	if (v->type == HEFT_STRING) {
-		put_string(b, v->s.p, v->s.n);
+		put_string(h, v->s.p, v->s.n);
 		return;
 	}
 	if (v->type == HEFT_F32)
 		memcpy(&raw, &f, sizeof f);
-	jbuf_raw(b, (const char *)&raw, gguf_value_size[v->type]); /* little-endian: the low bytes come first */
+	put_numbers(h, &raw, 1, gguf_value_size[v->type]); /* its low bytes come first here */
 }
 
-static void put_array(struct jbuf *b, const struct heft_value *v)
+static void put_array(struct header *h, const struct heft_value *v)
 {
 	const struct heft_str *s = v->data;
 
-	put_u32(b, v->type);
-	put_u64(b, v->count);
+	put_u32(h, v->type);
+	put_u64(h, v->count);
 	if (v->type != HEFT_STRING) {
-		jbuf_raw(b, v->data, v->count * gguf_value_size[v->type]);
+		put_numbers(h, v->data, v->count, gguf_value_size[v->type]);
 		return;
 	}
 	for (uint64_t i = 0; i < v->count; i++)
-		put_string(b, s[i].p, s[i].n);
+		put_string(h, s[i].p, s[i].n);
 }
 
-static void put_kv(struct jbuf *b, const struct heft_kv *kv)
+static void put_kv(struct header *h, const struct heft_kv *kv)
 {
-	put_string(b, kv->key, strlen(kv->key));
-	put_u32(b, kv->value.array ? HEFT_ARRAY : kv->value.type);
+	put_string(h, kv->key, strlen(kv->key));
+	put_u32(h, kv->value.array ? HEFT_ARRAY : kv->value.type);
 	if (kv->value.array)
-		put_array(b, &kv->value);
+		put_array(h, &kv->value);
 	else
-		put_scalar(b, &kv->value);
+		put_scalar(h, &kv->value);
 }
 
 static const struct gguf_type *type_named(const char *name)
@@ -81,7 +98,7 @@ static const struct gguf_type *type_named(const char *name)
 	return NULL;
 }
 
-static int put_tensor(struct jbuf *b, const struct format_tensor *t, uint64_t offset, struct heft_err *err)
+static int put_tensor(struct header *h, const struct format_tensor *t, uint64_t offset, struct heft_err *err)
 {
 	const struct gguf_type *type = type_named(t->enc->name);
 	size_t n = strlen(t->name);
@@ -94,12 +111,12 @@ static int put_tensor(struct jbuf *b, const struct format_tensor *t, uint64_t of
 	if (t->rank > GGUF_MAX_DIMS)
 		return heft_fail(err, HEFT_E_LIMIT, "tensor '%s': %d dimensions, GGUF holds at most %d", t->name,
 				 t->rank, GGUF_MAX_DIMS);
-	put_string(b, t->name, n);
-	put_u32(b, (uint32_t)t->rank);
+	put_string(h, t->name, n);
+	put_u32(h, (uint32_t)t->rank);
 	for (int i = t->rank - 1; i >= 0; i--)
-		put_u64(b, t->dim[i]);
-	put_u32(b, type->id);
-	put_u64(b, offset);
+		put_u64(h, t->dim[i]);
+	put_u32(h, type->id);
+	put_u64(h, offset);
 	return 0;
 }
 
@@ -135,40 +152,40 @@ static int place_tensors(struct format_layout *f, uint64_t alignment, uint64_t *
 	return 0;
 }
 
-static int put_header(struct jbuf *b, const struct format_layout *f, struct heft_err *err)
+static int put_header(struct header *h, const struct format_layout *f, struct heft_err *err)
 {
-	jbuf_raw(b, "GGUF", 4);
-	put_u32(b, GGUF_VERSION);
-	put_u64(b, f->n_tensors);
-	put_u64(b, f->n_kv);
+	jbuf_raw(&h->b, "GGUF", 4);
+	put_u32(h, GGUF_VERSION);
+	put_u64(h, f->n_tensors);
+	put_u64(h, f->n_kv);
 	for (size_t i = 0; i < f->n_kv; i++)
-		put_kv(b, &f->kv[i]);
+		put_kv(h, &f->kv[i]);
 	for (size_t i = 0; i < f->n_tensors; i++)
-		if (put_tensor(b, &f->tensor[i], f->tensor[i].offset, err))
+		if (put_tensor(h, &f->tensor[i], f->tensor[i].offset, err))
 			return -1;
 	return 0;
 }
 
 int gguf_layout(struct format_layout *f, struct arena *a, struct heft_err *err)
 {
-	struct jbuf b = { 0 };
+	struct header h = { .big_endian = f->big_endian };
 	uint64_t alignment, data_size = 0;
 	int rc = -1;
 
 	if (find_alignment(f, &alignment, err) || place_tensors(f, alignment, &data_size, err))
 		return -1;
-	if (!put_header(&b, f, err)) {
+	if (!put_header(&h, f, err)) {
 		char *header;
 
-		f->header_size = (size_t)format_align(b.n, alignment);
+		f->header_size = (size_t)format_align(h.b.n, alignment);
 		header = arena_alloc(a, f->header_size);
-		memcpy(header, b.p, b.n);
+		memcpy(header, h.b.p, h.b.n);
 		f->header = header;
 		f->file_size = f->header_size + data_size;
 		for (size_t i = 0; i < f->n_tensors; i++)
 			f->tensor[i].offset += f->header_size;
 		rc = 0;
 	}
-	jbuf_release(&b);
+	jbuf_release(&h.b);
 	return rc;
 }

@@ -130,9 +130,12 @@ static char *read_header(struct list *l, uint64_t *n)
 static int list_metadata(struct list *l, struct json_scan *s)
 {
 	size_t cap = 0;
-	int more = jscan_begin(s, '{') ? -1 : 1;
 	struct heft_str str;
+	int more;
 
+	if (jscan_peek(s) == 'n') /* MLX writes null where there is none */
+		return jscan_skip(s);
+	more = jscan_begin(s, '{') ? -1 : 1;
 	while (more > 0 && (more = jscan_member(s, &str)) > 0) {
 		struct heft_kv kv = {.key = arena_memdup(l->arena, str.p, str.n),
 				     .value = {.type = HEFT_STRING, .count = 1}};

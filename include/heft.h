@@ -369,6 +369,8 @@ struct heft_job {
 	bool mtp, no_mtp;                /* only the layers that predict further tokens, or all but them; for families that have such */
 	bool no_tensor_first_split;      /* the first part of a set has metadata alone; GGUF only */
 	bool fp8_as_q8;                  /* matrices that are 8-bit floats in the source become Q8_0 where a 16-bit type is asked for */
+	bool fuse_qkv, fuse_gate_up_exps; /* attention's three matrices, and experts' gate and up, each become one tensor of a layer */
+	bool big_endian;                 /* numbers have their high bytes first, but for BF16 and packed codes, as the reference has it; GGUF only */
 	int threads;                     /* 0: the processors that this process may use */
 	bool force, strict, allow_requantize, vocab_only;
 	bool consume;                    /* heft_run() removes the source's weight files when every output is complete and on disk */

@@ -2,7 +2,7 @@
  * lora.c - reads an adapter: sorts its tensors into pairs by their names, and works out the scale of each from adapter_config.json.
  *
  *   {"peft_type": "LORA", "r": 8, "lora_alpha": 16, "use_rslora": false, "alpha_pattern": {"q_proj": 32}, ...}       PEFT
- *   {"fine_tune_type": "lora", "lora_parameters": {"rank": 8, "scale": 20.0}, ...}                                   MLX
+ *   {"fine_tune_type": "lora", "lora_parameters": {"rank": 8, "scale": 20.0}, ...}                                   MLX; "full": whole tensors
  *
  * Refuses other kinds of adapters, a factor without the other one, factors whose shapes do not fit each other.
  */
@@ -18,6 +18,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { CONFIG_LIMIT = 16 << 20 };
 
@@ -173,6 +174,20 @@ static uint64_t dim_back(const struct heft_tensor *t, int i)
 	return t->dim[t->rank - 1 - i];
 }
 
+/* MLX stores the factors of experts straight, and a magnitude for each token of its embeddings: there a token is an output. */
+static void straighten(struct lora_pair *p)
+{
+	const struct heft_tensor *a = p->a;
+
+	if (a && a->rank == 3)
+		p->a_turned = p->b_turned = false;
+	if (p->magnitude && is_embedding(p->target)) {
+		p->a = p->b;
+		p->b = a;
+		p->a_turned = p->b_turned = p->embedding = false;
+	}
+}
+
 static int check_pair(struct lora_pair *p, struct heft_err *err)
 {
 	const struct heft_tensor *a = p->a, *b = p->b, *some = a ? a : b ? b : p->magnitude;
@@ -181,7 +196,6 @@ static int check_pair(struct lora_pair *p, struct heft_err *err)
 		return heft_fail(err, HEFT_E_TENSOR_MISSING, "'%s' is stored without %s, which it needs", some->name, a ? "its lora_B" : "its lora_A");
 	if (a->rank != b->rank || a->rank < 2 || a->rank > 3)
 		return heft_fail(err, HEFT_E_SHAPE, "'%s' and '%s' are not two matrices", a->name, b->name);
-	p->embedding |= is_embedding(p->target);
 	p->matrices = a->rank == 3 ? a->dim[0] : 1;
 	p->in = dim_back(a, p->a_turned ? 1 : 0);
 	p->rank = dim_back(a, p->a_turned ? 0 : 1);
@@ -209,11 +223,11 @@ static bool flag(const struct json *j, const char *key)
 	return json_bool(json_get(j, key), &v) && v;
 }
 
-/* A key of alpha_pattern is a regular expression for the end of a module's name, from its beginning or from behind a point. */
+/* A key of alpha_pattern is a regular expression for the end of a module's name, from its beginning or from behind a point; with ^, for all of it. */
 static bool pattern_names(const char *key, const char *module, struct arena *a)
 {
 	struct regex *r = arena_alloc(a, sizeof *r);
-	const char *text = arena_printf(a, "^(.*\\.)?(%s)$", *key == '^' ? key + 1 : key);
+	const char *text = arena_printf(a, "^(.*\\.)?(%s)$", key);
 
 	return !regex_compile(r, text, strlen(text)) && regex_search(r, module);
 }
@@ -282,6 +296,23 @@ static bool is_kind(const char *kind, const char *wanted)
 	return !kind || !strcmp(kind, wanted);
 }
 
+/* What PEFT does to the base model before the adapter, which only it can do again. */
+static int check_base(const struct json *c, const char *path, struct heft_err *err)
+{
+	static const char *const starts[] = { "pissa", "olora", "corda", "lora_ga" };
+	const struct json *layers = json_get(c, "layer_replication");
+	const char *start = json_cstr(json_get(c, "init_lora_weights"));
+
+	if (layers && json_kind(layers) != JSON_NULL)
+		return heft_fail(err, HEFT_E_CONFIG, "%s: layer_replication: its layers are not the base model's; save the replicated model and give it as the base without this key",
+				 path);
+	for (size_t i = 0; start && i < sizeof starts / sizeof *starts; i++)
+		if (!strncasecmp(start, starts[i], strlen(starts[i])))
+			return heft_fail(err, HEFT_E_CONFIG, "%s: init_lora_weights '%s' took its first factors from the base model's weights; save it as plain LoRA with PEFT first "
+					 "(path_initial_model_for_weight_conversion)", path, start);
+	return 0;
+}
+
 static int read_config(struct lora_adapter *x, const struct heft_model *m, struct arena *a, struct heft_err *err)
 {
 	const char *path = path_join(a, x->dir, "adapter_config.json"), *peft, *mlx;
@@ -294,9 +325,9 @@ static int read_config(struct lora_adapter *x, const struct heft_model *m, struc
 	peft = json_cstr(json_get(c, "peft_type"));
 	mlx = json_cstr(json_get(c, "fine_tune_type"));
 	x->kind = json_get(c, "lora_parameters") || mlx ? LORA_MLX : LORA_PEFT;
-	if (!is_kind(peft, "LORA") || (mlx && strcmp(mlx, "lora") && strcmp(mlx, "dora")))
+	if (!is_kind(peft, "LORA") || (mlx && strcmp(mlx, "lora") && strcmp(mlx, "dora") && strcmp(mlx, "full")))
 		return heft_fail(err, HEFT_E_CONFIG, "%s: an adapter of type '%s'; heft knows LoRA and DoRA", path, peft ? peft : mlx);
-	return 0;
+	return check_base(c, path, err);
 }
 
 static int read_pairs(struct lora_adapter *x, const struct heft_model *m, struct arena *a, struct heft_err *err)
@@ -309,8 +340,12 @@ static int read_pairs(struct lora_adapter *x, const struct heft_model *m, struct
 	map_init(&by_target);
 	rc = sort_tensors(x, m, &by_target, a, err);
 	map_release(&by_target);
-	for (size_t i = 0; i < x->n_pairs && !rc; i++)
+	for (size_t i = 0; i < x->n_pairs && !rc; i++) {
+		x->pair[i].embedding |= is_embedding(x->pair[i].target);
+		if (x->kind == LORA_MLX)
+			straighten(&x->pair[i]);
 		rc = check_pair(&x->pair[i], err);
+	}
 	if (!rc && !x->n_pairs && !x->n_wholes)
 		rc = heft_fail(err, HEFT_E_TENSOR_MISSING, "%s: no tensors in it", m->path);
 	return rc;

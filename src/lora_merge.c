@@ -199,6 +199,14 @@ static int merge_pairs(struct merge *g)
 	return 0;
 }
 
+/* An activated adapter. */
+static bool is_switched(const struct lora_adapter *x)
+{
+	const struct json *tokens = json_get(json_root(x->config), "alora_invocation_tokens");
+
+	return tokens && json_kind(tokens) == JSON_ARRAY;
+}
+
 static int merge_one(struct merge *g, const struct heft_adapter *given)
 {
 	struct heft_open_options as_stored = { .as_stored = true };
@@ -216,6 +224,8 @@ static int merge_one(struct merge *g, const struct heft_adapter *given)
 		rc = heft_fail(g->err, HEFT_E_OPTION, "%s: its weight is no number", given->path);
 	if (!rc)
 		rc = lora_read(&g->adapter, from, a, g->err);
+	if (!rc && is_switched(&g->adapter))
+		rc = heft_fail(g->err, HEFT_E_CONFIG, "%s: works from its invocation tokens on only, so that it cannot be merged: heft lora convert", given->path);
 	if (!rc) {
 		take_files(g, from);
 		rc = merge_pairs(g);

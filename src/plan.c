@@ -306,6 +306,8 @@ static int check_item(struct build *b, struct plan_output *o, size_t i)
 
 	for (int k = 0; k + 1 < wt->shape.rank; k++)
 		rows *= wt->shape.dim[k];
+	if (o->big_endian && !plan_turns(it->to) && it->to != tile_stays_as(wt))
+		return heft_fail(b->err, HEFT_E_TYPE, "tensor '%s': %s has no big-endian form; --bigendian goes with -t f32, f16 or bf16", it->name, it->to->name);
 	if (!format_stores(b->format, it->to))
 		return heft_fail(b->err, HEFT_E_TYPE, "tensor '%s': %s cannot hold %s; name another type with --tensor-type '%s=TYPE'",
 				 it->name, b->format->name, it->to->name, it->name);
@@ -381,6 +383,7 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 	if (known_type(b, type))
 		return -1;
 	o->format = b->format;
+	o->big_endian = b->job->big_endian;
 	o->kv.arena = p->arena;
 	kv_set_all(&o->kv, p->family.kv.v, p->family.kv.n);
 	o->item = arena_array(p->arena, p->n_weights, sizeof *o->item);
@@ -491,7 +494,7 @@ static int build_plan(struct build *b)
 		return -1;
 	fo = (struct family_options){ .option = plan_family_choices(j, p->arena), .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
 				      .model_name = j->model_name, .own_names = b->keeps_names, .files = plan_wants_files(j), .vocab_only = j->vocab_only };
-	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || plan_edit(p, j, b->err) || add_weights(b))
+	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || plan_fuse(p, j, b->err) || plan_edit(p, j, b->err) || add_weights(b))
 		return -1;
 	set_facts(b);
 	if (plan_open_importance(p, j, b->err) || add_outputs(b))

@@ -40,6 +40,7 @@ struct plan_output {
 	size_t n_sides, cap_sides;
 	const char *directory;  /* that is made where it is missing; NULL: none */
 	bool to_stdout;
+	bool big_endian;
 };
 
 /* A stretch of one weight that is read in one go: the unit of order. Stacked experts are one segment per expert. */
@@ -78,8 +79,12 @@ struct heft_plan {
 const char *const *plan_family_choices(const struct heft_job *j, struct arena *a);
 /* A matrix, no norm, that is 8-bit floats with scales, which the job wants as 8-bit integers. */
 bool plan_fp8_as_q8(const struct heft_job *j, const struct weight *w);
+/* How many bytes of an encoding's values change places in a big-endian file; 1: none, 0: it has no such form. */
+size_t plan_turns(const struct heft_encoding *e);
 /* plan_check.c: refuses options that do not go together; keeps_names: tensors keep the source's names. */
 int plan_check_together(const struct heft_job *j, const struct heft_model *m, bool keeps_names, struct heft_err *err);
+/* plan_fuse.c: --fuse-qkv and --fuse-gate-up-exps, on the family's weights. */
+int plan_fuse(struct heft_plan *p, const struct heft_job *job, struct heft_err *err);
 /* plan_edit.c: overrides, order and layers of the family's weights; then, when an output's metadata is complete, what leaving layers out
  * changes in it. */
 int plan_edit(struct heft_plan *p, const struct heft_job *job, struct heft_err *err);

@@ -36,6 +36,14 @@ bool plan_fp8_as_q8(const struct heft_job *j, const struct weight *w)
 	return w->shape.rank > 1 && fnmatch("*_norm.weight", w->name, 0) && w->shape.dim[w->shape.rank - 1] % quant_find("q8_0")->block == 0;
 }
 
+/* The reference turns what it holds as numbers: BF16 it holds as bytes. */
+size_t plan_turns(const struct heft_encoding *e)
+{
+	if (e->class == QUANT_BLOCK)
+		return 0;
+	return strcmp(e->name, "bf16") ? e->plane[0].bytes : 1;
+}
+
 int plan_check_together(const struct heft_job *j, const struct heft_model *m, bool keeps_names, struct heft_err *err)
 {
 	bool quantizes = j->n_tensor_types || j->output_tensor_type || j->token_embedding_type || j->pure || j->leave_output_tensor;
@@ -43,6 +51,10 @@ int plan_check_together(const struct heft_job *j, const struct heft_model *m, bo
 	if (keeps_names && (quantizes || j->vocab_only || j->n_override_kv || j->n_prune_layers || j->keep_split || j->imatrix))
 		return heft_fail(err, HEFT_E_OPTION,
 				 "--imatrix, types of single tensors, --pure, --override-kv, --prune-layers, --keep-split and --vocab-only go with --to gguf");
+	if (keeps_names && j->big_endian)
+		return heft_fail(err, HEFT_E_OPTION, "--bigendian goes with --to gguf");
+	if ((j->fuse_qkv || j->fuse_gate_up_exps) && (keeps_names || model_speaks_gguf(m) || m->adapter))
+		return heft_fail(err, HEFT_E_OPTION, "--fuse-qkv and --fuse-gate-up-exps: only a checkpoint that becomes a GGUF by its family has a choice there");
 	if (j->leave_output_tensor && j->output_tensor_type)
 		return heft_fail(err, HEFT_E_OPTION, "--leave-output-tensor and --output-tensor-type do not go together");
 	if (j->consume && j->vocab_only)

@@ -86,6 +86,7 @@ static void fill_layout(struct plan_output *o, size_t part, size_t n_items, stru
 		gguf_part_metadata(o, part, n_items, &kv);
 	else
 		kv_set_all(&kv, o->kv.v, o->kv.n);
+	l->big_endian = o->big_endian;
 	l->kv = kv.v;
 	l->n_kv = kv.n;
 }

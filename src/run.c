@@ -44,6 +44,8 @@ struct worker { /* buffers of one thread */
 	float *values, *rounded, *decoded;
 	uint8_t *bytes;      /* encoded for an output */
 	size_t n_bytes;
+	uint8_t *turned;     /* the same with each value's bytes the other way round */
+	size_t n_turned;
 	struct raw {         /* taken from the source as they are, in the output's encoding */
 		uint8_t *bytes;
 		size_t n;
@@ -174,6 +176,19 @@ static const uint8_t *fill_bytes(struct run *r, struct worker *w, const struct t
 	return buf;
 }
 
+static const uint8_t *turned(struct worker *w, const struct heft_encoding *e, const uint8_t *src, size_t n)
+{
+	size_t size = plan_turns(e), bytes = tile_bytes(e, n);
+	uint8_t *dst;
+
+	if (size < 2)
+		return src;
+	dst = buffer(&w->turned, &w->n_turned, bytes);
+	for (size_t i = 0; i < bytes; i++)
+		dst[i] = src[i / size * size + size - 1 - i % size];
+	return dst;
+}
+
 static int write_tile(struct run *r, struct worker *w, const struct tile *t, struct heft_err *err)
 {
 	size_t i = t->segment->weight;
@@ -187,6 +202,8 @@ static int write_tile(struct run *r, struct worker *w, const struct tile *t, str
 
 		if (o->to_stdout && await_turn(r, t->ticket))
 			return heft_fail(err, HEFT_E_WRITE, "stopped"); /* an earlier tile failed: its error stands */
+		if (o->big_endian)
+			buf = turned(w, to, buf, t->n);
 		if (commit_write(r->commit, k, i, tile_bytes(to, t->first), buf, tile_bytes(to, t->n), err))
 			return -1;
 	}
@@ -378,6 +395,7 @@ static void worker_release(struct worker *w, size_t n_outputs)
 	free(w->rounded);
 	free(w->decoded);
 	free(w->bytes);
+	free(w->turned);
 	for (size_t i = 0; i < n_outputs; i++)
 		free(w->raw[i].bytes);
 	free(w->raw);

@@ -12,7 +12,7 @@ struct options {
 	struct list output, type;
 	const char *to;
 	uint64_t split_size, split_tensors;
-	bool force, consume, vocab_only, mtp, no_mtp, no_tensor_first_split, fp8_as_q8;
+	bool force, consume, vocab_only, mtp, no_mtp, no_tensor_first_split, fp8_as_q8, fuse_qkv, fuse_gate_up_exps, big_endian;
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -37,6 +37,11 @@ static const struct opt rows[] = {
 	{ OPT_FLAG, 0, "no-tensor-first-split", NULL, NULL, "the first file of a set has metadata alone", FIELD(no_tensor_first_split) },
 	{ OPT_FLAG, 0, "fp8-as-q8", NULL, NULL,
 	  "write matrices that are 8-bit floats in the source as q8_0 where the type is a float (default: as the type)", FIELD(fp8_as_q8) },
+	{ OPT_FLAG, 0, "fuse-qkv", NULL, NULL, "write a layer's query, key and value weights as one tensor (default: as the family has them)",
+	  FIELD(fuse_qkv) },
+	{ OPT_FLAG, 0, "fuse-gate-up-exps", NULL, NULL, "write gate and up of a layer's experts as one tensor (default: as the family has them)",
+	  FIELD(fuse_gate_up_exps) },
+	{ OPT_FLAG, 0, "bigendian", NULL, NULL, "write a file for big-endian machines; TYPE is f32, f16 or bf16 (default: little-endian)", FIELD(big_endian) },
 	{ OPT_FLAG, 'f', "force", NULL, NULL, "replace OUT where it exists (default: refuse)", FIELD(force) },
 	{ OPT_FLAG, 0, "consume", NULL, NULL,
 	  "remove the source's weight files when every output is complete and on disk (default: an input is never touched)", FIELD(consume) },
@@ -139,6 +144,9 @@ static int run(void *options, const struct list *args)
 		.no_mtp = o->no_mtp,
 		.no_tensor_first_split = o->no_tensor_first_split,
 		.fp8_as_q8 = o->fp8_as_q8,
+		.big_endian = o->big_endian,
+		.fuse_qkv = o->fuse_qkv,
+		.fuse_gate_up_exps = o->fuse_gate_up_exps,
 	};
 	int status = check_options(o);
 

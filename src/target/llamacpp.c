@@ -71,6 +71,33 @@ bool llamacpp_keeps_f32(const char *name, int rank)
 	return false;
 }
 
+static bool is_in(const char *const *list, const char *s)
+{
+	while (*list && strcmp(*list, s))
+		list++;
+	return *list != NULL;
+}
+
+/* Architectures with three attention matrices and no name for them in one; the others have both. */
+static const char *const apart_only[] = {
+	"bailingmoe3", "bitnet", "cohere2moe", "deepseek2", "dflash", "eagle3", "gemma-embedding2", "glm5-next", "granite_swa", "hrm_text", "hy_v3",
+	"k2-horizon", "kimi-k3", "laguna", "maple", "mellum", "minimax-m3", "nanbeige", "pockettts", "qwen3tts", "talkie", "vllm-decision2", NULL
+};
+
+bool llamacpp_has_qkv(const char *arch)
+{
+	return !is_in(apart_only, arch);
+}
+
+static const char *const gate_up[] = {
+	"cohere2moe", "deepseek2-ocr", "gemma4", "granite_swa", "mistral4", "qwen35moe", "qwen3next", "qwen4exp", NULL
+};
+
+bool llamacpp_has_gate_up(const char *arch)
+{
+	return is_in(gate_up, arch);
+}
+
 /* Types that llama-quantize refuses to write without an importance matrix, but for the embeddings and the output matrix. */
 static const char *const weighted_types[] = { "iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq3_xxs" };
 

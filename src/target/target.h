@@ -66,6 +66,10 @@ void llamacpp_requantized(const struct heft_kv *in, size_t n, uint32_t file_type
 /* Is this output tensor always F32 (norms, routers, rank <= 1 ...)? By its GGUF name and shape. */
 bool llamacpp_keeps_f32(const char *name, int rank);
 
+/* Does an architecture, by its GGUF name, read a layer's query, key and value weights as one tensor; its experts' gate and up weights? */
+bool llamacpp_has_qkv(const char *arch);
+bool llamacpp_has_gate_up(const char *arch);
+
 /* A file name as people name GGUF files: "Llama-3.1-8B-Instruct-Q4_K_M.gguf"; from general.*, else from the path. */
 const char *llamacpp_file_name(const struct heft_kv *kv, size_t n, const char *model_path, const char *type,
 			       struct arena *a);

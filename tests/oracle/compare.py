@@ -35,13 +35,14 @@ class Gguf:
     def read(self, path, first):
         with open(path, "rb") as f:
             self.b = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
-        if self.b[:4] != b"GGUF" or self.take("<I", 4)[0] != 3:
+        self.order = ">" if self.b[4:8] == b"\0\0\0\3" else "<"
+        if self.b[:4] != b"GGUF" or self.take("I", 4)[0] != 3:
             raise SystemExit(f"{path}: not a GGUF v3 file")
-        n_tensors, n_kv = self.take("<QQ", 8)
+        n_tensors, n_kv = self.take("QQ", 8)
         self.at = 24
         for _ in range(n_kv):
             key = self.string().decode()
-            kind = self.next("<I")
+            kind = self.next("I")
             start = self.at
             name = self.skip_value(kind)
             if key in self.kv and first:
@@ -50,7 +51,7 @@ class Gguf:
                 self.kv[key] = (name, bytes(self.b[start:self.at]))
         align = 32
         if "general.alignment" in self.kv:
-            align = struct.unpack("<I", self.kv["general.alignment"][1])[0]
+            align = struct.unpack(self.order + "I", self.kv["general.alignment"][1])[0]
         infos = [self.tensor_info() for _ in range(n_tensors)]
         data = -(-self.at // align) * align
         end = data
@@ -73,15 +74,15 @@ class Gguf:
             self.faults.append(f"{path} has {len(self.b)} bytes, its tensors end at {end}")
 
     def take(self, fmt, at):
-        return struct.unpack_from(fmt, self.b, at)
+        return struct.unpack_from(self.order + fmt, self.b, at)
 
     def next(self, fmt):
-        v = struct.unpack_from(fmt, self.b, self.at)[0]
-        self.at += struct.calcsize(fmt)
+        v = self.take(fmt, self.at)[0]
+        self.at += struct.calcsize(self.order + fmt)
         return v
 
     def string(self):
-        n = self.next("<Q")
+        n = self.next("Q")
         self.at += n
         return self.b[self.at - n:self.at]
 
@@ -90,9 +91,9 @@ class Gguf:
         if kind == 8:
             self.string()
         elif kind == 9:
-            inner, count = self.next("<I"), self.next("<Q")
+            inner, count = self.next("I"), self.next("Q")
             if inner == 8:
-                at, b, unpack = self.at, self.b, struct.Struct("<Q").unpack_from
+                at, b, unpack = self.at, self.b, struct.Struct(self.order + "Q").unpack_from
                 for _ in range(count):
                     at += 8 + unpack(b, at)[0]
                 self.at = at
@@ -105,8 +106,8 @@ class Gguf:
 
     def tensor_info(self):
         name = self.string().decode()
-        shape = tuple(self.next("<Q") for _ in range(self.next("<I")))
-        return name, shape, self.next("<I"), self.next("<Q")
+        shape = tuple(self.next("Q") for _ in range(self.next("I")))
+        return name, shape, self.next("I"), self.next("Q")
 
 
 def elements(kind, raw):
@@ -168,6 +169,8 @@ def compare(ref, ours):
     except (OSError, ValueError, KeyError, IndexError, struct.error) as e:
         return [f"cannot compare: {e}"], []
     bad, notes = list(b.faults), []
+    if a.order != b.order:
+        bad.append("one of them is big-endian")
     for key in list(a.kv) + [k for k in b.kv if k not in a.kv]:
         x, y = a.kv.get(key), b.kv.get(key)
         if x == y or (key in UNORDERED and x and y and x[0] == y[0] and sorted(elements(*x)) == sorted(elements(*y))):
