@@ -36,8 +36,8 @@ const char *arch_no_way_back(const struct arch *a)
 	const struct rows *back = &a->rows[ROW_BACK], *rules = &a->rows[ROW_RULE];
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		size_t k = 0;
-		while (k < back->n && strcmp(back->row[k]->name, needed[i]))
-			k++;
+		while (k < back->n && (strcmp(back->row[k]->name, needed[i]) || strcmp(back->row[k]->file, a->file)))
+			k++; /* a base's says what the base is */
 		if (k == back->n)
 			return arena_printf(a->arena, "%s: no row 'back %s'", a->file, needed[i]);
 	}

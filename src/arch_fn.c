@@ -246,3 +246,29 @@ const struct expr_fn arch_functions[] = {
 	{ "llama3_rope", 2, 2, fn_llama3_rope },
 	{ NULL, 0, 0, NULL },
 };
+
+/* ---- what rows cannot say ---- */
+
+const struct heft_arch_function heft_arch_functions[] = {
+	{ "fn(negexp)", "-exp(x)" },
+	{ "fn(logneg)", "log(-x)" },
+	{ "fn(softplus)", "log(1 + exp(x))" },
+	{ "llama3_factors", "rotary frequencies of Llama 3" },
+	{ "llama3_rope", "their parameters, on the way back" },
+	{ NULL, NULL },
+};
+
+const char *const *arch_needs(const struct arch *a)
+{
+	size_t count = sizeof heft_arch_functions / sizeof *heft_arch_functions, n = 0;
+	const char **name = arena_array(a->arena, count, sizeof *name);
+	for (const struct heft_arch_function *f = heft_arch_functions; f->name; f++) {
+		bool used = false;
+		for (int kind = 0; kind < ROW_KINDS; kind++)
+			for (size_t i = 0; i < a->rows[kind].n; i++)
+				used |= strstr(a->rows[kind].row[i]->text, f->name) != NULL;
+		if (used)
+			name[n++] = f->name;
+	}
+	return name;
+}

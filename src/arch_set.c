@@ -197,7 +197,7 @@ size_t arch_set_list(struct arch_set *s, struct heft_family *out, size_t cap)
 		if (f->abstract || !f->name)
 			continue;
 		if (n < cap)
-			out[n] = (struct heft_family){ f->name, f->from, f == s->user ? f->file : "built in", NULL };
+			out[n] = (struct heft_family){ f->name, f->from, f == s->user ? f->file : "built in", NULL, NULL };
 		n++;
 	}
 	return n;
@@ -400,7 +400,7 @@ const struct arch *arch_find(struct arch_set *s, const char *class_name, struct 
 }
 
 /* In the order of arch_set_list. */
-static int ways_back(struct arch_set *s, struct heft_family *out, struct heft_err *err)
+static int describe(struct arch_set *s, struct heft_family *out, struct heft_err *err)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < s->n; i++) {
@@ -410,6 +410,7 @@ static int ways_back(struct arch_set *s, struct heft_family *out, struct heft_er
 		const struct arch *a = parse_family(s, f, err);
 		if (!a)
 			return -1;
+		out[n].functions = arch_needs(a);
 		out[n++].no_way_back = arch_no_way_back(a);
 	}
 	return 0;
@@ -428,7 +429,7 @@ int heft_families(const char *arch_file, struct heft_family **out, size_t *n, st
 	*n = arch_set_list(s, NULL, 0);
 	*out = xmalloc(*n * sizeof(**out));
 	arch_set_list(s, *out, *n);
-	return ways_back(s, *out, err);
+	return describe(s, *out, err);
 }
 
 char *heft_family_text(const char *name, const char *arch_file, struct heft_err *err)

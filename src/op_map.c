@@ -7,6 +7,8 @@
  */
 #include "op_map.h"
 
+#include <string.h>
+
 /* ---- runs ---- */
 
 static uint64_t gcd(uint64_t a, uint64_t b)

@@ -13,6 +13,12 @@ says() { # STATUS TEXT LABEL ARGUMENT...: heft arch ends with STATUS and prints 
 sed -n '/<summary>all of them/,/<.details>/p' README.md | sed -n '/^```$/,/^```$/p' | sed '1d;$d' >"$dir/readme"
 "$heft" arch list | diff "$dir/readme" - >"$dir/log"
 ok $? 'the table in README is what list prints' || shown "$dir/log"
+says 0 '^fn(negexp)  *-exp(x)  *[a-z]' 'and the functions that rows name' list
+says 0 '"name": "llama",' 'as JSON' list --json
+grep -A 12 '"name": "mamba",' "$dir/log" | tr -d ' \n' | grep -q '"functions":\["fn(negexp)"\]'
+ok $? 'with the functions of each family' || shown "$dir/log"
+printf 'arch heir\nfrom HeirForCausalLM\nbase llama\n' >"$dir/heir.arch"
+says 0 '^heir .* no  *HeirForCausalLM' 'what goes back in a base does not in its heir' list --arch "$dir/heir.arch"
 says 0 '^arch qwen3$' 'show prints a family' show qwen3
 says 0 '^abstract text$' 'with all that it inherits' show qwen3
 says 1 "no family 'quen3'" 'show of an unknown family' show quen3

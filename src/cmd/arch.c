@@ -48,6 +48,46 @@ static void print_text(const struct heft_family *f, size_t n)
 	table_print(&t, stdout, 0);
 }
 
+static bool needs(const struct heft_family *f, const char *function)
+{
+	const char *const *p = f->functions;
+
+	while (*p && strcmp(*p, function))
+		p++;
+	return *p;
+}
+
+/* The functions of C that rows name, each with the families whose rows do. */
+static void print_functions(const struct heft_family *f, size_t n)
+{
+	static const char *const head[] = { "function", "gives", "needed by" };
+	struct table t;
+
+	table_init(&t, "lll", head);
+	for (const struct heft_arch_function *c = heft_arch_functions; c->name; c++) {
+		const char *name = c->name, *about = c->about;
+
+		for (size_t i = 0; i < n; i++) {
+			if (!needs(&f[i], c->name) || (i && !strcmp(f[i].name, f[i - 1].name) && needs(&f[i - 1], c->name)))
+				continue;
+			table_add(&t, "%s", name);
+			table_add(&t, "%s", about);
+			table_add(&t, "%s", f[i].name);
+			name = about = "";
+		}
+	}
+	putchar('\n');
+	table_print(&t, stdout, 0);
+}
+
+static void emit_names(struct emitter *w, const char *key, const char *const *name)
+{
+	emit_open(w, key, '[');
+	while (name && *name)
+		emit_text(w, NULL, *name++);
+	emit_close(w, ']');
+}
+
 static void print_json(const struct heft_family *f, size_t n)
 {
 	struct emitter w;
@@ -60,10 +100,8 @@ static void print_json(const struct heft_family *f, size_t n)
 		emit_text(&w, "origin", f[i].origin);
 		emit_flag(&w, "goes_back", !f[i].no_way_back);
 		emit_text(&w, "no_way_back", f[i].no_way_back);
-		emit_open(&w, "from", '[');
-		for (size_t k = 0; f[i].from && f[i].from[k]; k++)
-			emit_text(&w, NULL, f[i].from[k]);
-		emit_close(&w, ']');
+		emit_names(&w, "from", f[i].from);
+		emit_names(&w, "functions", f[i].functions);
 		emit_close(&w, '}');
 	}
 	emit_close(&w, ']');
@@ -80,8 +118,10 @@ static int list_families(const struct options *o, const struct list *args)
 		return fail(&err);
 	if (o->json)
 		print_json(f, n);
-	else
+	else {
 		print_text(f, n);
+		print_functions(f, n);
+	}
 	free(f);
 	return EXIT_DONE;
 }
