@@ -104,7 +104,34 @@ def mtp(out):
     json.dump(dict(c, num_nextn_predict_layers=1), open(out + "/config.json", "w"))
 
 
+def jina3(out):
+    """Jina's embedding model, version 3: its adapters are parametrizations of the matrices."""
+    import torch
+    from cases_bert import SPM as files, pooling, write
+    from safetensors.torch import save_file
+    write(out, {**files(), **pooling("mean")})
+    w, n, tasks = 64, 512, ["retrieval.query", "separation"]
+    shapes = {"roberta.emb_ln.weight": (w,), "roberta.emb_ln.bias": (w,), "roberta.pooler.dense.bias": (w,)}
+    adapted = {"roberta.embeddings.word_embeddings": (n, w), "roberta.embeddings.token_type_embeddings": (1, w), "roberta.pooler.dense": (w, w)}
+    for l in range(2):
+        b = f"roberta.encoder.layers.{l}."
+        adapted.update({b + "mixer.Wqkv": (3 * w, w), b + "mixer.out_proj": (w, w), b + "mlp.fc1": (128, w), b + "mlp.fc2": (w, 128)})
+        shapes.update({b + "mixer.Wqkv.bias": (3 * w,), b + "mixer.out_proj.bias": (w,), b + "mlp.fc1.bias": (128,), b + "mlp.fc2.bias": (w,)})
+        shapes.update({b + x: (w,) for x in ("norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias")})
+    for k, (r, c) in adapted.items():
+        k += ".parametrizations.weight."
+        wide, tall = ("B", "A") if "embeddings" in k else ("A", "B")
+        shapes.update({k + "original": (r, c), k + "0.lora_" + wide: (2, 4, c), k + "0.lora_" + tall: (2, r, 4)})
+    g = torch.Generator().manual_seed(3)
+    save_file({k: torch.randn(v, generator=g).to(torch.bfloat16) for k, v in shapes.items()}, out + "/model.safetensors", metadata={"format": "pt"})
+    json.dump(dict(architectures=["XLMRobertaModel"], model_type="xlm-roberta", hidden_size=w, intermediate_size=128, num_hidden_layers=2,
+                   num_attention_heads=4, max_position_embeddings=8194, layer_norm_eps=1e-5, pad_token_id=1, type_vocab_size=1, vocab_size=n,
+                   rotary_emb_base=20000.0, position_embedding_type="rotary", lora_adaptations=tasks, lora_alpha=1, lora_rank=4,
+                   task_instructions={t: t + ": " for t in tasks}, torch_dtype="bfloat16"), open(out + "/config.json", "w"))
+
+
 CASES = {
+    "jina-bert-v3": case(("", {}), {}, types="plain", tok=None, make=jina3),
     "arcee": case(("Arcee", BIASED), SMALL),
     "arcee-old": case(("Arcee", SPM), SMALL, types="bare", spell="old", dtype="float16", rope_parameters=LLAMA3),
     "arcee-minimal": case(("Arcee", SPM), SMALL, types="bare", spell="minimal", dtype="float32"),
