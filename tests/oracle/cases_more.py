@@ -91,6 +91,82 @@ CHATGLM = dict(hidden_size=16, ffn_hidden_size=48, num_layers=2, seq_length=1024
 MINICPM = dict(scale_emb=12, scale_depth=1.4, dim_model_base=32)
 
 
+def mixture(prefix, names, n, width, ff, **more):
+    """Llama's blocks with experts instead of their feed-forward layers."""
+    def shapes(v):
+        m = "model.layers.{l}."
+        t = without(blocks(v, width, ff, width // 2, width // 4, norms="norms" in more, tied=True), "mlp.")
+        t.update({f"{m}{prefix}.{e}.{w}.weight": (width, ff) if w.startswith("down") else (ff, width) for e in range(n) for w in names})
+        return dict(t, **{m + k: s for k, s in more.items() if k != "norms"})
+    return shapes
+
+
+PROJ = ("gate_proj", "up_proj", "down_proj")
+
+
+def grove(n):
+    t = mixture("mlp.experts", PROJ, 4, 32, 48, norms=True, **{"mlp.gate.weight": (4, 32), "mlp.gate.expert_bias": (4,)})(n)
+    return {**t, **experts("model.layers.{l}.mlp.chunk_experts", 2, 32, 8)}
+
+
+def dbrx(n):
+    b = "transformer.blocks.{l}."
+    return {"transformer.wte.weight": (n, 32), "transformer.norm_f.weight": (32,), b + "norm_attn_norm.norm_1.weight": (32,),
+            b + "norm_attn_norm.norm_2.weight": (32,), b + "norm_attn_norm.attn.Wqkv.weight": (64, 32), b + "norm_attn_norm.attn.out_proj.weight": (32, 32),
+            b + "ffn.router.layer.weight": (4, 32), **{b + "ffn.experts.mlp." + w: (4 * 48, 32) for w in ("w1", "v1", "w2")}}
+
+
+def bailing(n):
+    m = "model.layers.{l}."
+    t = {"model.word_embeddings.weight": (n, 32), "model.norm.weight": (32,), m + "input_layernorm.weight": (32,), m + "post_attention_layernorm.weight": (32,),
+         m + "attention.query_key_value.weight": (64, 32), m + "attention.dense.weight": (32, 32), m + "mlp.gate.weight": (4, 32),
+         **experts(m + "mlp.experts", 4, 32, 48), **experts(m + "mlp.shared_experts", 1, 32, 96)}
+    return {k.replace("shared_experts.0.", "shared_experts."): v for k, v in t.items()}
+
+
+def plm(n):
+    a = "model.layers.{l}.self_attn."
+    t = without(blocks(n, 32, 64, tied=True), "gate_proj", "q_proj", "k_proj", "v_proj")
+    return {**t, a + "q_proj.weight": (4 * 12, 32), a + "kv_a_proj_with_mqa.weight": (20, 32), a + "kv_a_layernorm.weight": (16,),
+            a + "kv_b_proj.weight": (4 * 16, 16), a + "o_proj.weight": (32, 32)}
+
+
+def pangu(n):
+    return dict(blocks(n), **{f"model.layers.{{l}}.self_attn.{w}_proj.bias": (s,) for w, s in (("q", 64), ("k", 32), ("v", 32), ("o", 64))})
+
+
+OPENELM = dict(num_transformer_layers=2, model_dim=64, head_dim=16, max_context_length=512, rope_freq_constant=10000, ffn_multipliers=[0.5, 1.3],
+               ffn_dim_divisor=32, num_query_heads=[2, 4], num_kv_heads=[1, 2])
+
+
+def openelm(n):
+    t = {"transformer.token_embeddings.weight": (n, 64), "transformer.norm.weight": (64,)}
+    for l, (h, ff) in enumerate(((4, 32), (8, 96))):
+        m = f"transformer.layers.{l}."
+        t.update({m + "attn_norm.weight": (64,), m + "ffn_norm.weight": (64,), m + "attn.qkv_proj.weight": (16 * h, 64), m + "attn.q_norm.weight": (16,),
+                  m + "attn.k_norm.weight": (16,), m + "attn.out_proj.weight": (64, 8 * h), m + "ffn.proj_1.weight": (2 * ff, 64),
+                  m + "ffn.proj_2.weight": (64, ff)})
+    return t
+
+
+def deci(n):
+    """One block as Llama's, one with a linear layer for attention, one without, one with nothing."""
+    t = by_layer(blocks(n, ff=256), 4, 4, [], [])
+    gone = {1: (".self_attn.",), 2: (".self_attn.", "input_layernorm"), 3: (".",)}
+    t = {k: v for k, v in t.items() if not any(k.startswith(f"model.layers.{l}.") and any(p in k for p in ps) for l, ps in gone.items())}
+    return {**t, "model.layers.1.self_attn.linear_attn.weight": (64, 64)}
+
+
+def block(n_heads_in_group, linear, mult):
+    return dict(attention=dict(n_heads_in_group=n_heads_in_group, replace_with_linear=linear), ffn=dict(ffn_mult=mult))
+
+
+DECI = dict(num_hidden_layers=4, num_key_value_heads=None,
+            block_configs=[block(2, False, 5.25), block(None, True, 5.25), block(None, False, 5.25), block(None, False, None)])
+HYV3 = ("HYV3", dict(MOE, num_experts=4, head_dim=8))
+COHERE = ("Cohere2Moe", dict(num_experts=4, num_experts_per_tok=2, head_dim=8, sliding_window=64))
+
+
 def mtp(out):
     """K-EXAONE's block behind the last one, which transformers does not write."""
     import torch
@@ -157,4 +233,31 @@ CASES = {
     "bailingmoe2": made("BailingMoeV2ForCausalLM", bailing2(0), tok="gpt2", types="bare", **BAILING2),
     "bailingmoe2-mtp": made("BailingMoeV2ForCausalLM", bailing2(1), "float16", tok="gpt2", types="bare", **BAILING2, num_nextn_predict_layers=1),
     "chatglm-old": made("ChatGLMModel", chatglm, tok="glm-4.6", types="bare", **CHATGLM),
+    "hy_v3": case(HYV3, SLIM, **GPT2, types="bare", num_nextn_predict_layers=0),
+    "hy_v3-minimal": case(HYV3, SLIM, **GPT2, types="bare", spell="minimal", dtype="float16"),
+    "cohere2moe": case(COHERE, dict(SLIM, num_hidden_layers=4), **GPT2, types="bare", num_shared_experts=1),
+    "cohere2moe-minimal": case(COHERE, SLIM, **GPT2, types="bare", spell="minimal", dtype="float16"),
+    "smallthinker": made("SmallThinkerForCausalLM", mixture("block_sparse_moe.experts", ("gate", "up", "down"), 4, 32, 48,
+                         **{"block_sparse_moe.primary_router.weight": (4, 32)}), tok="gpt2", types="bare", hidden_size=32, moe_ffn_hidden_size=48,
+                         moe_num_primary_experts=4, moe_num_active_primary_experts=2, sliding_window_size=64, sliding_window_layout=[0, 1],
+                         moe_primary_router_apply_softmax=False, tie_word_embeddings=True),
+    "grovemoe": made("GroveMoeForCausalLM", grove, tok="gpt2", types="bare", hidden_size=32, moe_intermediate_size=48, num_experts=4,
+                     num_experts_per_tok=2, head_dim=8, tie_word_embeddings=True),
+    "dbrx": made("DbrxForCausalLM", dbrx, tok="gpt2", types="bare", d_model=32, n_heads=4, n_layers=2, max_seq_len=512, tie_word_embeddings=True,
+                 attn_config=dict(clip_qkv=8, kv_n_heads=2, rope_theta=500000.0), ffn_config=dict(moe_num_experts=4, moe_top_k=2, ffn_hidden_size=48)),
+    "bailingmoe": made("BailingMoeForCausalLM", bailing, tok="gpt2", types="bare", hidden_size=32, num_experts=4, num_experts_per_tok=2,
+                       num_shared_experts=2, first_k_dense_replace=0, moe_intermediate_size=48, norm_topk_prob=True, head_dim=8,
+                       tie_word_embeddings=True),
+    "plm": made("PLMForCausalLM", plm, tok="gpt2", types="bare", hidden_size=32, intermediate_size=64, kv_lora_rank=16, qk_nope_head_dim=8,
+                qk_rope_head_dim=4, v_head_dim=8, num_key_value_heads=4, tie_word_embeddings=True),
+    "pangu-embedded": made("PanguEmbeddedForCausalLM", pangu),
+    "openelm": made("OpenELMForCausalLM", openelm, **OPENELM),
+    "deci": made("DeciLMForCausalLM", deci, tok="mistral03", types="bare", **DECI),
+    "deci-7b": made("DeciLMForCausalLM", blocks, tok="phi-3", types="bare", num_key_value_heads_per_layer=[2, 2]),
+    "eurobert": case(("EuroBert", {}), SLIM, **GPT2, types="bare", model="Model", classifier_pooling="mean"),
+    "eurobert-minimal": case(("EuroBert", {}), SLIM, **GPT2, types="bare", model="Model", spell="minimal", dtype="float16",
+                             fails="Unsupported classifier_pooling: late"),
+    "llama-embed": made("LlamaBidirectionalModel", lambda n: {k.removeprefix("model."): v for k, v in blocks(n, tied=True).items()}),
+    "llada-moe": made("LLaDAMoEModelLM", mixture("mlp.experts", PROJ, 4, 32, 48, norms=True, **{"mlp.gate.weight": (4, 32)}), tok="gpt2", types="bare",
+                      hidden_size=32, num_experts=4, num_experts_per_tok=2, expert_intermediate_size=48, tie_word_embeddings=True),
 }
