@@ -260,4 +260,7 @@ CASES = {
     "llama-embed": made("LlamaBidirectionalModel", lambda n: {k.removeprefix("model."): v for k, v in blocks(n, tied=True).items()}),
     "llada-moe": made("LLaDAMoEModelLM", mixture("mlp.experts", PROJ, 4, 32, 48, norms=True, **{"mlp.gate.weight": (4, 32)}), tok="gpt2", types="bare",
                       hidden_size=32, num_experts=4, num_experts_per_tok=2, expert_intermediate_size=48, tie_word_embeddings=True),
+    "apertus": case(("Apertus", SPM), SMALL, types="plain"),
+    "apertus-old": case(("Apertus", SPM), SMALL, types="bare", spell="old", dtype="float16", rope_parameters=LLAMA3),
+    "apertus-minimal": case(("Apertus", SPM), SMALL, types="bare", spell="minimal", dtype="float32", rope_parameters=LLAMA3),
 }
