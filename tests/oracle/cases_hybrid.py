@@ -31,7 +31,7 @@ def written(config, shapes, dtype="bfloat16", tokens=None):
         if tokens:
             json.dump(dict(json.load(open(out + "/tokenizer_config.json")), **tokens), open(out + "/tokenizer_config.json", "w"))
         g = torch.Generator().manual_seed(len(out))
-        layers = config.get("num_hidden_layers") or config["num_layers"]
+        layers = next(config[k] for k in ("num_hidden_layers", "num_layers", "n_layers", "num_transformer_layers") if k in config)
         t = {}
         for name, shape in shapes(n).items():
             for l in range(layers if "{l}" in name else 1):

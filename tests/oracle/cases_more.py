@@ -13,6 +13,9 @@ BASE = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_atte
             rms_norm_eps=1e-5, rope_theta=10000.0, torch_dtype="bfloat16", **SPM)
 
 
+OWN = dict(torch_dtype="bfloat16")  # nothing that Llama's configuration has
+
+
 def blocks(n, width=64, ff=128, kv=32, head=16, names=("input_layernorm", "post_attention_layernorm"), bias=(), norms=False, tied=False):
     """Shapes of Llama's blocks for written(); bias: the norms that have one."""
     m, a = "model.layers.{l}.", "model.layers.{l}.self_attn."
@@ -30,8 +33,8 @@ def without(shapes, *parts):
     return {k: v for k, v in shapes.items() if not any(p in k for p in parts)}
 
 
-def made(cls, shapes, dtype="bfloat16", tok="kjv-llama", types="plain", fails=None, **config):
-    return case(("", {}), {}, types=types, tok=tok, fails=fails, make=written(dict(BASE, architectures=[cls], model_type="own", **{}) | config, shapes, dtype))
+def made(cls, shapes, dtype="bfloat16", tok="kjv-llama", types="plain", fails=None, base=BASE, **config):
+    return case(("", {}), {}, types=types, tok=tok, fails=fails, make=written({**base, "architectures": [cls], "model_type": "own", **config}, shapes, dtype))
 
 
 def baichuan(n):
@@ -86,7 +89,7 @@ def chatglm(n):
             m + "self_attention.dense.weight": (16, 16), m + "mlp.dense_h_to_4h.weight": (96, 16), m + "mlp.dense_4h_to_h.weight": (16, 48)}
 
 
-CHATGLM = dict(hidden_size=16, ffn_hidden_size=48, num_layers=2, seq_length=1024, multi_query_group_num=2, layernorm_epsilon=1.5625e-7, rope_ratio=500,
+CHATGLM = dict(hidden_size=16, num_attention_heads=4, ffn_hidden_size=48, num_layers=2, seq_length=1024, multi_query_group_num=2, layernorm_epsilon=1.5625e-7, rope_ratio=500,
                kv_channels=4)
 MINICPM = dict(scale_emb=12, scale_depth=1.4, dim_model_base=32)
 
@@ -155,6 +158,25 @@ def deci(n):
     gone = {1: (".self_attn.",), 2: (".self_attn.", "input_layernorm"), 3: (".",)}
     t = {k: v for k, v in t.items() if not any(k.startswith(f"model.layers.{l}.") and any(p in k for p in ps) for l, ps in gone.items())}
     return {**t, "model.layers.1.self_attn.linear_attn.weight": (64, 64)}
+
+
+def llada(n):
+    names = {"self_attn.o_proj": "attn_out", "self_attn.": "", "mlp.gate_proj": "ff_proj", "mlp.up_proj": "up_proj", "mlp.down_proj": "ff_out", "input_layernorm": "attn_norm",
+             "post_attention_layernorm": "ff_norm", "model.layers": "model.transformer.blocks", "lm_head": "model.transformer.ff_out",
+             "model.embed_tokens": "model.transformer.wte", "model.norm": "model.transformer.ln_f"}
+    t = {}
+    for k, v in blocks(n, 16, 32, 16).items():
+        for a, b in names.items():
+            k = k.replace(a, b)
+        t[k] = v
+    return t
+
+
+def minicpm3(n):
+    a = "model.layers.{l}.self_attn."
+    t = without(blocks(n), "q_proj", "k_proj", "v_proj", "o_proj")
+    return {**t, a + "q_a_proj.weight": (24, 64), a + "q_a_layernorm.weight": (24,), a + "q_b_proj.weight": (4 * 12, 24),
+            a + "kv_a_proj_with_mqa.weight": (20, 64), a + "kv_a_layernorm.weight": (16,), a + "kv_b_proj.weight": (4 * 16, 16), a + "o_proj.weight": (64, 32)}
 
 
 def block(n_heads_in_group, linear, mult):
@@ -232,7 +254,7 @@ CASES = {
                          short_factor=[1.0] * 8, original_max_position_embeddings=128), **MINICPM),
     "bailingmoe2": made("BailingMoeV2ForCausalLM", bailing2(0), tok="gpt2", types="bare", **BAILING2),
     "bailingmoe2-mtp": made("BailingMoeV2ForCausalLM", bailing2(1), "float16", tok="gpt2", types="bare", **BAILING2, num_nextn_predict_layers=1),
-    "chatglm-old": made("ChatGLMModel", chatglm, tok="glm-4.6", types="bare", **CHATGLM),
+    "chatglm-old": made("ChatGLMModel", chatglm, tok="glm-4.6", types="bare", base=OWN, **CHATGLM),
     "hy_v3": case(HYV3, SLIM, **GPT2, types="bare", num_nextn_predict_layers=0),
     "hy_v3-minimal": case(HYV3, SLIM, **GPT2, types="bare", spell="minimal", dtype="float16"),
     "cohere2moe": case(COHERE, dict(SLIM, num_hidden_layers=4), **GPT2, types="bare", num_shared_experts=1),
@@ -243,7 +265,7 @@ CASES = {
                          moe_primary_router_apply_softmax=False, tie_word_embeddings=True),
     "grovemoe": made("GroveMoeForCausalLM", grove, tok="gpt2", types="bare", hidden_size=32, moe_intermediate_size=48, num_experts=4,
                      num_experts_per_tok=2, head_dim=8, tie_word_embeddings=True),
-    "dbrx": made("DbrxForCausalLM", dbrx, tok="gpt2", types="bare", d_model=32, n_heads=4, n_layers=2, max_seq_len=512, tie_word_embeddings=True,
+    "dbrx": made("DbrxForCausalLM", dbrx, tok="gpt2", types="bare", base=OWN, d_model=32, n_heads=4, n_layers=2, max_seq_len=512, tie_word_embeddings=True,
                  attn_config=dict(clip_qkv=8, kv_n_heads=2, rope_theta=500000.0), ffn_config=dict(moe_num_experts=4, moe_top_k=2, ffn_hidden_size=48)),
     "bailingmoe": made("BailingMoeForCausalLM", bailing, tok="gpt2", types="bare", hidden_size=32, num_experts=4, num_experts_per_tok=2,
                        num_shared_experts=2, first_k_dense_replace=0, moe_intermediate_size=48, norm_topk_prob=True, head_dim=8,
@@ -251,7 +273,7 @@ CASES = {
     "plm": made("PLMForCausalLM", plm, tok="gpt2", types="bare", hidden_size=32, intermediate_size=64, kv_lora_rank=16, qk_nope_head_dim=8,
                 qk_rope_head_dim=4, v_head_dim=8, num_key_value_heads=4, tie_word_embeddings=True),
     "pangu-embedded": made("PanguEmbeddedForCausalLM", pangu),
-    "openelm": made("OpenELMForCausalLM", openelm, **OPENELM),
+    "openelm": made("OpenELMForCausalLM", openelm, base=OWN, **OPENELM),
     "deci": made("DeciLMForCausalLM", deci, tok="mistral03", types="bare", **DECI),
     "deci-7b": made("DeciLMForCausalLM", blocks, tok="phi-3", types="bare", num_key_value_heads_per_layer=[2, 2]),
     "eurobert": case(("EuroBert", {}), SLIM, **GPT2, types="bare", model="Model", classifier_pooling="mean"),
@@ -263,4 +285,15 @@ CASES = {
     "apertus": case(("Apertus", SPM), SMALL, types="plain"),
     "apertus-old": case(("Apertus", SPM), SMALL, types="bare", spell="old", dtype="float16", rope_parameters=LLAMA3),
     "apertus-minimal": case(("Apertus", SPM), SMALL, types="bare", spell="minimal", dtype="float32", rope_parameters=LLAMA3),
+    "dream": made("DreamModel", lambda n: {**blocks(n, 16, 32, 8, tied=True), **{f"model.layers.{{l}}.self_attn.{w}_proj.bias": (z,) for w, z in
+                  (("q", 16), ("k", 8), ("v", 8))}}, tok="qwen2", types="bare", hidden_size=16, intermediate_size=32, mask_token_id=151666,
+                  tie_word_embeddings=True),
+    "llada": made("LLaDAModelLM", llada, tok="qwen2", types="bare", base=OWN, d_model=16, n_heads=4, n_kv_heads=4, n_layers=2, mlp_hidden_size=32,
+                  max_sequence_length=256, rms_norm_eps=1e-5, rope_theta=500000.0),
+    "minicpm3": made("MiniCPM3ForCausalLM", minicpm3, q_lora_rank=24, kv_lora_rank=16, qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=8,
+                     num_key_value_heads=4, rope_scaling=dict(type="longrope", long_factor=[2.0, 3.0], short_factor=[1.0, 1.5],
+                                                              original_max_position_embeddings=128)),
+    "dbrx-class": made("DbrxForCausalLM", dbrx, "float16", tok="gpt2", types="bare", base=OWN, model_type="dbrx", d_model=32, n_heads=4, n_layers=2,
+                       max_seq_len=512, attn_config=dict(clip_qkv=8, kv_n_heads=2, rope_theta=500000.0),
+                       ffn_config=dict(moe_num_experts=4, moe_top_k=2, ffn_hidden_size=48)),
 }
