@@ -179,6 +179,36 @@ def minicpm3(n):
             a + "kv_a_proj_with_mqa.weight": (20, 64), a + "kv_a_layernorm.weight": (16,), a + "kv_b_proj.weight": (4 * 16, 16), a + "o_proj.weight": (64, 32)}
 
 
+def kimi(n):
+    m, a, x = "model.layers.{l}.", "model.layers.{l}.self_attn.", "model.layers.{l}.block_sparse_moe."
+    t = without(blocks(n, 32, 64), "self_attn.")
+    t.update({a + "o_proj.weight": (32, 32), a + "q_proj.weight": (48, 32), a + "kv_a_proj_with_mqa.weight": (20, 32), a + "kv_a_layernorm.weight": (16,),
+              a + "kv_b_proj.weight": (64, 16)})
+    t.update({f"{a}{w}_conv1d.weight": (32, 4) for w in "qkv"}, **{f"{a}{w}_proj.weight": (32, 32) for w in "kv"})
+    t.update({f"{a}{w}_a_proj.weight": (8, 32) for w in "fg"}, **{f"{a}{w}_b_proj.weight": (32, 8) for w in "fg"})
+    t.update({a + "b_proj.weight": (4, 32), a + "A_log": (1, 1, 4, 1), a + "dt_bias": (32,), a + "o_norm.weight": (8,), x + "gate.weight": (4, 32),
+              x + "gate.e_score_correction_bias": (4,)})
+    t.update({f"{x}experts.{e}.{w}.weight": (32, 48) if w == "w2" else (48, 32) for e in range(4) for w in ("w1", "w2", "w3")})
+    t.update({k.replace("shared_experts.0", "shared_experts"): v for k, v in experts(x + "shared_experts", 1, 32, 48).items()})
+    t = by_layer(t, 3, 1, [".mlp."], ["block_sparse"])
+    delta = ("conv1d", "_a_proj.", "_b_proj.", ".k_proj", ".v_proj", ".b_proj", "A_log", "dt_bias", "o_norm")
+    t = {k: v for k, v in t.items() if not (".1.self" in k and any(d in k for d in delta) and "kv_" not in k or ".1.self" not in k and ".kv_" in k)}
+    return {k: (32, 32) if k.endswith("q_proj.weight") and ".1." not in k else v for k, v in t.items()}
+
+
+KIMI = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_key_value_heads=4, head_dim=12, kv_lora_rank=16, q_lora_rank=None,
+            qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=8, num_experts=4, num_experts_per_token=2, num_shared_experts=1, moe_intermediate_size=48,
+            first_k_dense_replace=1, routed_scaling_factor=2.446, moe_router_activation_func="sigmoid", model_max_length=512,
+            linear_attn_config=dict(full_attn_layers=[2], kda_layers=[1, 3], head_dim=8, num_heads=4, short_conv_kernel_size=4))
+
+
+def hunyuan(n):
+    m = "model.layers.{l}."
+    t = mixture("mlp.experts", PROJ, 4, 32, 64, **{"mlp.gate.wg.weight": (4, 32), "self_attn.query_layernorm.weight": (8,),
+                                                   "self_attn.key_layernorm.weight": (8,)})(n)
+    return {**t, m + "mlp.shared_mlp.gate_proj.weight": (64, 32), m + "mlp.shared_mlp.up_proj.weight": (64, 32), m + "mlp.shared_mlp.down_proj.weight": (32, 64)}
+
+
 def block(n_heads_in_group, linear, mult):
     return dict(attention=dict(n_heads_in_group=n_heads_in_group, replace_with_linear=linear), ffn=dict(ffn_mult=mult))
 
@@ -296,4 +326,7 @@ CASES = {
     "dbrx-class": made("DbrxForCausalLM", dbrx, "float16", tok="gpt2", types="bare", base=OWN, model_type="dbrx", d_model=32, n_heads=4, n_layers=2,
                        max_seq_len=512, attn_config=dict(clip_qkv=8, kv_n_heads=2, rope_theta=500000.0),
                        ffn_config=dict(moe_num_experts=4, moe_top_k=2, ffn_hidden_size=48)),
+    "kimi-linear": made("KimiLinearForCausalLM", kimi, tok="gpt2", types="bare", **KIMI),
+    "hunyuan-moe": made("HunYuanMoEV1ForCausalLM", hunyuan, tok="gpt2", hidden_size=32, intermediate_size=64, num_experts=4, moe_topk=[2, 2],
+                        moe_intermediate_size=[64, 64], num_shared_expert=[1, 1], tie_word_embeddings=True, fails="has no attribute mergeable_ranks"),
 }
