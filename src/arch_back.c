@@ -103,7 +103,7 @@ static const char *json_of_value(const struct heft_value *v, struct arena *a)
 static const char *own_key(const struct back *b, const char *key)
 {
 	size_t n = strlen(b->name);
-	if (!strncmp(key, "general.", 8) || !strncmp(key, "tokenizer.", 10))
+	if (arch_key_is_whole(key))
 		return key;
 	return !strncmp(key, b->name, n) && key[n] == '.' ? key + n + 1 : NULL;
 }

@@ -188,9 +188,14 @@ static bool make_value(struct arch_run *r, const char *key, const struct value *
 	return key_types[type].scalar && make_scalar(r, type, v, out);
 }
 
-static bool is_absolute(const char *key)
+bool arch_key_is_whole(const char *key)
 {
-	return !strncmp(key, "general.", 8) || !strncmp(key, "tokenizer.", 10);
+	static const char *const begins[] = { "general.", "tokenizer.", "diffusion.", "xielu." };
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+		if (!strncmp(key, begins[i], strlen(begins[i])))
+			return true;
+	return false;
 }
 
 static int add_key(struct arch_run *r, const struct row *row, struct map *seen)
@@ -213,7 +218,7 @@ static int add_key(struct arch_run *r, const struct row *row, struct map *seen)
 		return 0;
 	}
 	struct heft_kv *kv = &out->kv[out->n_kv];
-	kv->key = is_absolute(row->name) ? arena_strdup(r->arena, row->name) :
+	kv->key = arch_key_is_whole(row->name) ? arena_strdup(r->arena, row->name) :
 					   arena_printf(r->arena, "%s.%s", out->name, row->name);
 	if (!make_value(r, row->name, &v, &kv->value, &want))
 		return heft_fail(r->err, HEFT_E_CONFIG, "%s: '%s' gives %s ('%.60s') for '%s', which is %s", arch_config_name(r), row->expr->text,

@@ -139,6 +139,7 @@ const char *arch_config_name(const struct arch_run *r); /* for messages */
 /* Tells a finding: 0 go on, -1 stop. */
 int arch_tell(struct arch_run *r, enum heft_code code, const char *tensor, const char *hint, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+bool arch_key_is_whole(const char *key); /* without the name of the architecture before it */
 bool arch_plain_path(const char *p); /* stays in the model's directory */
 /* A JSON file of the model's directory; null where there is none. */
 int arch_read_json(struct arch_run *r, const char *name, struct value *out);

@@ -332,6 +332,14 @@ static int fn_lower(struct env *e, const struct value *v, int n, struct value *o
 	return 0;
 }
 
+static int fn_text(struct env *e, const struct value *v, int n, struct value *out)
+{
+	if (v->kind != V_INT && v->kind != V_STR)
+		return wrong(e, "text() takes an integer or a string", v);
+	*out = v_str(v_show(v, e->arena));
+	return 0;
+}
+
 /* "int" in "float int null"? */
 static bool has_word(const char *words, const char *word)
 {
@@ -381,6 +389,7 @@ const struct expr_fn expr_functions[] = {
 	{ "exp", 1, 1, fn_exp },
 	{ "probit", 1, 1, fn_probit },
 	{ "lower", 1, 1, fn_lower },
+	{ "text", 1, 1, fn_text },
 	{ "starts_with", 2, 2, fn_starts_with },
 	{ "ends_with", 2, 2, fn_ends_with },
 	{ "typed", 3, 3, fn_typed },

@@ -10,6 +10,7 @@
 #include "model.h"
 #include "packed.h"
 #include "target/target.h"
+#include "tile.h"
 #include "tokenizer/tokenizer.h"
 
 #include <stdlib.h>
@@ -177,6 +178,7 @@ static int evaluate(struct context *c, struct family *f, const struct arch *arch
 	struct arch_input in = {
 		.config = c->config, .dir = c->model->dir, .tensor = c->model->tensor, .n_tensors = c->model->n_tensors,
 		.vocab_count = vocab_count, .vocab_id = vocab_id, .vocab_listed = vocab_listed, .vocab = c, .option = c->options->option,
+		.values = tile_read_values, .values_ctx = c->model,
 	};
 	struct arch_result first, r;
 	int rc;

@@ -30,20 +30,6 @@ struct back {
 
 /* ---- what the rows ask ---- */
 
-static int read_values(void *ctx, const struct heft_tensor *t, float *out, struct heft_err *err)
-{
-	struct weight w = { .name = t->name, .source = &t, .n_sources = 1 };
-	struct tile_scratch scratch = { 0 };
-	struct tile_plan plan;
-	int rc;
-
-	if (weight_shape(&w, err) || tile_plan_init(&plan, &w, err))
-		return -1;
-	rc = tile_read(&plan, ctx, 0, (size_t)plan.count, out, &scratch, err);
-	tile_scratch_release(&scratch);
-	return rc;
-}
-
 static const struct heft_value *tokens(const struct heft_model *m)
 {
 	const struct heft_value *v = kv_find(m->kv, m->n_kv, "tokenizer.ggml.tokens");
@@ -131,7 +117,7 @@ static int evaluate(struct back *b, const struct arch *arch)
 {
 	struct heft_model *m = b->model;
 	struct arch_input in = { .tensor = m->tensor, .n_tensors = m->n_tensors, .vocab_count = vocab_count, .vocab_id = vocab_id,
-				 .vocab = m, .values = read_values, .values_ctx = m };
+				 .vocab = m, .values = tile_read_values, .values_ctx = m };
 	const char *why = arch_no_way_back(arch);
 	struct arch_back r;
 

@@ -134,6 +134,15 @@ int tile_read_tensor(const struct heft_model *m, const struct heft_tensor *t, ui
 	return t->lora ? lora_add(m, t, element, n, dst, &s->lora, err) : 0;
 }
 
+int tile_read_values(void *model, const struct heft_tensor *t, float *out, struct heft_err *err)
+{
+	struct tile_scratch scratch = { 0 };
+	int rc = tile_read_tensor(model, t, 0, heft_tensor_count(t), out, &scratch, err);
+
+	tile_scratch_release(&scratch);
+	return rc;
+}
+
 static float padding_value(const struct weight *w)
 {
 	for (int i = 0; i < w->n_ops; i++)

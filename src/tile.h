@@ -36,6 +36,8 @@ int tile_read(const struct tile_plan *p, const struct heft_model *m, uint64_t fi
 /* Elements of a source tensor, with what its adapters add. */
 int tile_read_tensor(const struct heft_model *m, const struct heft_tensor *t, uint64_t element, size_t n, float *dst, struct tile_scratch *s,
 		     struct heft_err *err);
+/* All of a small source tensor, for what families ask of values. */
+int tile_read_values(void *model, const struct heft_tensor *t, float *out, struct heft_err *err);
 /* Can its sources' bytes be had in an encoding without a number being calculated: because they are, or are repacked? */
 bool tile_has_bytes(const struct weight *w, const struct heft_encoding *e);
 /* The encoding that the reference's converter leaves a packed source's codes in, whatever type is asked for; or NULL. */

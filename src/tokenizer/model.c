@@ -34,21 +34,21 @@ static int count_tokens(struct tokenizer *t, const struct encoder *e, const stru
 	return 0;
 }
 
-static int set_added_row(struct tokenizer *t, const struct encoder *e, const struct added_token *added,
-			 struct heft_err *err)
+/* plain: a token is what the files call it, whatever it looks like, and its text stays. */
+static int set_added_row(struct tokenizer *t, const struct encoder *e, const struct added_token *added, bool plain, struct heft_err *err)
 {
 	struct heft_str text = added->text;
 	bool control;
 
-	if (!added->normalized && encoder_round_trip(e, added, &text, t->arena, err))
+	if (!plain && !added->normalized && encoder_round_trip(e, added, &text, t->arena, err))
 		return -1;
-	control = added->special || looks_special(text);
-	t->rows.text[added->id] = control ? text : spaces_for_marks(text, t->arena);
+	control = added->special || (!plain && looks_special(text));
+	t->rows.text[added->id] = control || plain ? text : spaces_for_marks(text, t->arena);
 	t->rows.type[added->id] = control ? TOKEN_CONTROL : TOKEN_USER_DEFINED;
 	return 0;
 }
 
-static int set_rows(struct tokenizer *t, const struct encoder *e, struct heft_err *err)
+static int set_rows(struct tokenizer *t, const struct encoder *e, bool plain, struct heft_err *err)
 {
 	for (size_t i = 0; i < e->bpe.n; i++) {
 		struct vocab_entry v = e->bpe.entry[i];
@@ -58,7 +58,7 @@ static int set_rows(struct tokenizer *t, const struct encoder *e, struct heft_er
 		t->rows.type[v.id] = TOKEN_NORMAL;
 	}
 	for (size_t i = 0; i < e->added.n; i++)
-		if (set_added_row(t, e, &e->added.token[i], err))
+		if (set_added_row(t, e, &e->added.token[i], plain, err))
 			return -1;
 	rows_pad(&t->rows, t->arena);
 	t->merge = e->bpe.merge;
@@ -112,7 +112,7 @@ static void marks_for_blanks(struct tokenizer *t)
 
 int bpe_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err)
 {
-	const char *blank;
+	const char *blank, *added = tokenizer_option(o, "added");
 
 	t->model = "gpt2";
 	t->encoder = arena_alloc(t->arena, sizeof(*t->encoder));
@@ -131,7 +131,7 @@ int bpe_open(struct tokenizer *t, const struct files *f, const struct tokenizer_
 		t->pre = arena_strdup(t->arena, o->pre);
 	else if (name_pre(t, f, err))
 		return -1;
-	if (set_rows(t, t->encoder, err))
+	if (set_rows(t, t->encoder, added && !strcmp(added, "plain"), err))
 		return -1;
 	blank = tokenizer_option(o, "blanks");
 	if (blank && !strcmp(blank, t->pre))

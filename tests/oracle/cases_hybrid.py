@@ -31,7 +31,7 @@ def written(config, shapes, dtype="bfloat16", tokens=None):
         if tokens:
             json.dump(dict(json.load(open(out + "/tokenizer_config.json")), **tokens), open(out + "/tokenizer_config.json", "w"))
         g = torch.Generator().manual_seed(len(out))
-        layers = config.get("num_hidden_layers") or config["num_layers"]
+        layers = next(config[k] for k in ("num_hidden_layers", "num_layers", "n_layers", "num_transformer_layers") if k in config)
         t = {}
         for name, shape in shapes(n).items():
             for l in range(layers if "{l}" in name else 1):
@@ -119,6 +119,19 @@ def add_mtp(out):
     json.dump(dict(c, num_nextn_predict_layers=1), open(out + "/config.json", "w"))
 
 
+def letters(pattern, *gone):
+    """An after= that says in letters what the blocks are, as published checkpoints of Nemotron-H do."""
+    def after(out):
+        drop("layers_block_type", "layer_types", *gone)(out)
+        c = json.load(open(out + "/config.json"))
+        json.dump(dict(c, hybrid_override_pattern=pattern), open(out + "/config.json", "w"))
+    return after
+
+
+SPARSE = ("num_experts_per_tok", "n_routed_experts", "n_shared_experts", "moe_intermediate_size", "moe_shared_expert_intermediate_size", "n_group",
+          "topk_group", "norm_topk_prob", "routed_scaling_factor")
+
+
 def yi(out):
     """Yi's tokenizer_config.json: nothing is added, turns end the text."""
     c = json.load(open(out + "/tokenizer_config.json"))
@@ -172,7 +185,7 @@ CASES = {
                         fails="division by zero"),
     "granitehybrid": case(GRANITE, dict(WIDE, num_hidden_layers=3), mamba_n_heads=16, shared_intermediate_size=256),
     "granitehybrid-old": case(GRANITE, NARROW, types="plain", spell="old", dtype="float16", tie_word_embeddings=True),
-    "granitehybrid-dense": case(GRANITE, NARROW, types="plain", num_local_experts=0, num_experts_per_tok=0, dtype="float32"),
+    "granitehybrid-dense": case(GRANITE, NARROW, types="plain", shared_intermediate_size=128, num_local_experts=0, num_experts_per_tok=0, dtype="float32"),
     "granitehybrid-attention": case(GRANITE, NARROW, types="plain", layer_types=["attention"] * 3, num_local_experts=0, num_experts_per_tok=0),
     "granitehybrid-moe": case(GRANITE, NARROW, types="plain", layer_types=["attention"] * 3),
     "jamba": case(JAMBA, dict(WIDE, num_hidden_layers=4)),
@@ -189,5 +202,8 @@ CASES = {
     # transformers' class always has num_experts_per_tok, and the reference takes it for a mixture then
     "nemotron_h-dense": case(NEMOTRON_H, HYBRID, tok="gpt2", layers_block_type=["mamba", "mlp", "attention", "mlp"],
                              fails="tensor 'blk.1.ssm_in.weight' not found"),
+    "nemotron_h-letters": case(NEMOTRON_H, HYBRID, tok="gpt2", types="bare", after=letters("ME*E")),
+    "nemotron_h-dense-letters": case(NEMOTRON_H, HYBRID, tok="gpt2", layers_block_type=["mamba", "mlp", "attention", "mlp"],
+                                     after=letters("M-*-", *SPARSE), fails="tensor 'blk.1.ssm_in.weight' not found"),
     "yi": case(LLAMA, SMALL, types="plain", rope_theta=5000000.0, after=yi, pad_token_id=0),
 }

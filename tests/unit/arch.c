@@ -62,6 +62,13 @@ static int64_t id(void *ctx, const char *text)
 	return strcmp(text, "<s>") ? -1 : 3;
 }
 
+static int values(void *ctx, const struct heft_tensor *t, float *out, struct heft_err *e)
+{
+	for (uint64_t i = 0; i < t->dim[0] * t->dim[1]; i++)
+		out[i] = (float)i + 0.25f;
+	return 0;
+}
+
 static const char *const *asked; /* options of the next evaluation */
 
 static int evaluate(const char *family, const struct heft_tensor *t, size_t n, struct sink *sink, struct arch_result *r)
@@ -71,7 +78,8 @@ static int evaluate(const char *family, const struct heft_tensor *t, size_t n, s
 	const struct arch *a = s ? arch_find(s, NULL, &err) : NULL;
 	struct json_doc *d = json_parse(config, sizeof(config) - 1, "config.json", false, &err);
 	struct arch_input in = {
-		.config = json_root(d), .tensor = t, .n_tensors = n, .vocab_count = count, .vocab_id = id, .vocab_listed = listed, .option = asked
+		.config = json_root(d), .tensor = t, .n_tensors = n, .vocab_count = count, .vocab_id = id, .vocab_listed = listed, .option = asked,
+		.values = values
 	};
 	int rc = a ? arch_eval(a, &in, r, arena, sink, &err) : -1;
 	json_free(d); /* nothing of the result may borrow from it, or from the set */
@@ -121,6 +129,21 @@ static void test_mapping(void)
 	is_int(r.token[0].id, 3, "token by text");
 	is_int(r.token[1].id, 9, "token by number");
 	ok(!r.token[0].unless_said && r.token[1].unless_said, "only one gives way to what the tokenizer says");
+}
+
+/* Numbers of a source tensor, keys without the architecture's name, and matrices that the runtime's rules would keep in 32 bits. */
+static void test_extras(void)
+{
+	static const char family[] =
+		"arch t\nlayers 2\nkey xielu.beta = [tensors.values(\"a.\" ++ text(l))[1] : l in range(2)]\n"
+		"key lost = tensors.values(\"b\")\nmap a.{l} -> blk.{l}.x.weight\ntype blk.{l}.x.weight asked when l == 1\n";
+	struct heft_tensor t[] = { tensor("a.0", 1, 2), tensor("a.1", 1, 2) };
+	struct arch_result r;
+	is_int(evaluate(family, t, 2, NULL, &r), 0, "evaluates: %s", err.text);
+	is_int(r.n_kv, 1, "what is not there has no values");
+	is_str(r.kv[0].key, "xielu.beta", "a whole key");
+	ok(r.kv[0].value.count == 2 && ((const float *)r.kv[0].value.data)[1] == 1.25f, "values of a tensor");
+	ok(!r.weight[0].as_asked && r.weight[1].as_asked && !r.weight[1].forced, "the type that is asked for");
 }
 
 static void test_option(void)
@@ -204,6 +227,7 @@ int main(void)
 	test_set();
 	test_class();
 	test_mapping();
+	test_extras();
 	test_option();
 	test_findings();
 	test_pre();

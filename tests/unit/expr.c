@@ -129,6 +129,7 @@ static const struct {
 	{ "index(nested, [])", "1" },
 	{ "\"a\" < \"b\"", "true" },
 	{ "int(3.9)", "3" },
+	{ "\"a.\" ++ text(-12) ++ text(\".b\")", "a.-12.b" },
 	{ "int(-3.9)", "-3" },
 	{ "len(list)", "3" },
 	{ "range(3)", "[0 1 2]" },
