@@ -308,5 +308,6 @@ int llama3_open(struct tokenizer *t, const struct files *f, const struct tokeniz
 	t->special.id[ROLE_BOS] = bos;
 	t->special.id[ROLE_EOS] = bos + 1;
 	t->special.add[ROLE_BOS] = 1;
+	t->special.add[ROLE_EOS] = t->special.add[ROLE_SEP] = 0;
 	return name_pre(t, o, err);
 }
