@@ -135,6 +135,14 @@ int tekken_open(struct tokenizer *t, const struct files *f, const struct tokeniz
 int mistral_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
 bool mistral_has(const char *dir);
 
+/* tiktoken.c */
+bool qwen_has(const char *dir);
+int qwen_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+bool kimi_has(const char *dir);
+int kimi_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+bool llama3_has(const char *dir); /* its tokenizer.model, which is text */
+int llama3_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
+
 /* gemma4.c */
 int gemma4_open(struct tokenizer *t, const struct files *f, const struct tokenizer_options *o, struct heft_err *err);
 

@@ -66,16 +66,6 @@ static int set_rows(struct tokenizer *t, const struct encoder *e, bool plain, st
 	return 0;
 }
 
-static int not_known(const struct encoder *e, const char *hash, struct heft_err *err)
-{
-	const char *like = pre_candidates(e);
-
-	return heft_fail(err, HEFT_E_PRETOKENIZER,
-			 "the pre-tokenizer is not known (check hash %s); pass --pre NAME%s%s%s", hash,
-			 like ? ", perhaps one of those that split alike: " : "", like ? like : "",
-			 like ? "" : ", the name that llama.cpp has for it");
-}
-
 /* The name by the tokenizer as transformers runs it; where that is none, by the file as it is. */
 static int name_pre(struct tokenizer *t, const struct files *f, struct heft_err *err)
 {
@@ -92,7 +82,7 @@ static int name_pre(struct tokenizer *t, const struct files *f, struct heft_err 
 			t->pre = pre_find(other);
 		encoder_release(&plain);
 	}
-	return t->pre ? 0 : not_known(t->encoder, hash, err);
+	return t->pre ? 0 : pre_unknown(t->encoder, hash, err);
 }
 
 /* Option blanks: of this pre-tokenizer, a user's token of spaces alone is never matched, and its marks are an ordinary token. */

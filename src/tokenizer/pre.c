@@ -60,3 +60,13 @@ const char *pre_candidates(const struct encoder *e)
 			return families[i].names;
 	return NULL;
 }
+
+int pre_unknown(const struct encoder *e, const char *hash, struct heft_err *err)
+{
+	const char *like = pre_candidates(e);
+
+	return heft_fail(err, HEFT_E_PRETOKENIZER,
+			 "the pre-tokenizer is not known (check hash %s); pass --pre NAME%s%s%s", hash,
+			 like ? ", perhaps one of those that split alike: " : "", like ? like : "",
+			 like ? "" : ", the name that llama.cpp has for it");
+}

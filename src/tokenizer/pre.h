@@ -18,4 +18,6 @@ const char *pre_find(const char *hash); /* NULL: not known */
 /* Names whose tokenizers split as this one does, "a, b"; NULL where none is known. */
 const char *pre_candidates(const struct encoder *e);
 
+int pre_unknown(const struct encoder *e, const char *hash, struct heft_err *err); /* fails: the question to the user */
+
 #endif

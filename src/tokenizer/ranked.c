@@ -32,7 +32,7 @@ static int by_left(const void *a, const void *b)
 }
 
 /* The ways to cut one token, by the rank of the left part. */
-static int add_cuts(const struct bpe *b, const struct vocab_entry *v, struct cuts *c, struct heft_err *err)
+static int add_cuts(const struct bpe *b, const struct vocab_entry *v, struct cuts *c, bool strict, struct heft_err *err)
 {
 	size_t first = c->n;
 
@@ -52,7 +52,7 @@ static int add_cuts(const struct bpe *b, const struct vocab_entry *v, struct cut
 	}
 	if (c->n > first)
 		qsort(c->cut + first, c->n - first, sizeof(*c->cut), by_left);
-	else if (char_length(v->text.p, v->text.n) < v->text.n)
+	else if (strict && char_length(v->text.p, v->text.n) < v->text.n)
 		return heft_fail(err, HEFT_E_TOKENIZER, "%s: token %d is not made of two others", b->file, v->id);
 	return 0;
 }
@@ -64,7 +64,7 @@ static void list_all(struct bpe *b, const struct cuts *c, const struct heft_str 
 		b->merge[b->n_merges++] = bpe_join(text[c->cut[i].left], text[c->cut[i].right], a);
 }
 
-static int list_own(struct bpe *b, const struct heft_str *text, struct arena *a, struct heft_err *err)
+static int list_own(struct bpe *b, const struct heft_str *text, bool strict, struct arena *a, struct heft_err *err)
 {
 	int32_t left, right;
 
@@ -74,14 +74,17 @@ static int list_own(struct bpe *b, const struct heft_str *text, struct arena *a,
 
 		if (char_length(v->text.p, v->text.n) == v->text.n)
 			continue;
-		if (!bpe_halves(b, v->text, (uint32_t)v->id, &left, &right, err))
+		bool halves = bpe_halves(b, v->text, (uint32_t)v->id, &left, &right, err);
+
+		if (!halves && strict)
 			return heft_fail(err, HEFT_E_TOKENIZER, "%s: token %d is not made of two others of lower ranks", b->file, v->id);
-		b->merge[b->n_merges++] = bpe_join(text[left], text[right], a);
+		if (halves)
+			b->merge[b->n_merges++] = bpe_join(text[left], text[right], a);
 	}
 	return 0;
 }
 
-static int read_pairs(struct bpe *b, enum ranked_merges merges, struct arena *a, struct heft_err *err)
+static int read_pairs(struct bpe *b, const struct ranked *r, struct arena *a, struct heft_err *err)
 {
 	struct cuts c = { .limit = CUTS * b->n };
 	int32_t highest = 0;
@@ -94,15 +97,15 @@ static int read_pairs(struct bpe *b, enum ranked_merges merges, struct arena *a,
 	for (size_t i = 0; i < b->n; i++)
 		text[b->entry[i].id] = b->entry[i].text;
 	for (size_t i = 0; !rc && i < b->n; i++)
-		rc = add_cuts(b, &b->entry[i], &c, err);
+		rc = add_cuts(b, &b->entry[i], &c, r->strict, err);
 	if (!rc) {
 		bpe_pairs(b, c.n);
 		for (size_t i = 0; i < c.n; i++)
 			bpe_pair(b, c.cut[i].left, c.cut[i].right, (uint32_t)c.cut[i].both, c.cut[i].both);
-		if (merges == MERGES_ALL)
+		if (r->merges == MERGES_ALL)
 			list_all(b, &c, text, a);
 		else
-			rc = list_own(b, text, a, err);
+			rc = list_own(b, text, r->strict, a, err);
 	}
 	free(c.cut);
 	return rc;
@@ -150,22 +153,31 @@ static int read_pattern(struct encoder *e, const char *pattern, struct heft_err 
 	return rc;
 }
 
-int ranked_open(struct tokenizer *t, const char *file, const struct rank_token *token, size_t n, const char *pattern,
-		enum ranked_merges merges, struct heft_err *err)
+int ranked_open(struct tokenizer *t, const struct ranked *r, struct heft_err *err)
 {
 	struct encoder *e = t->encoder = arena_alloc(t->arena, sizeof(*e));
 
 	*e = (struct encoder){ .arena = t->arena, .encodes = true, .unk = -1 };
-	e->bpe.file = file;
+	e->bpe.file = r->file;
 	e->bpe.ignore_merges = true; /* a word that is a token is that token */
-	e->pre_tokenizer.arena = t->arena;
+	e->normalizer.arena = e->pre_tokenizer.arena = t->arena;
 	map_init(&e->bpe.by_text);
 	added_init(&e->added, t->arena);
 	t->model = "gpt2";
-	if (read_tokens(&e->bpe, token, n, t->arena, err) || read_pairs(&e->bpe, merges, t->arena, err) || read_pattern(e, pattern, err))
+	if (read_tokens(&e->bpe, r->token, r->n, t->arena, err) || read_pairs(&e->bpe, r, t->arena, err) || read_pattern(e, r->pattern, err))
 		return -1;
 	t->merge = e->bpe.merge;
 	t->n_merges = e->bpe.n_merges;
 	added_ready(&e->added);
 	return 0;
+}
+
+void ranked_rows(struct tokenizer *t)
+{
+	const struct bpe *b = &t->encoder->bpe;
+
+	for (size_t i = 0; i < b->n; i++) {
+		t->rows.text[b->entry[i].id] = b->entry[i].text;
+		t->rows.type[b->entry[i].id] = TOKEN_NORMAL;
+	}
 }

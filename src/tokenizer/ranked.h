@@ -17,9 +17,24 @@ enum ranked_merges {
 	MERGES_OWN, /* of each token the pair that it is made of */
 };
 
-/* Makes the encoder of a tokenizer ready: vocabulary, merges and the pattern that cuts a text into words. file: for messages. The encoder is
- * released with the tokenizer, whatever this returns. */
-int ranked_open(struct tokenizer *t, const char *file, const struct rank_token *token, size_t n, const char *pattern,
-		enum ranked_merges merges, struct heft_err *err);
+struct ranked {
+	const char *file;    /* for messages */
+	const struct rank_token *token;
+	size_t n;
+	const char *pattern; /* of a word */
+	enum ranked_merges merges;
+	bool strict;         /* a token that is not made of two others is refused; else it is none of the merges */
+};
+/* Makes the encoder of a tokenizer ready: vocabulary, merges and the pattern that cuts a text into words. The encoder is released with the
+ * tokenizer, whatever this returns. */
+int ranked_open(struct tokenizer *t, const struct ranked *r, struct heft_err *err);
+/* The rows of these tokens, of a vocabulary that has more. */
+void ranked_rows(struct tokenizer *t);
+
+/* tekken.c: the whole of tekken.json, and its version; the special roles were set to none before. */
+int tekken_read(struct tokenizer *t, const struct json *root, int *version, struct heft_err *err);
+/* tiktoken.c: the text of a file of this kind: "qwen", "kimi", "llama3". */
+int tiktoken_read(struct tokenizer *t, const char *kind, struct heft_str text, const struct files *f, const struct tokenizer_options *o,
+		  struct heft_err *err);
 
 #endif

@@ -90,7 +90,7 @@ static int read_vocab(struct tokenizer *t, const struct tekken *k, struct heft_e
 	for (size_t i = 0; i < k->n_vocab; i++, j = json_next(j))
 		if (read_token(&token[i], j, i, (int32_t)k->n_special, t->arena, err))
 			return -1;
-	return ranked_open(t, FILE_NAME, token, k->n_vocab, k->pattern, MERGES_ALL, err);
+	return ranked_open(t, &(struct ranked){ FILE_NAME, token, k->n_vocab, k->pattern, MERGES_ALL, true }, err);
 }
 
 static int set_special(struct tokenizer *t, size_t i, const struct json *j, struct map *names, struct heft_err *err)
@@ -129,16 +129,11 @@ static int set_specials(struct tokenizer *t, const struct tekken *k, struct heft
 
 static int read_rows(struct tokenizer *t, const struct tekken *k, struct heft_err *err)
 {
-	const struct bpe *b = &t->encoder->bpe;
-
 	t->pre = "tekken";
 	t->count = k->n_special + k->n_vocab;
 	rows_init(&t->rows, t->count, true, 0, t->arena);
 	t->rows.whole = true;
-	for (size_t i = 0; i < b->n; i++) {
-		t->rows.text[b->entry[i].id] = b->entry[i].text;
-		t->rows.type[b->entry[i].id] = TOKEN_NORMAL;
-	}
+	ranked_rows(t);
 	return set_specials(t, k, err);
 }
 
@@ -150,7 +145,7 @@ static int64_t special_id(const struct tokenizer *t, size_t n, const char *text)
 	return -1;
 }
 
-static int read_tekken(struct tokenizer *t, const struct json *root, int *version, struct heft_err *err)
+int tekken_read(struct tokenizer *t, const struct json *root, int *version, struct heft_err *err)
 {
 	static const struct {
 		enum role role;
@@ -175,7 +170,7 @@ static int open_json(struct tokenizer *t, const char *dir, int *version, struct 
 
 	if (file_json(dir, FILE_NAME, TOKENIZER_FILE_LIMIT, &doc, err))
 		return -1;
-	rc = read_tekken(t, json_root(doc), version, err);
+	rc = tekken_read(t, json_root(doc), version, err);
 	json_free(doc);
 	return rc;
 }

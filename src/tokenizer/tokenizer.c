@@ -58,6 +58,11 @@ static bool has_tekken(const char *dir)
 	return file_exists(dir, "tekken.json") && !file_exists(dir, "tokenizer.json");
 }
 
+static bool has_llama3(const char *dir)
+{
+	return llama3_has(dir) && !file_exists(dir, "tokenizer.json");
+}
+
 static const struct strategy strategies[] = {
 	{ .name = "spm", .has = has_spm, .open = spm_open, .n_vocab = true },
 	{ .name = "internlm2", .has = has_spm, .open = internlm2_open, .n_vocab = true },
@@ -68,6 +73,9 @@ static const struct strategy strategies[] = {
 	{ .name = "t5", .has = has_t5, .open = t5_open, .n_vocab = true },
 	{ .name = "tekken", .has = has_tekken, .open = tekken_open, .special = true },
 	{ .name = "mistral", .has = mistral_has, .open = mistral_open, .special = true },
+	{ .name = "qwen", .has = qwen_has, .open = qwen_open, .special = true },
+	{ .name = "kimi", .has = kimi_has, .open = kimi_open, .special = true },
+	{ .name = "llama3", .has = has_llama3, .open = llama3_open, .special = true },
 	{ .name = "wordpiece", .has = has_wordpiece, .open = wordpiece_open, .n_vocab = true },
 };
 
@@ -220,6 +228,8 @@ const char *tokenizer_kind(const char *dir)
 
 	if (has_tekken(dir))
 		return "tekken";
+	if (qwen_has(dir) || kimi_has(dir) || llama3_has(dir))
+		return "tiktoken";
 	if (has_spm(dir))
 		return "spm";
 	if (file_exists(dir, "sentencepiece.bpe.model") || file_exists(dir, "spiece.model"))

@@ -52,10 +52,17 @@ def in_child(f, log):
     return os.waitpid(pid, 0)[1] == 0
 
 
+def name_pre(tokenizer, pre):
+    """Kimi's name is that of its own class: what transformers makes of the file without the code beside it splits in another way."""
+    if pre == "kimi-k2" and not hasattr(tokenizer, "mergeable_ranks"):
+        raise NotImplementedError(pre)
+    return pre
+
+
 def convert(converter, src, out, outtype, args=(), pre=None):
     if pre:
         from conversion.base import TextModel
-        TextModel.get_vocab_base_pre = lambda self, tokenizer: pre
+        TextModel.get_vocab_base_pre = lambda self, tokenizer: name_pre(tokenizer, pre)
     sys.argv = ["convert_hf_to_gguf", src, "--outtype", outtype, "--outfile", out, *args]
     converter.main()
 
@@ -98,7 +105,7 @@ def reference(converter, name, work, tokenizers):
     types = case["types"]
     open(d + "/args", "w").write("".join(a + "\n" for a in case["args"] + (["--pre", case["pre"]] if case["pre"] else [])))
     if case["fails"]:
-        return fails_so(lambda: convert(converter, src, ref + "/fails.gguf", "auto", case["args"]), log, case["fails"], d)
+        return fails_so(lambda: convert(converter, src, ref + "/fails.gguf", "auto", case["args"], case["pre"]), log, case["fails"], d)
     big = types in ("plain", "bare") and case["tok"] not in (None, "kjv-llama")  # a large vocabulary takes seconds each time
     kinds_of = {"plain": PLAIN, "bare": BARE}.get(types) or {"auto": ALL if types == "all" else FEW, **VIA}
     for outtype, kinds in kinds_of.items():

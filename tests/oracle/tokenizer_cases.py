@@ -13,12 +13,14 @@ import runpy
 import shutil
 import struct
 import sys
+import types
 import unicodedata
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 sys.path.insert(0, "/usr/share/llama.cpp/llama.cpp-tools")
 
+import tokenizer_ranked  # first of all: it says where mistral-common is
 import conversion.base
 from gguf import GGUFReader, GGUFValueType
 from transformers import AutoTokenizer
@@ -27,8 +29,11 @@ SCRIPT = "/usr/share/doc/llama.cpp-tools/scripts/convert_hf_to_gguf.py"
 CONFIG = dict(hidden_size=64, intermediate_size=128, num_attention_heads=4, num_key_value_heads=4, num_hidden_layers=1, rms_norm_eps=1e-5,
               max_position_embeddings=512)
 CLASSES = dict(llama="LlamaForCausalLM", mistral="MistralForCausalLM", qwen2="Qwen2ForCausalLM", qwen3="Qwen3ForCausalLM", bert="BertModel",
-               roberta="RobertaModel", **{"xlm-roberta": "XLMRobertaModel"}, t5="T5ForConditionalGeneration", camembert="CamembertModel")
-STRATEGY = dict(bert="wordpiece", roberta="bpe", t5="t5", qwen2="spm,bpe", qwen3="spm,bpe", **{"xlm-roberta": "xlmr"})
+               roberta="RobertaModel", **{"xlm-roberta": "XLMRobertaModel"}, t5="T5ForConditionalGeneration", camembert="CamembertModel",
+               tekken="LlamaForCausalLM", qwen="QWenLMHeadModel", kimi="DeepseekV3ForCausalLM", llama3="LlamaForCausalLM", **{"mistral-format": None})
+RANKED = "tekken mistral-format qwen kimi llama3".split()
+STRATEGY = dict(bert="wordpiece", roberta="bpe", t5="t5", qwen2="spm,bpe", qwen3="spm,bpe", **{"xlm-roberta": "xlmr"},
+                tekken="tekken", qwen="qwen", kimi="kimi", llama3="llama3", **{"mistral-format": "mistral"})
 
 # ---- the reference ----
 
@@ -40,6 +45,12 @@ def lenient(self, tokenizer):
     """Remembers the hash; an unknown one goes by the name of "default"."""
     text = next(c for c in known.__code__.co_consts if isinstance(c, str) and c.startswith("\n \n\n"))
     seen["hash"] = hashlib.sha256(str(tokenizer.encode(text)).encode()).hexdigest()
+    if "deepseek" in type(self).__module__ and os.path.exists(self.dir_model / "tiktoken.model"):
+        # Kimi's: what transformers makes of the file without the code beside it splits in another way
+        seen["pre"] = None
+        if not hasattr(tokenizer, "mergeable_ranks"):
+            raise NotImplementedError
+        return "kimi-k2"
     try:
         seen["pre"] = known(self, tokenizer)
     except NotImplementedError:
@@ -50,9 +61,9 @@ def lenient(self, tokenizer):
 conversion.base.TextModel.get_vocab_base_pre = lenient
 
 
-def reference(directory, out):
+def reference(directory, out, *options):
     seen.clear()
-    sys.argv = [SCRIPT, "--vocab-only", "--outfile", str(out), str(directory)]
+    sys.argv = [SCRIPT, "--vocab-only", "--outfile", str(out), *options, str(directory)]
     try:
         runpy.run_path(SCRIPT, run_name="__main__")
     except SystemExit as e:
@@ -151,6 +162,9 @@ def checkpoint(where, kind, files, vocab_size=None, **config):
     c = dict(CONFIG, architectures=[CLASSES[kind]], model_type=kind, **config)
     if vocab_size:
         c["vocab_size"] = vocab_size
+    if kind == "mistral-format":
+        (where / "params.json").write_text(json.dumps(dict(dim=64, n_layers=1, head_dim=16, hidden_dim=128, n_heads=4, n_kv_heads=4, norm_eps=1e-5, vocab_size=vocab_size)))
+        (where / "consolidated.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")
     (where / "config.json").write_text(json.dumps(c))
     (where / "model.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")
     return where
@@ -404,17 +418,26 @@ def special_texts(files):
 
 
 def make_case(name, kind, files, size, config, work):
+    instead = files.pop("reference", None)
     where = checkpoint(work / name, kind, files, size, **config)
     args = [STRATEGY.get(kind, "spm,spm_hf,bpe"), str(size)]
     if kind in ("llama", "mistral"):
         args.append("add_space_prefix=config")
     (where / "args").write_text("\n".join(args) + "\n")
-    want = reference(where, where / "reference.gguf")
+    theirs = checkpoint(work / ("." + name), "llama", instead, size, **config) if instead else where
+    want = reference(theirs, where / "reference.gguf", *["--mistral-format"] * (kind == "mistral-format"))
     (where / "reference.gguf").unlink()
-    texts = TEXTS + random_texts(name, special_texts(files))
+    if kind == "kimi":  # what it had to be called above
+        want["tokenizer.ggml.pre"] = ("STRING", False, [b"default"])
+    if instead:
+        shutil.rmtree(theirs)
+        files["reference"] = instead
+    texts = TEXTS + random_texts(name, tokenizer_ranked.special_of(kind, files) if kind in RANKED else special_texts(files))
     (where / "texts").write_text("".join(json.dumps(t) + "\n" for t in texts))
     model = [f for f in files if f.endswith(".model")]
-    if model:
+    if kind in RANKED:
+        encoder = types.SimpleNamespace(encode=tokenizer_ranked.encoder_of(kind, where, files))
+    elif model:
         import sentencepiece
         encoder = sentencepiece.SentencePieceProcessor(str(where / model[0]))
         if kind == "xlm-roberta":  # ids as the model counts them
@@ -425,8 +448,8 @@ def make_case(name, kind, files, size, config, work):
         pickle.dump(dict(keys=want, seen=dict(seen), size=size, texts=texts, ids=[list(encoder.encode(t)) for t in texts]), f)
 
 
-def make(data, kjv, work, part, parts):
-    for case in [*spm_cases(kjv), *spm_trained(kjv), *unigram_cases(kjv), *made_cases(kjv), *real_cases(data)][part::parts]:
+def make(data, kjv, work, part, parts, pattern="*"):
+    for case in [c for c in [*spm_cases(kjv), *spm_trained(kjv), *unigram_cases(kjv), *made_cases(kjv), *real_cases(data), *tokenizer_ranked.ranked_cases(data)] if fnmatch.fnmatch(c[0], pattern)][part::parts]:
         try:
             make_case(*case, work)
         except BaseException as e:  # the reference refuses (or panics): heft may do as it likes
@@ -480,6 +503,6 @@ def compare(work, pattern):
 
 
 if sys.argv[1] == "make":
-    make(*map(Path, sys.argv[2:5]), *map(int, sys.argv[5:7]))
+    make(*map(Path, sys.argv[2:5]), *map(int, sys.argv[5:7]), *sys.argv[7:])
 else:
     compare(Path(sys.argv[2]), sys.argv[3])

@@ -279,6 +279,40 @@ static void write_floats(const char *path, const char *header, const float *v, s
 	fclose(fp);
 }
 
+/* Mistral's own layout beside Hugging Face's, or alone. */
+static void mistral_layout(void)
+{
+	const struct heft_open_options own = { .mistral_format = true };
+	struct heft_model *m;
+	struct heft_err err;
+
+	run("mkdir '%s'", at("own"));
+	run("cp " SAMPLES "good-one.safetensors '%s'", at("own/consolidated.safetensors"));
+	run("printf '{\"dim\": 64, \"architectures\": 1}\n' >'%s'", at("own/params.json"));
+	m = opened(at("own"));
+	ok(m && m->config && strstr(m->config, "\"dim\": 64, \"architectures\": 1,\"architectures\":[\"MistralConsolidated\"]}"), "params.json becomes the configuration");
+	heft_close(m);
+	m = opened(at("own/consolidated.safetensors"));
+	ok(m && m->config, "the file stands for its directory");
+	heft_close(m);
+	run("printf '{\"moe\":{},\"qk_rope_head_dim\":8}' >'%s'", at("own/params.json"));
+	m = opened(at("own"));
+	ok(m && m->config && strstr(m->config, "MistralMoeConsolidated"), "with experts and latent attention another class");
+	heft_close(m);
+	run("printf '[]' >'%s'", at("own/params.json"));
+	ok(heft_open(&m, at("own"), NULL, &err) && err.code == HEFT_E_CONFIG, "params.json is no object");
+	run("printf '{}' >'%s'", at("own/params.json"));
+	run("cp " SAMPLES "good-one.safetensors '%s'", at("own/model.safetensors"));
+	run("printf '{}' >'%s'", at("own/config.json"));
+	m = opened(at("own"));
+	ok(m && !m->config, "of both layouts Hugging Face's");
+	heft_close(m);
+	ok(!heft_open(&m, at("own"), &own, &err) && m->config && strstr(m->config, "{\"architectures\""), "or Mistral's, where it is asked for");
+	heft_close(m);
+	run("rm '%s'", at("own/params.json"));
+	ok(heft_open(&m, at("own"), &own, &err) && err.code == HEFT_E_OPEN, "which must be there then: %s", err.text);
+}
+
 static void checks_values(void)
 {
 	static float v[70000];
@@ -342,6 +376,7 @@ int main(void)
 	hub_cache();
 	problems_are_listed();
 	modules_are_read_on_request();
+	mistral_layout();
 	checks_values();
 	checks_a_good_model();
 	streams();

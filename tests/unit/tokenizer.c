@@ -42,7 +42,8 @@ static void clear(void)
 	static const char *const name[] = {
 		"tokenizer.json",    "tokenizer.model",	  "tokenizer_config.json",   "vocab.json",
 		"merges.txt",	     "added_tokens.json", "special_tokens_map.json", "chat_template.jinja",
-		"chat_template.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model"
+		"chat_template.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model",
+		"tekken.json", "qwen.tiktoken", "tiktoken.model", "tokenizer.model.v3", "tokenizer.model.v7"
 	};
 	char path[256];
 
@@ -335,6 +336,89 @@ static void unigram_rows(void)
 	is_int(err.code, HEFT_E_TOKENIZER, "rules that are no base64: %s", err.text);
 }
 
+static void tekken_rows(void)
+{
+	struct heft_err err;
+	struct tokenizer *t;
+
+	clear();
+	put_copy("tekken.json", "testdata/tekken/good-v3.json");
+	put("chat_template.jinja", "x\r\n");
+	is_str(tokenizer_kind(dir), "tekken", "kind");
+	ok(tokenizer_has(dir, "tekken") && tokenizer_has(dir, "mistral"), "tekken.json alone is both");
+	t = open_with("tekken", NULL, 400, "{}", &err);
+	ok(t, "tekken.json: %s", err.text);
+	if (!t)
+		return;
+	is_int(tokenizer_count(t), 289, "as many rows as the file says, whatever the embedding has");
+	is_str(value(t, GGML "pre", 0), "tekken", "pre-tokenizer");
+	is_str(value(t, GGML "tokens", 1), "<s>", "special tokens of old versions have names");
+	is_str(value(t, GGML "tokens", 20), "<SPECIAL_20>", "others are numbered");
+	is_str(value(t, GGML "tokens", 24 + 257), "\xc4\xa0t", "a token as bytes are written");
+	is_str(value(t, GGML "token_type", 20), "3", "control");
+	is_str(value(t, GGML "scores", 1), "0", "scores");
+	is_str(value(t, GGML "merges", 3), "t he", "each way to cut a token in two,");
+	is_str(value(t, GGML "merges", 4), "th e", "by the rank of the left part");
+	is_str(value(t, GGML "padding_token_id", 0), "11", "pad");
+	is_str(value(t, GGML "add_bos_token", 0), "true", "bos is added");
+	is_str(value(t, "tokenizer.chat_template", 0), "mistral-v3-tekken", "the template by its name");
+	is_str(ids_of(t, "the in"), "1 283 56 285", "ids; a space that begins no token stands alone");
+	is_str(ids_of(t, "aaaaa"), "1 287 288", "the lowest rank first, and of equals the leftmost");
+	tokenizer_close(t);
+	t = open_with("mistral", NULL, -1, "{}", &err);
+	is_str(t ? value(t, "tokenizer.chat_template", 0) : "", "x\n", "in Mistral's own layout the template beside it");
+	tokenizer_close(t);
+	clear();
+	put_copy("tokenizer.model.v3", "testdata/spm/good-bpe.model");
+	put_copy("tokenizer.model.v7", "testdata/spm/good-bpe.model");
+	t = open_with("mistral", NULL, 400, "{}", &err);
+	ok(t, "a SentencePiece model: %s", err.text);
+	is_str(t ? value(t, "tokenizer.chat_template", 0) : "", "mistral-v7", "the last one counts");
+	is_str(t ? value(t, GGML "pre", 0) : "", "none", "no pre-tokenizer");
+	tokenizer_close(t);
+}
+
+static void tiktoken_rows(void)
+{
+	struct heft_err err;
+	struct tokenizer *t;
+
+	clear();
+	put_copy("qwen.tiktoken", "testdata/tiktoken/good-order.tiktoken");
+	is_str(tokenizer_kind(dir), "tiktoken", "kind");
+	t = open_with("qwen", "qwen2", 500, "{}", &err);
+	ok(t, "qwen.tiktoken: %s", err.text);
+	if (!t)
+		return;
+	is_int(tokenizer_count(t), 258 + 208, "ranks and special tokens");
+	is_str(value(t, GGML "merges", 0), "\xc4\xa0 t", "merges in the order of the lines");
+	is_str(value(t, GGML "tokens", 258), "<|endoftext|>", "the first special token");
+	is_str(value(t, GGML "tokens", 465), "<|extra_204|>", "the last one");
+	is_str(value(t, GGML "token_type", 466), "5", "padding");
+	is_str(value(t, GGML "eos_token_id", 0), "258", "eos where the files name none");
+	is_str(ids_of(t, "th<|im_end|>"), "256 260", "special tokens in a text count");
+	tokenizer_close(t);
+	t = open_with("qwen", NULL, 500, "{}", &err);
+	is_int(err.code, HEFT_E_PRETOKENIZER, "a vocabulary that is not known: %s", err.text);
+	clear();
+	put_copy("tiktoken.model", "testdata/tiktoken/good-ranks.tiktoken");
+	put("tokenizer_config.json", "{\"added_tokens_decoder\":{\"267\":{\"content\":\"[EOS]\",\"special\":true}}}");
+	t = open_with("kimi", "kimi-k2", 300, "{\"eos_token_id\":267}", &err);
+	ok(t, "tiktoken.model: %s", err.text);
+	is_str(t ? value(t, GGML "tokens", 267) : "", "[EOS]", "a token that tokenizer_config.json names");
+	is_str(t ? value(t, GGML "tokens", 299) : "", "<|reserved_token_299|>", "a reserved one, up to the last row");
+	tokenizer_close(t);
+	clear();
+	put_copy("tokenizer.model", "testdata/tiktoken/good-ranks.tiktoken");
+	t = open_with("llama3", "llama-bpe", -1, "{}", &err);
+	ok(t, "Meta's tokenizer.model: %s", err.text);
+	is_str(t ? value(t, GGML "tokens", 266 + 9) : "", "<|eot_id|>", "Llama 3's names");
+	is_str(t ? ids_of(t, "the<|eot_id|>") : "", "266 259 275", "bos before the text");
+	tokenizer_close(t);
+	t = open_with("llama3", "llama-bpe", 100, "{}", &err);
+	is_int(err.code, HEFT_E_VOCAB_SIZE, "more tokens than rows: %s", err.text);
+}
+
 static void templates(void)
 {
 	struct arena *a = arena_new();
@@ -356,11 +440,15 @@ int main(void)
 		return 99;
 	samples("testdata/tokenizer_json", "tokenizer.json", "bpe");
 	samples("testdata/spm", "tokenizer.model", "spm");
+	samples("testdata/tekken", "tekken.json", "tekken");
+	samples("testdata/tiktoken", "qwen.tiktoken", "qwen");
 	bpe_rows();
 	files_of_a_class();
 	spm_rows();
 	wordpiece_rows();
 	unigram_rows();
+	tekken_rows();
+	tiktoken_rows();
 	templates();
 	clear();
 	rmdir(dir);
