@@ -119,24 +119,37 @@ static int load(const struct heft_model *m, const struct heft_tensor *t, struct 
 
 /* ---- sums ---- */
 
-/* n numbers of a row, from column col on. */
-static void add_row(float *v, const float *left, const float *right, uint64_t rank, uint64_t cols, size_t n, float scale)
+/* Up to STRIP numbers of a row; the same strip of each row of the right factor is in the cache when the next row comes. */
+static void add_strip(float *v, const float *left, const float *right, uint64_t rank, uint64_t cols, size_t n, float scale)
 {
-	float sum[STRIP];
+	float sum[STRIP] = { 0 };
 
+	for (uint64_t r = 0; r < rank; r++) {
+		const float *row = right + r * cols;
+		float x = left[r];
+
+#pragma omp simd
+		for (size_t j = 0; j < n; j++)
+			sum[j] += x * row[j];
+	}
+#pragma omp simd
+	for (size_t j = 0; j < n; j++)
+		v[j] += scale * sum[j];
+}
+
+/* Rows of one matrix, n numbers of each. */
+static void add_rows(float *v, const float *left, const float *right, const struct lora_term *x, uint64_t cols, uint64_t rows, size_t n)
+{
 	for (size_t done = 0, k; done < n; done += k) {
 		k = n - done < STRIP ? n - done : STRIP;
-		memset(sum, 0, k * sizeof *sum);
-		for (uint64_t r = 0; r < rank; r++) {
-			const float *row = right + r * cols + done;
-			float x = left[r];
-
-			for (size_t j = 0; j < k; j++)
-				sum[j] += x * row[j];
-		}
-		for (size_t j = 0; j < k; j++)
-			v[done + j] += scale * sum[j];
+		for (uint64_t i = 0; i < rows; i++)
+			add_strip(v + i * n + done, left + i * x->rank, right + done, x->rank, cols, k, x->scale);
 	}
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 static float factor_of(const float *magnitude, const float *norm, uint64_t out)
@@ -156,13 +169,16 @@ static void add_term(const struct lora *l, const struct lora_term *x, const floa
 {
 	const float *right = factors + left_size(l, x);
 
-	for (size_t done = 0, k; done < n; done += k) {
-		uint64_t row = (element + done) / l->cols, col = (element + done) % l->cols;
+	for (size_t done = 0, k; done < n;) {
+		uint64_t row = (element + done) / l->cols, col = (element + done) % l->cols, rows = 1;
 
 		k = l->cols - col < n - done ? (size_t)(l->cols - col) : n - done;
-		add_row(v + done, factors + row * x->rank, right + row / l->rows * x->rank * l->cols + col, x->rank, l->cols, k, x->scale);
-		if (magnitude)
-			scale_row(v + done, x, magnitude, row, col, k);
+		if (k == l->cols)
+			rows = least((n - done) / k, l->rows - row % l->rows);
+		add_rows(v + done, factors + row * x->rank, right + row / l->rows * x->rank * l->cols + col, x, l->cols, rows, k);
+		for (uint64_t i = 0; i < rows; i++, done += k)
+			if (magnitude)
+				scale_row(v + done, x, magnitude, row + i, col, k);
 	}
 }
 
