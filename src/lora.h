@@ -90,8 +90,11 @@ struct lora {                 /* of a tensor: heft_tensor.lora */
 
 struct lora_scratch {         /* of one thread; zero-initialise */
 	const struct heft_tensor *of;
-	float *factors;       /* of all of its terms: rows x rank, rank x cols */
-	size_t n_factors;
+	uint64_t matrix, matrices; /* that right is of */
+	float *right;         /* of all terms, rank x cols for each matrix */
+	size_t n_right;
+	float *left;          /* of all terms, rows x rank */
+	size_t n_left;
 	float *turning;
 	size_t n_turning;
 	void *bytes;
