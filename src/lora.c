@@ -1,8 +1,5 @@
 /*
- * lora.c - reads an adapter: sorts its tensors into pairs by their names, and works out the scale of each from adapter_config.json.
- *
- *   {"peft_type": "LORA", "r": 8, "lora_alpha": 16, "use_rslora": false, "alpha_pattern": {"q_proj": 32}, ...}       PEFT
- *   {"fine_tune_type": "lora", "lora_parameters": {"rank": 8, "scale": 20.0}, ...}                                   MLX; "full": whole tensors
+ * lora.c - reads an adapter: whose it is, by adapter_config.json, and which tensors are pairs, by their names.
  *
  * Refuses other kinds of adapters, a factor without the other one, factors whose shapes do not fit each other.
  */
@@ -12,15 +9,14 @@
 #include "../base/mount.h"
 #include "../quant/quant.h"
 #include "model.h"
-#include "regex.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 enum { CONFIG_LIMIT = 16 << 20 };
+#define CONFIG "adapter_config.json"
 
 enum part { PART_A, PART_B, PART_MAGNITUDE };
 
@@ -207,88 +203,6 @@ static int check_pair(struct lora_pair *p, struct heft_err *err)
 	return 0;
 }
 
-/* ---- scales ---- */
-
-static double number(const struct json *j, const char *key, double otherwise)
-{
-	double v;
-
-	return json_num(json_get(j, key), &v) ? v : otherwise;
-}
-
-static bool flag(const struct json *j, const char *key)
-{
-	bool v;
-
-	return json_bool(json_get(j, key), &v) && v;
-}
-
-/* A key of alpha_pattern is a regular expression for the end of a module's name, from its beginning or from behind a point; with ^, for all of it. */
-static bool pattern_names(const char *key, const char *module, struct arena *a)
-{
-	struct regex *r = arena_alloc(a, sizeof *r);
-	const char *text = arena_printf(a, "^(.*\\.)?(%s)$", key);
-
-	return !regex_compile(r, text, strlen(text)) && regex_search(r, module);
-}
-
-static double alpha_of(const struct lora_adapter *x, const struct lora_pair *p, double alpha, struct arena *a)
-{
-	const struct json *patterns = json_get(json_root(x->config), "alpha_pattern"), *j = patterns ? json_first(patterns) : NULL;
-	const char *module = arena_memdup(a, p->target, strlen(p->target) - strlen(".weight"));
-
-	for (; j; j = json_next(j))
-		if (json_num(j, &alpha) && pattern_names(json_key(j).p, module, a))
-			return alpha;
-	return number(json_root(x->config), "lora_alpha", 0);
-}
-
-static void scale_peft(struct lora_adapter *x, struct arena *a)
-{
-	const struct json *c = json_root(x->config);
-	bool root = flag(c, "use_rslora");
-	double r = number(c, "r", 0), alpha = number(c, "lora_alpha", 0);
-
-	x->fan_in_fan_out = flag(c, "fan_in_fan_out");
-	x->alpha = root ? alpha * sqrt(r) : alpha;
-	for (size_t i = 0; i < x->n_pairs; i++) {
-		struct lora_pair *p = &x->pair[i];
-		double rank = (double)p->rank;
-
-		p->scale = alpha_of(x, p, alpha, a) / (root ? sqrt(rank) : rank);
-	}
-}
-
-/* MLX says the scale itself. */
-static void scale_mlx(struct lora_adapter *x)
-{
-	const struct json *c = json_get(json_root(x->config), "lora_parameters");
-	double scale = number(c, "scale", number(c, "alpha", 0));
-
-	x->alpha = x->n_pairs ? scale * (double)x->pair[0].rank : 0;
-	for (size_t i = 0; i < x->n_pairs; i++)
-		x->pair[i].scale = scale;
-}
-
-/* An alpha of 0 is none: the runtime takes the product as it is. */
-static void scale_gguf(struct lora_adapter *x, const struct heft_model *m)
-{
-	const struct heft_value *v = heft_model_find(m, "adapter.lora.alpha");
-
-	x->alpha = v && !v->array && v->type == HEFT_F32 ? v->f : 0;
-	for (size_t i = 0; i < x->n_pairs; i++)
-		x->pair[i].scale = x->alpha ? x->alpha / (double)x->pair[i].rank : 1;
-}
-
-static int check_scales(const struct lora_adapter *x, const char *path, struct heft_err *err)
-{
-	for (size_t i = 0; i < x->n_pairs; i++)
-		if (!isfinite(x->pair[i].scale) || x->pair[i].scale == 0)
-			return heft_fail(err, HEFT_E_CONFIG, "%s: adapter_config.json gives '%s' no scale (%s)", path, x->pair[i].target,
-					 x->kind == LORA_MLX ? "lora_parameters.scale" : "lora_alpha");
-	return 0;
-}
-
 /* ---- all ---- */
 
 static bool is_kind(const char *kind, const char *wanted)
@@ -313,17 +227,11 @@ static int check_base(const struct json *c, const char *path, struct heft_err *e
 	return 0;
 }
 
-static int read_config(struct lora_adapter *x, const struct heft_model *m, struct arena *a, struct heft_err *err)
+static int check_config(struct lora_adapter *x, const char *path, struct heft_err *err)
 {
-	const char *path = path_join(a, x->dir, "adapter_config.json"), *peft, *mlx;
-	const struct json *c;
+	const struct json *c = json_root(x->config);
+	const char *peft = json_cstr(json_get(c, "peft_type")), *mlx = json_cstr(json_get(c, "fine_tune_type"));
 
-	x->config = json_read_file(path, CONFIG_LIMIT, err);
-	if (!x->config)
-		return -1;
-	c = json_root(x->config);
-	peft = json_cstr(json_get(c, "peft_type"));
-	mlx = json_cstr(json_get(c, "fine_tune_type"));
 	x->kind = json_get(c, "lora_parameters") || mlx ? LORA_MLX : LORA_PEFT;
 	if (!is_kind(peft, "LORA") || (mlx && strcmp(mlx, "lora") && strcmp(mlx, "dora") && strcmp(mlx, "full")))
 		return heft_fail(err, HEFT_E_CONFIG, "%s: an adapter of type '%s'; heft knows LoRA and DoRA", path, peft ? peft : mlx);
@@ -351,20 +259,22 @@ static int read_pairs(struct lora_adapter *x, const struct heft_model *m, struct
 	return rc;
 }
 
+int lora_understand(struct lora_adapter *x, const struct heft_model *m, struct arena *a, struct heft_err *err)
+{
+	if (x->config && check_config(x, path_join(a, x->dir, CONFIG), err))
+		return -1;
+	return read_pairs(x, m, a, err) || lora_scales(x, m, a, err) ? -1 : 0;
+}
+
 int lora_read(struct lora_adapter *x, const struct heft_model *m, struct arena *a, struct heft_err *err)
 {
 	*x = (struct lora_adapter){ .kind = LORA_GGUF, .dir = path_dir(a, m->path) };
-	if (strcmp(m->format, "gguf") ? read_config(x, m, a, err) : 0)
-		return -1;
-	if (read_pairs(x, m, a, err))
-		return -1;
-	if (x->kind == LORA_PEFT)
-		scale_peft(x, a);
-	else if (x->kind == LORA_MLX)
-		scale_mlx(x);
-	else
-		scale_gguf(x, m);
-	return check_scales(x, m->path, err);
+	if (strcmp(m->format, "gguf")) {
+		x->config = json_read_file(path_join(a, x->dir, CONFIG), CONFIG_LIMIT, err);
+		if (!x->config)
+			return -1;
+	}
+	return lora_understand(x, m, a, err);
 }
 
 void lora_release(struct lora_adapter *x)

@@ -1,7 +1,8 @@
 /*
  * lora.h - low-rank adapters: two thin matrices beside a weight, which stands for W + s * B * A with them.
  *
- *   lora.c          an adapter's files: which weight each of its tensors speaks of, what s is
+ *   lora.c          an adapter's files: which weight each of its tensors speaks of
+ *   lora_scale.c    what s is
  *   lora_convert.c  an adapter as a GGUF adapter, by the base model's family
  *   lora_merge.c    adapters into the tensors of a base model
  *   lora_values.c   numbers of such a tensor
@@ -58,6 +59,9 @@ const char *lora_file(const char *path, struct arena *a, struct heft_err *err);
 /* Reads what the tensors of a model that was opened as stored are as an adapter. lora_release() it, also where that failed. */
 int lora_read(struct lora_adapter *out, const struct heft_model *m, struct arena *a, struct heft_err *err);
 void lora_release(struct lora_adapter *x);
+/* The same of tensors at hand: x has kind, dir and config. */
+int lora_understand(struct lora_adapter *x, const struct heft_model *m, struct arena *a, struct heft_err *err);
+int lora_scales(struct lora_adapter *x, const struct heft_model *m, struct arena *a, struct heft_err *err);
 
 /* ---- convert ---- */
 
@@ -86,8 +90,11 @@ struct lora {                 /* of a tensor: heft_tensor.lora */
 
 struct lora_scratch {         /* of one thread; zero-initialise */
 	const struct heft_tensor *of;
-	float *factors;       /* of all of its terms: rows x rank, rank x cols */
-	size_t n_factors;
+	uint64_t matrix, matrices; /* that right is of */
+	float *right;         /* of all terms, rank x cols for each matrix */
+	size_t n_right;
+	float *left;          /* of all terms, rows x rank */
+	size_t n_left;
 	float *turning;
 	size_t n_turning;
 	void *bytes;

@@ -53,7 +53,7 @@ int plan_check_together(const struct heft_job *j, const struct heft_model *m, bo
 				 "--imatrix, types of single tensors, --pure, --override-kv, --prune-layers, --keep-split and --vocab-only go with --to gguf");
 	if (keeps_names && j->big_endian)
 		return heft_fail(err, HEFT_E_OPTION, "--bigendian goes with --to gguf");
-	if ((j->fuse_qkv || j->fuse_gate_up_exps) && (keeps_names || model_speaks_gguf(m) || m->adapter))
+	if ((j->fuse_qkv || j->fuse_gate_up_exps) && (keeps_names || model_speaks_gguf(m) || m->adapter || (j->arch && !strcmp(j->arch, "none"))))
 		return heft_fail(err, HEFT_E_OPTION, "--fuse-qkv and --fuse-gate-up-exps: only a checkpoint that becomes a GGUF by its family has a choice there");
 	if (j->leave_output_tensor && j->output_tensor_type)
 		return heft_fail(err, HEFT_E_OPTION, "--leave-output-tensor and --output-tensor-type do not go together");

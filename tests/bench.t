@@ -19,6 +19,8 @@ model "$dir/m" llama && "$heft" convert "$dir/m" -t q8_0 -o "$dir/m.gguf" --json
 ok $? "a report says how long the disk took"
 bench limits "F16 Q4_K" && [ "$(rows '^\| (F16|Q4_K|Q4_K, imatrix) \|( [0-9.]+ \|){4}$')" = 3 ]
 ok $? "bytes moved and the encoding's part of the time" || shown "$dir/stderr"
+bench lora "" && [ "$(rows '^\| (BF16|Q8_0|Q4_K_M) \|( [0-9.]+ \|){5}$')" = 3 ]
+ok $? "what adapters cost" || shown "$dir/stderr"
 ! bench types "Q8_0" 2>/dev/null || ! ls "$dir"/heft-bench.* >/dev/null 2>&1
 ok $? "nothing is left behind"
 finish

@@ -75,6 +75,23 @@ refused "a weight for whole tensors" E506 "model.norm.weight" merge "$kjv" "$dir
 refused "a weight for magnitudes" E506 "DoRA" merge "$kjv" "$dir/dora=0.5" -t bf16
 refused "magnitudes in a GGUF adapter" E302 "magnitude" convert "$dir/dora" --base "$kjv"
 
+# adapters that are switched on by tokens, and those whose base was changed first
+"$mklora" "$dir/switched" 'more="alora_invocation_tokens": [5, 6]' $layer.self_attn.q_proj:256x256
+run "convert an activated adapter" convert "$dir/switched" --base "$kjv" -o "$dir/switched.gguf"
+"$heft" info "$dir/switched.gguf" --metadata 2>&1 | grep -q 'adapter.alora.invocation_tokens'; ok $? "it has its tokens"
+refused "to merge it" E302 "invocation tokens" merge "$kjv" "$dir/switched" -t bf16
+"$mklora" "$dir/pissa" 'more="init_lora_weights": "pissa"' $layer.self_attn.q_proj:256x256
+refused "factors of the base's own weights" E302 "pissa" merge "$kjv" "$dir/pissa" -t bf16
+"$mklora" "$dir/replicated" 'more="layer_replication": [[1, 3]]' $layer.self_attn.q_proj:256x256
+refused "layers that stand for others" E302 "layer_replication" convert "$dir/replicated" --base "$kjv"
+
+# MLX
+"$mklora" "$dir/mlx-dora" mlx=1 dora=1 $layer.self_attn.q_proj:256x256
+run "merge MLX's magnitudes" merge "$kjv" "$dir/mlx-dora" -t f32 -o "$dir/one.gguf" -f
+mkdir "$dir/full" && cp "$dir/checkpoint/model.safetensors" "$dir/full/adapters.safetensors" && echo '{"fine_tune_type": "full", "lora_parameters": {}}' >"$dir/full/adapter_config.json"
+run "merge MLX's full fine-tuning" merge "$kjv" "$dir/full" -t f32 -o "$dir/one.gguf" -f
+"$heft" convert "$dir/checkpoint" -t f32 -o "$dir/two.gguf" -f -q; values "the model is what it says" "$dir/one.gguf" "$dir/two.gguf"
+
 # what finds no place
 "$mklora" "$dir/lost" model.layers.9.self_attn.q_proj:256x256
 refused "a layer that is not there" E602 "layers.9.self_attn.q_proj" merge "$kjv" "$dir/lost" -t bf16

@@ -54,6 +54,10 @@ if [ "$small" ]; then
 fi
 within "70b to q4_k_m on standard output" convert "$sparse/70b" -t q4_k_m -o -
 within "moe to q4_k_m on standard output" convert "$sparse/moe" -t q4_k_m --pre qwen2 -o -
+layer=model.layers.1
+"$mklora" "$dir/adapter" r=16 $layer.self_attn.q_proj:8192x8192 $layer.mlp.down_proj:8192x28672
+"$mklora" "$dir/dora" dora=1 $layer.self_attn.k_proj:1024x8192 $layer.self_attn.v_proj:1024x8192
+within "70b with two adapters, one of them with magnitudes, to q8_0 on standard output" lora merge "$sparse/70b" "$dir/adapter" "$dir/dora" -t q8_0 -o -
 if [ "$small" ]; then
 	within "70b to q8_0 in a file, 7 threads" convert "$sparse/70b" -t q8_0 -j 7 -o "$dir/x.gguf"
 	rm -f "$dir/x.gguf"

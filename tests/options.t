@@ -36,6 +36,7 @@ convert rule.gguf "$kjv" -t q4_k_m --fuse-qkv --tensor-type attn_qkv=q6_k && gre
 pass $? "from a stream to a stream"
 refused 1 "--fuse-qkv and --fuse-gate-up-exps: only a checkpoint" "a GGUF" "$dir/apart.gguf" --fuse-qkv
 refused 1 "only a checkpoint" "a checkpoint again" "$kjv" --to safetensors --fuse-gate-up-exps
+refused 1 "only a checkpoint" "no family" "$kjv" --arch none --fuse-qkv
 model "$dir/moe" mixtral-narrow
 refused 1 "'llama' has no tensor for both" "experts of an architecture without the name" "$dir/moe" --fuse-gate-up-exps
 convert dense.gguf "$kjv" -t f32 --fuse-gate-up-exps && cmp "$dir/dense.gguf" "$dir/apart.gguf" >"$dir/log"; pass $? "no experts, nothing to do"

@@ -1,7 +1,7 @@
 /*
- * mksamples.c - writes the samples of testdata/samples or testdata/imatrix and their README.md, so that every byte of them has its reason here.
+ * mksamples.c - writes the samples of testdata/samples, testdata/imatrix or testdata/lora and their README.md, so that every byte of them has its reason here.
  *
- * usage: mksamples DIR [samples|imatrix]
+ * usage: mksamples DIR [samples|imatrix|lora]
  *
  * A sample's name says what opening it must give: good-*: it opens; bad-E203-*, unsupported-E206-*: error 203, 206. A row whose path has a
  * slash is one file of a directory sample. The bytes are told in words, separated by blanks:
@@ -112,6 +112,8 @@ static const struct sample samples[] = {
 	{ "good-one.safetensors", "one tensor", FILE_A },
 	{ "good-none.safetensors", "no tensor", "J:{}" },
 	{ "good-metadata.safetensors", "metadata and white space", "J:%20 j:" }, /* replaced below */
+	{ "good-metadata-null.safetensors", "no metadata, as MLX says it", "J:{\"__metadata__\":null," ST_A "} z4" },
+	{ "bad-E216-metadata-nul.safetensors", "a word that is none", "J:{\"__metadata__\":nul," ST_A "} z4" },
 	{ "good-zero-size.safetensors", "a tensor of no elements", "J:{\"e\":{\"dtype\":\"F32\",\"shape\":[0,5],\"data_offsets\":[0,0]}," ST_A "} z4" },
 	{ "good-scalar.safetensors", "a tensor without dimensions", "J:{\"a\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[0,2]}} z2" },
 	{ "good-escapes.safetensors", "escapes in names, an unknown member", "J:{\"\\u00e9\\ud83d\\ude00\\n\":{\"x\":[{}],\"\\u0064type\":\"I8\",\"shape\":[2],\"data_offsets\":[0,2]}} z2" },
@@ -412,6 +414,47 @@ static const struct sample imatrix_samples[] = {
 	{ "bad-E510-twice.gguf", "one name for two tensors", IM(2) SUMS("a", 0) SUMS("a", 32) "p32 " F2 F4 "p32 " F2 F4 "p32" },
 };
 
+/* An adapter: the line of adapter_config.json, then its tensors. */
+#define PEFT(more) "j:{\"r\":1,\"lora_alpha\":2" more "}%0a "
+#define MLX_CONFIG "j:{\"fine_tune_type\":\"lora\",\"lora_parameters\":{\"rank\":1,\"scale\":2.0}}%0a "
+#define LORA_A T("m.lora_A.weight", "F32", "[1,2]", "[0,8]")
+#define LORA_B T("m.lora_B.weight", "F32", "[3,1]", "[8,20]")
+#define PAIR "J:{" LORA_A "," LORA_B "} f5"
+
+static const struct sample lora_samples[] = {
+	{ "good-pair.lora", "two factors", PEFT("") PAIR },
+	{ "good-rslora.lora", "a rank-stabilised scale", PEFT(",\"use_rslora\":true") PAIR },
+	{ "good-alphas.lora", "alphas by name and by expression", PEFT(",\"alpha_pattern\":{\"x\":3,\"^(m|n)$\":4}") PAIR },
+	{ "good-dora.lora", "magnitudes", PEFT("") "J:{" LORA_A "," LORA_B "," T("m.lora_magnitude_vector", "F32", "[3]", "[20,32]") "} f8" },
+	{ "good-embedding.lora", "an adapter of embeddings", PEFT("") "J:{" T("m.lora_embedding_A", "F32", "[1,2]", "[0,8]") "," T("m.lora_embedding_B", "F32", "[3,1]", "[8,20]") "} f5" },
+	{ "good-experts.lora", "two matrices in each factor", PEFT("") "J:{" T("m.lora_A.weight", "F32", "[2,1,2]", "[0,16]") "," T("m.lora_B.weight", "F32", "[2,3,1]", "[16,40]") "} f10" },
+	{ "good-whole.lora", "a tensor that takes another's place", PEFT("") "J:{" LORA_A "," LORA_B "," T("norm.weight", "F32", "[1]", "[20,24]") "} f6" },
+	{ "good-mlx.lora", "factors as MLX stores them", MLX_CONFIG "J:{" T("m.lora_a", "F32", "[2,1]", "[0,8]") "," T("m.lora_b", "F32", "[1,3]", "[8,20]") "} f5" },
+	{ "good-mlx-embedding.lora", "magnitudes of MLX's embeddings", MLX_CONFIG "J:{" T("embed_tokens.lora_a", "F32", "[3,1]", "[0,12]") ","
+	  T("embed_tokens.lora_b", "F32", "[1,2]", "[12,20]") "," T("embed_tokens.m", "F32", "[3]", "[20,32]") "} f8" },
+	{ "good-mlx-full.lora", "whole tensors alone", "j:{\"fine_tune_type\":\"full\"}%0a J:{" T("m.weight", "F32", "[2]", "[0,8]") "} f2" },
+	{ "bad-E205-default.lora", "one factor under two names", PEFT("") "J:{" LORA_A "," T("m.lora_A.default.weight", "F32", "[1,2]", "[8,16]") "} f4" },
+	{ "bad-E206-integers.lora", "factors of whole numbers", PEFT("") "J:{" T("m.lora_A.weight", "I32", "[1,2]", "[0,8]") "," LORA_B "} f5" },
+	{ "bad-E207-rank.lora", "factors of ranks 1 and 2", PEFT("") "J:{" LORA_A "," T("m.lora_B.weight", "F32", "[3,2]", "[8,32]") "} f8" },
+	{ "bad-E207-vector.lora", "a factor that is a vector", PEFT("") "J:{" T("m.lora_A.weight", "F32", "[2]", "[0,8]") "," LORA_B "} f5" },
+	{ "bad-E207-empty.lora", "a factor of no rank", PEFT("") "J:{" T("m.lora_A.weight", "F32", "[0,2]", "[0,0]") "," T("m.lora_B.weight", "F32", "[3,0]", "[0,0]") "}" },
+	{ "bad-E207-experts.lora", "two matrices in one factor, three in the other", PEFT("") "J:{" T("m.lora_A.weight", "F32", "[2,1,2]", "[0,16]") ","
+	  T("m.lora_B.weight", "F32", "[3,1,1]", "[16,28]") "} f7" },
+	{ "bad-E207-magnitudes.lora", "two magnitudes for three outputs", PEFT("") "J:{" LORA_A "," LORA_B "," T("m.lora_magnitude_vector", "F32", "[2]", "[20,28]") "} f7" },
+	{ "bad-E216-config.lora", "a configuration that is no JSON", "j:{\"r\":%0a " PAIR },
+	{ "bad-E302-no-alpha.lora", "no lora_alpha", "j:{\"r\":1}%0a " PAIR },
+	{ "bad-E302-alpha-0.lora", "an alpha of 0 for one module", PEFT(",\"alpha_pattern\":{\"m\":0}") PAIR },
+	{ "bad-E302-no-scale.lora", "MLX without a scale", "j:{\"lora_parameters\":{}}%0a J:{" T("m.lora_a", "F32", "[2,1]", "[0,8]") "," T("m.lora_b", "F32", "[1,3]", "[8,20]") "} f5" },
+	{ "bad-E302-ia3.lora", "another kind of adapter", PEFT(",\"peft_type\":\"IA3\"") PAIR },
+	{ "bad-E302-pissa.lora", "factors taken from the base model's weights", PEFT(",\"init_lora_weights\":\"pissa_niter_4\"") PAIR },
+	{ "bad-E302-replicated.lora", "layers that are not the base model's", PEFT(",\"layer_replication\":[[0,1],[0,1]]") PAIR },
+	{ "bad-E304-no-b.lora", "a factor alone", PEFT("") "J:{" LORA_A "} f2" },
+	{ "bad-E304-no-a.lora", "the other one alone", PEFT("") "J:{" T("m.lora_B.weight", "F32", "[3,1]", "[0,12]") "} f3" },
+	{ "bad-E304-magnitude.lora", "magnitudes alone", PEFT("") "J:{" T("m.lora_magnitude_vector", "F32", "[3]", "[0,12]") "} f3" },
+	{ "bad-E304-nothing.lora", "no tensors", PEFT("") "J:{}" },
+	{ "bad-E504-expression.lora", "an alpha for no expression", PEFT(",\"alpha_pattern\":{\"(m\":4}") PAIR },
+};
+
 static const struct set {
 	const char *name, *unit; /* the test that tries them all */
 	const struct sample *sample;
@@ -419,6 +462,7 @@ static const struct set {
 } sets[] = {
 	{ "samples", "tests/unit/samples.c", samples, sizeof samples / sizeof *samples },
 	{ "imatrix", "tests/unit/imatrix.c", imatrix_samples, sizeof imatrix_samples / sizeof *imatrix_samples },
+	{ "lora", "tests/unit/lora.c", lora_samples, sizeof lora_samples / sizeof *lora_samples },
 };
 
 struct bytes {
@@ -605,6 +649,6 @@ int main(int argc, char **argv)
 			write_set(&sets[i], argv[1]);
 			return 0;
 		}
-	fprintf(stderr, "usage: mksamples DIR [samples|imatrix]\n");
+	fprintf(stderr, "usage: mksamples DIR [samples|imatrix|lora]\n");
 	return 2;
 }
