@@ -20,6 +20,7 @@ ALL = """Q2_K Q2_K_S Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M Q6_K Q8_0 
 FEW = "Q2_K Q3_K_M Q4_K_M Q5_K_M Q6_K Q8_0 Q4_0 F16".split()
 PLAIN = {"auto": ["Q4_K_M"], "f32": []}
 BARE = {"auto": [], "f32": []}
+EACH = {**BARE, "f16": [], "bf16": [], "q8_0": []}
 VIA = {"bf16": ["Q4_K_M", "Q8_0", "F16"], "f16": ["Q4_K_M", "Q5_1", "BF16"], "f32": ["Q4_K_M", "Q4_0", "F16", "Q6_K"]}
 
 
@@ -100,7 +101,7 @@ def reference(converter, name, work, tokenizers):
     if case["fails"]:
         return fails_so(lambda: convert(converter, src, ref + "/fails.gguf", "auto", case["args"]), log, case["fails"], d)
     big = types in ("plain", "bare") and case["tok"] not in (None, "kjv-llama")  # a large vocabulary takes seconds each time
-    kinds_of = {"plain": PLAIN, "bare": BARE}.get(types) or {"auto": ALL if types == "all" else FEW, **VIA}
+    kinds_of = {"plain": PLAIN, "bare": BARE, "each": EACH}.get(types) or {"auto": ALL if types == "all" else FEW, **VIA}
     for outtype, kinds in kinds_of.items():
         if big and outtype == "f32":
             continue

@@ -1,0 +1,150 @@
+"""Checkpoints of models that see, converted with --mmproj: towers of one or two blocks by transformers' own classes."""
+import json
+
+from make_checkpoint import case
+
+TEXT = dict(hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2, vocab_size=64,
+            tie_word_embeddings=True)
+MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+PRE = {"preprocessor_config.json": dict(image_mean=MEAN, image_std=STD, do_resize=True)}
+PROCESSOR = {"preprocessor_config.json": dict(image_mean=[0.1] * 3, media_proc_cfg=dict(image_mean=[0.2] * 3, image_std=[0.3] * 3)),
+             "processor_config.json": dict(image_processor=dict(image_mean=[0.5, 0.25, 1.0], image_std=[0.5] * 3, image_seq_length=4))}
+BREAK = {"tokenizer_config.json": dict(added_tokens_decoder={"12": dict(content="[IMG]"), "7": dict(content="[IMG_BREAK]")})}
+
+
+def minimal(config, given):
+    """What was asked for, and what says which class it is."""
+    return {k: v for k, v in config.items() if k in {*given, "model_type", "architectures"}}
+
+
+def seen(config_class, model_class, vision, text=None, files=PRE, dtype="bfloat16", types="bare", spell="new", after=None, fails=None, **config):
+    """A checkpoint of two parts. files: what lies beside, by name."""
+    text = {**TEXT, **(text or {})}
+
+    def make(out):
+        import torch
+        import transformers as T
+        from make_checkpoint import randomize
+        sub = {k: getattr(T, c)(**v) if c else v for k, (c, v) in parts.items()}
+        model = getattr(T, model_class)(getattr(T, config_class)(**sub, **config))
+        randomize(model, len(out))
+        model.to(getattr(torch, dtype)).save_pretrained(out)
+        j = json.load(open(out + "/config.json"))
+        if spell == "minimal":
+            j = minimal(j, {**config, "text_config": 0, "vision_config": 0})
+            for k, (_, given) in parts.items():
+                j[k] = minimal(j[k], given)
+        json.dump(j, open(out + "/config.json", "w"), indent=1)
+        for name, content in files.items():
+            json.dump(content, open(f"{out}/{name}", "w"), indent=1)
+        if after:
+            after(out)
+    parts = {"text_config": text.pop("cls", None), "vision_config": vision.get("cls")}
+    parts = {k: (c, {a: b for a, b in v.items() if a != "cls"}) for (k, c), v in zip(parts.items(), [text, vision])}
+    return case(("", {}), {}, tok=None, types=types, make=make, fails=fails, args=["--mmproj"])
+
+
+def change(edit):
+    """Changes config.json."""
+    def after(out):
+        j = json.load(open(out + "/config.json"))
+        edit(j)
+        json.dump(j, open(out + "/config.json", "w"), indent=1)
+    return after
+
+
+def rename(*pairs):
+    def after(out):
+        from safetensors.torch import load_file, save_file
+        t = load_file(out + "/model.safetensors")
+        for a, b in pairs:
+            t = {b + k[len(a):] if k.startswith(a) else k: v for k, v in t.items()}
+        save_file(t, out + "/model.safetensors", metadata={"format": "pt"})
+    return after
+
+
+def flat(j):
+    """The text part's keys outside, as transformers 4 wrote them."""
+    text = j.pop("text_config")
+    for k, v in text.items():
+        j.setdefault(k, v)
+
+
+def mixed(out):
+    """The part that reads in another type than the part that sees."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    t = load_file(out + "/model.safetensors")
+    t = {k: v.to(torch.float16 if "visual" in k else torch.float32 if "bias" in k else v.dtype) for k, v in t.items()}
+    save_file(t, out + "/model.safetensors", metadata={"format": "pt"})
+
+
+EYE = dict(depth=3, num_heads=2, patch_size=14)
+QWEN2 = dict(EYE, embed_dim=32, hidden_size=64)
+QWEN25 = dict(EYE, hidden_size=32, intermediate_size=64, out_hidden_size=64, fullatt_block_indexes=[1])
+QWEN3 = dict(EYE, hidden_size=32, intermediate_size=64, out_hidden_size=64, deepstack_visual_indexes=[1], num_position_embeddings=16)
+TOWER = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=2, image_size=56, patch_size=14)
+HEAD = dict(head_dim=32)
+
+
+def qwen2(vision=QWEN2, **more):
+    return seen("Qwen2VLConfig", "Qwen2VLForConditionalGeneration", vision, **more)
+
+
+def qwen25(vision=QWEN25, **more):
+    return seen("Qwen2_5_VLConfig", "Qwen2_5_VLForConditionalGeneration", vision, **more)
+
+
+def qwen3(vision=QWEN3, **more):
+    return seen("Qwen3VLConfig", "Qwen3VLForConditionalGeneration", vision, text=HEAD, **more)
+
+
+def gemma3(vision=TOWER, **more):
+    return seen("Gemma3Config", "Gemma3ForConditionalGeneration", vision, text=HEAD, after=PUBLISHED, **more)
+
+
+def pixtral(vision=None, **more):
+    return seen("LlavaConfig", "LlavaForConditionalGeneration", vision or PIXTRAL, text=dict(cls="MistralConfig"), files={**PRE, **BREAK}, **more)
+
+
+def mistral3(vision=None, **more):
+    return seen("Mistral3Config", "Mistral3ForConditionalGeneration", vision or PIXTRAL, text=dict(cls="MistralConfig"), files={**PRE, **BREAK}, **more)
+
+
+MOE = dict(moe_intermediate_size=32, shared_expert_intermediate_size=32, num_experts=2, num_experts_per_tok=1)
+QWEN35 = {k: v for k, v in QWEN3.items() if k != "deepstack_visual_indexes"}
+PIXTRAL = dict(TOWER, cls="PixtralVisionConfig")
+PUBLISHED = rename(("vision_tower.", "vision_tower.vision_model."))  # transformers 5 leaves the class's name out
+
+CASES = {
+    "mmproj-qwen2vl": qwen2(types="each"),
+    "mmproj-qwen2vl-f32": qwen2(dtype="float32"),
+    "mmproj-qwen2vl-f16": qwen2(dtype="float16", types="each"),
+    "mmproj-qwen2vl-old": qwen2(after=change(flat)),
+    "mmproj-qwen2vl-minimal": qwen2(dict(depth=3, num_heads=2, embed_dim=32, hidden_size=64), spell="minimal"),
+    "mmproj-qwen2vl-mixed": qwen2(after=mixed),
+    "mmproj-qwen25vl": qwen25(types="each", dtype="float32"),
+    "mmproj-qwen25vl-processor": qwen25(dict(QWEN25, depth=4, fullatt_block_indexes=[1, 3]), files=PROCESSOR, rms_norm_eps=1e-5),
+    "mmproj-qwen25vl-minimal": qwen25(dict(QWEN25, depth=32, fullatt_block_indexes=[7, 15, 23, 31]), spell="minimal"),
+    "mmproj-qwen25vl-old": qwen25(after=change(flat)),
+    "mmproj-qwen3vl": qwen3(types="each", dtype="float16"),
+    "mmproj-qwen3vl-f32": qwen3(dtype="float32"),
+    "mmproj-qwen3vl-minimal": qwen3(dict(depth=27, hidden_size=32, num_heads=2), spell="minimal"),
+    "mmproj-qwen3vl-processor": qwen3(dict(QWEN3, depth=4, deepstack_visual_indexes=[2, 0], image_size=64), files=PROCESSOR),
+    "mmproj-qwen3vlmoe": seen("Qwen3VLMoeConfig", "Qwen3VLMoeForConditionalGeneration", QWEN3, text=dict(HEAD, **MOE)),
+    "mmproj-qwen35": seen("Qwen3_5Config", "Qwen3_5ForConditionalGeneration", QWEN35, text=HEAD),
+    "mmproj-qwen35moe": seen("Qwen3_5MoeConfig", "Qwen3_5MoeForConditionalGeneration", QWEN35, text=dict(HEAD, **MOE)),
+    "mmproj-gemma3": gemma3(types="each"),
+    "mmproj-gemma3-f32": gemma3(dtype="float32", types="each"),
+    "mmproj-gemma3-processor": gemma3(dict(TOWER, image_size=28), files=PROCESSOR),
+    "mmproj-gemma3-minimal": gemma3(dict(hidden_size=32, num_attention_heads=2), spell="minimal"),
+    "mmproj-pixtral": pixtral(types="each"),
+    "mmproj-pixtral-f32": pixtral(dict(PIXTRAL, hidden_act="silu"), dtype="float32", types="each"),
+    "mmproj-pixtral-minimal": pixtral(dict(cls="PixtralVisionConfig", hidden_size=64), spell="minimal"),
+    "mmproj-mistral3": mistral3(types="each"),
+    "mmproj-mistral3-minimal": mistral3(dict(cls="PixtralVisionConfig", hidden_size=64), spell="minimal", dtype="float16"),
+    "mmproj-idefics3": seen("Idefics3Config", "Idefics3ForConditionalGeneration", TOWER, text=dict(cls="LlamaConfig"), types="each"),
+    "mmproj-smolvlm": seen("SmolVLMConfig", "SmolVLMForConditionalGeneration", TOWER, text=dict(cls="LlamaConfig"), dtype="float32",
+                           scale_factor=4, files={"preprocessor_config.json": dict(image_mean=MEAN, image_std=STD, size=dict(longest_edge=123))}),
+    "mmproj-smolvlm-minimal": seen("SmolVLMConfig", "SmolVLMForConditionalGeneration", dict(hidden_size=32), text=dict(cls="LlamaConfig"), spell="minimal"),
+}
