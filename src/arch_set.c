@@ -94,6 +94,8 @@ static struct family *add_text(struct arch_set *s, const char *file, const char 
 	}
 	if (!f->from)
 		f->from = arena_alloc(s->arena, sizeof(*f->from));
+	if (f->projector && !strncmp(file, "arch/", 5)) /* their architecture is one for all: the file's name tells them apart */
+		f->name = arena_printf(s->arena, "%.*s", (int)strcspn(file + 5, "."), file + 5);
 	return f;
 }
 
