@@ -1,5 +1,7 @@
 """Checkpoints of models that see, converted with --mmproj: towers of one or two blocks by transformers' own classes."""
 import json
+import struct
+import zlib
 
 from make_checkpoint import case
 
@@ -10,6 +12,7 @@ PRE = {"preprocessor_config.json": dict(image_mean=MEAN, image_std=STD, do_resiz
 PROCESSOR = {"preprocessor_config.json": dict(image_mean=[0.1] * 3, media_proc_cfg=dict(image_mean=[0.2] * 3, image_std=[0.3] * 3)),
              "processor_config.json": dict(image_processor=dict(image_mean=[0.5, 0.25, 1.0], image_std=[0.5] * 3, image_seq_length=4))}
 BREAK = {"tokenizer_config.json": dict(added_tokens_decoder={"12": dict(content="[IMG]"), "7": dict(content="[IMG_BREAK]")})}
+ADDED = {"tokenizer_config.json": {}, "tokenizer.json": dict(added_tokens=[dict(id=3, content="x"), dict(id=9, content="[IMG_BREAK]")])}
 
 
 def minimal(config, given):
@@ -18,13 +21,16 @@ def minimal(config, given):
 
 
 def seen(config_class, model_class, vision, text=None, files=PRE, dtype="bfloat16", types="bare", spell="new", after=None, fails=None, **config):
-    """A checkpoint of two parts. files: what lies beside, by name."""
+    """A checkpoint of two parts. files: what lies beside, by name. One that the reference fails on has a tokenizer and an image."""
     text = {**TEXT, **(text or {})}
 
     def make(out):
         import torch
         import transformers as T
-        from make_checkpoint import randomize
+        from make_checkpoint import randomize, vocabulary
+        if fails:
+            parts["text_config"][1]["vocab_size"] = vocabulary(out)
+            picture(out + "/eye.png")
         sub = {k: getattr(T, c)(**v) if c else v for k, (c, v) in parts.items()}
         model = getattr(T, model_class)(getattr(T, config_class)(**sub, **config))
         randomize(model, len(out))
@@ -41,7 +47,17 @@ def seen(config_class, model_class, vision, text=None, files=PRE, dtype="bfloat1
             after(out)
     parts = {"text_config": text.pop("cls", None), "vision_config": vision.get("cls")}
     parts = {k: (c, {a: b for a, b in v.items() if a != "cls"}) for (k, c), v in zip(parts.items(), [text, vision])}
-    return case(("", {}), {}, tok=None, types=types, make=make, fails=fails, args=["--mmproj"])
+    return case(("", {}), {}, tok="kjv-llama" if fails else None, types=types, make=make, fails=fails, args=["--mmproj"])
+
+
+def picture(path, side=56):
+    """A PNG of three colours that run into each other."""
+    rows = b"".join(b"\0" + bytes(v % 256 for x in range(side) for v in (4 * x, 4 * y, x * y)) for y in range(side))
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    open(path, "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
 def change(edit):
@@ -61,6 +77,15 @@ def rename(*pairs):
             t = {b + k[len(a):] if k.startswith(a) else k: v for k, v in t.items()}
         save_file(t, out + "/model.safetensors", metadata={"format": "pt"})
     return after
+
+
+def nothing(out):
+    """As transformers writes it."""
+
+
+def no_kind(j):
+    """What older ones left to the class."""
+    j["vision_config"].pop("layer_norm_eps")
 
 
 def flat(j):
@@ -99,21 +124,22 @@ def qwen3(vision=QWEN3, **more):
     return seen("Qwen3VLConfig", "Qwen3VLForConditionalGeneration", vision, text=HEAD, **more)
 
 
-def gemma3(vision=TOWER, **more):
-    return seen("Gemma3Config", "Gemma3ForConditionalGeneration", vision, text=HEAD, after=PUBLISHED, **more)
+def gemma3(vision=TOWER, after=None, **more):
+    return seen("Gemma3Config", "Gemma3ForConditionalGeneration", vision, text=HEAD, after=after or PUBLISHED, **more)
 
 
-def pixtral(vision=None, **more):
-    return seen("LlavaConfig", "LlavaForConditionalGeneration", vision or PIXTRAL, text=dict(cls="MistralConfig"), files={**PRE, **BREAK}, **more)
+def pixtral(vision=None, after=rename(("language_model.model.", "model.")), files={**PRE, **BREAK}, **more):
+    return seen("LlavaConfig", "LlavaForConditionalGeneration", vision or PIXTRAL, text=dict(cls="MistralConfig"), after=after, files=files, **more)
 
 
-def mistral3(vision=None, **more):
-    return seen("Mistral3Config", "Mistral3ForConditionalGeneration", vision or PIXTRAL, text=dict(cls="MistralConfig"), files={**PRE, **BREAK}, **more)
+def mistral3(vision=None, after=rename(("language_model.model.", "model.")), files={**PRE, **BREAK}, **more):
+    return seen("Mistral3Config", "Mistral3ForConditionalGeneration", vision or PIXTRAL, text=dict(cls="MistralConfig"), after=after, files=files, **more)
 
 
 MOE = dict(moe_intermediate_size=32, shared_expert_intermediate_size=32, num_experts=2, num_experts_per_tok=1)
 QWEN35 = {k: v for k, v in QWEN3.items() if k != "deepstack_visual_indexes"}
 PIXTRAL = dict(TOWER, cls="PixtralVisionConfig")
+NO_BREAK = "unable to find tensor v.token_embd.img_break"  # looked for under a name that published ones do not have
 PUBLISHED = rename(("vision_tower.", "vision_tower.vision_model."))  # transformers 5 leaves the class's name out
 
 CASES = {
@@ -149,4 +175,9 @@ CASES = {
     "mmproj-smolvlm": seen("SmolVLMConfig", "SmolVLMForConditionalGeneration", TOWER, text=dict(cls="LlamaConfig"), dtype="float32",
                            scale_factor=4, files={"preprocessor_config.json": dict(image_mean=MEAN, image_std=STD, size=dict(longest_edge=123))}),
     "mmproj-smolvlm-minimal": seen("SmolVLMConfig", "SmolVLMForConditionalGeneration", dict(hidden_size=32), text=dict(cls="LlamaConfig"), spell="minimal"),
+    "mmproj-pixtral-published": pixtral(after=nothing, fails=NO_BREAK),
+    "mmproj-mistral3-published": mistral3(after=nothing, fails=NO_BREAK),
+    "mmproj-mistral3-added": mistral3(files={**PRE, **ADDED}),
+    "mmproj-gemma3-new": gemma3(after=nothing, fails="Can not map tensor 'vision_tower.embeddings.patch_embedding.bias'"),
+    "mmproj-smolvlm-published": seen("SmolVLMConfig", "SmolVLMForConditionalGeneration", TOWER, text=dict(cls="LlamaConfig"), after=change(no_kind)),
 }
