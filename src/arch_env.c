@@ -39,7 +39,13 @@ const char *arch_projector_class_of(const struct json *config)
 	return inner ? inner : json_cstr(json_first(json_get(config, "architectures")));
 }
 
-/* What a projector's family asks about is in "vision_config" alone. */
+/* What a projector's family asks about is here alone; the second is Mistral's own. */
+static const struct json *vision_config(const struct json *config)
+{
+	const struct json *j = json_get(config, "vision_config");
+	return j ? j : json_get(config, "vision_encoder");
+}
+
 static const struct json *config_get(const struct arch_run *r, const char *key)
 {
 	const struct json *j = json_get(r->nested, key);
@@ -376,7 +382,7 @@ static int open_config(struct arch_run *r)
 		break;
 	}
 	if (!r->in->backwards)
-		r->nested = arch_is_projector(r->arch) ? json_get(r->config, "vision_config") : arch_text_config(r->config);
+		r->nested = arch_is_projector(r->arch) ? vision_config(r->config) : arch_text_config(r->config);
 	return 0;
 }
 
