@@ -110,6 +110,7 @@ QWEN25 = dict(EYE, hidden_size=32, intermediate_size=64, out_hidden_size=64, ful
 QWEN3 = dict(EYE, hidden_size=32, intermediate_size=64, out_hidden_size=64, deepstack_visual_indexes=[1], num_position_embeddings=16)
 TOWER = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=2, image_size=56, patch_size=14)
 HEAD = dict(head_dim=32)
+EYE4 = dict(TOWER, vision_output_dim=32, projector_input_dim=32, projector_output_dim=32)
 
 
 def qwen2(vision=QWEN2, **more):
@@ -141,6 +142,72 @@ QWEN35 = {k: v for k, v in QWEN3.items() if k != "deepstack_visual_indexes"}
 PIXTRAL = dict(TOWER, cls="PixtralVisionConfig")
 NO_BREAK = "unable to find tensor v.token_embd.img_break"  # looked for under a name that published ones do not have
 PUBLISHED = rename(("vision_tower.", "vision_tower.vision_model."))  # transformers 5 leaves the class's name out
+
+def llama4(vision=None, **more):
+    return seen("Llama4Config", "Llama4ForConditionalGeneration", vision or EYE4, text=dict(HEAD, intermediate_size_mlp=64, num_local_experts=2), **more)
+
+
+def as_listed(out):
+    """The class by the name that the reference has it under."""
+    change(lambda j: j.update(architectures=["LightOnOCRForConditionalGeneration"]))(out)
+
+
+def made(write, dtype="bfloat16", types="bare", **options):
+    """A checkpoint for which transformers has no class. write: (config, tensors' shapes, what lies beside) of the options."""
+    def make(out):
+        import torch
+        from safetensors.torch import save_file
+        name, config, shapes, files = write(**options)
+        g = torch.Generator().manual_seed(len(shapes))
+        t = {k: (torch.randn(s, generator=g) * 0.05 + (len(s) == 1)).to(getattr(torch, dtype)) for k, s in shapes.items()}
+        save_file(t, f"{out}/{name}.safetensors", metadata={"format": "pt"})
+        for f, content in files.items():
+            json.dump(content, open(f"{out}/{f}", "w"), indent=1)
+        json.dump(config, open(out + ("/config.json" if name == "model" else "/params.json"), "w"), indent=1)
+    return case(("", {}), {}, tok=None, types=types, make=make, args=["--mmproj"])
+
+
+def internvl(norms=False):
+    config = dict(architectures=["InternVLChatModel"], model_type="internvl_chat", downsample_ratio=0.5, min_dynamic_patch=1, max_dynamic_patch=12,
+                  llm_config=dict(architectures=["Qwen2ForCausalLM"], model_type="qwen2", hidden_size=64),
+                  vision_config=dict(architectures=["InternVisionModel"], model_type="intern_vit_6b", hidden_size=32, intermediate_size=64, num_hidden_layers=4,
+                                     num_attention_heads=2, image_size=[56, 56] if norms else 56, patch_size=14, layer_norm_eps=1e-6,
+                                     hidden_act="silu" if norms else "gelu", qk_normalization=norms))
+    if norms:
+        config.pop("min_dynamic_patch")
+    e = "vision_model.embeddings."
+    t = {e + "class_embedding": (1, 1, 32), e + "position_embedding": (1, 17, 32), e + "patch_embedding.weight": (32, 3, 14, 14), e + "patch_embedding.bias": (32,),
+         "mlp1.0.weight": (128,), "mlp1.0.bias": (128,), "mlp1.1.weight": (64, 128), "mlp1.1.bias": (64,), "mlp1.3.weight": (64, 64), "mlp1.3.bias": (64,),
+         "language_model.model.norm.weight": (64,), "language_model.lm_head.weight": (64, 64)}
+    for i in range(4):
+        b = f"vision_model.encoder.layers.{i}."
+        t |= {b + "ls1": (32,), b + "ls2": (32,), b + "norm1.weight": (32,), b + "norm2.weight": (32,), b + "attn.qkv.weight": (96, 32),
+              b + "attn.proj.weight": (32, 32), b + "attn.proj.bias": (32,), b + "mlp.fc1.weight": (64, 32), b + "mlp.fc1.bias": (64,),
+              b + "mlp.fc2.weight": (32, 64), b + "mlp.fc2.bias": (32,)}
+        t |= {b + "attn.q_norm.weight": (32,), b + "attn.k_norm.weight": (32,)} if norms else {b + "attn.qkv.bias": (96,), b + "norm1.bias": (32,), b + "norm2.bias": (32,)}
+    return "model", config, t, PRE
+
+
+def mistral(merge=False):
+    v = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=2, image_size=56, patch_size=14, rope_theta=10000.0, num_channels=3,
+             max_image_size=56, image_token_id=10, image_break_token_id=12, image_end_token_id=13, adapter_bias=not merge)
+    files = {}
+    if merge:
+        v |= dict(mm_projector_id="patch_merge", spatial_merge_size=2, add_pre_mm_projector_layer_norm=True, image_break_token_id=-1)
+        files = {"tekken.json": dict(special_tokens=[dict(rank=0, token_str="<unk>"), dict(rank=12, token_str="[IMG_BREAK]")])}
+    config = dict(dim=64, n_layers=1, n_heads=2, n_kv_heads=2, head_dim=32, hidden_dim=64, vocab_size=64, norm_eps=1e-5, rope_theta=1e6, vision_encoder=v)
+    t = {"tok_embeddings.weight": (64, 64), "norm.weight": (64,), "output.weight": (64, 64), "layers.0.attention.wq.weight": (64, 64),
+         "vision_encoder.patch_conv.weight": (32, 3, 14, 14), "vision_encoder.ln_pre.weight": (32,), "vision_language_adapter.w_in.weight": (64, 32),
+         "vision_language_adapter.w_out.weight": (64, 64)}
+    t |= {"patch_merger.merging_layer.weight": (32, 128), "pre_mm_projector_norm.weight": (32,)} if merge else \
+        {"vision_language_adapter.w_in.bias": (64,), "vision_language_adapter.w_out.bias": (64,)}
+    for i in range(3):
+        b = f"vision_encoder.transformer.layers.{i}."
+        t |= {b + f"attention.w{k}.weight": (32, 32) for k in "qkvo"}
+        t |= {b + "feed_forward.w1.weight": (64, 32), b + "feed_forward.w2.weight": (32, 64), b + "feed_forward.w3.weight": (64, 32),
+              b + "attention_norm.weight": (32,), b + "ffn_norm.weight": (32,)}
+    return "consolidated", config, t, files
+
 
 CASES = {
     "mmproj-qwen2vl": qwen2(types="each"),
@@ -180,4 +247,11 @@ CASES = {
     "mmproj-mistral3-added": mistral3(files={**PRE, **ADDED}),
     "mmproj-gemma3-new": gemma3(after=nothing, fails="Can not map tensor 'vision_tower.embeddings.patch_embedding.bias'"),
     "mmproj-smolvlm-published": seen("SmolVLMConfig", "SmolVLMForConditionalGeneration", TOWER, text=dict(cls="LlamaConfig"), after=change(no_kind)),
+    "mmproj-internvl": made(internvl, types="each"),
+    "mmproj-internvl-norms": made(internvl, norms=True, dtype="float32"),
+    "mmproj-llama4": llama4(types="each"),
+    "mmproj-llama4-minimal": llama4(dict(hidden_size=32, num_attention_heads=2, vision_output_dim=32, projector_input_dim=32, projector_output_dim=32), spell="minimal", dtype="float32"),
+    "mmproj-lightonocr": seen("LightOnOcrConfig", "LightOnOcrForConditionalGeneration", PIXTRAL, text=dict(cls="Qwen3Config", **HEAD), after=as_listed),
+    "mistral-mmproj": dict(made(mistral, types="each"), args=["--mmproj", "--mistral-format"]),
+    "mistral-mmproj-merge": dict(made(mistral, merge=True), args=["--mmproj", "--mistral-format"]),
 }
