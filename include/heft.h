@@ -251,6 +251,7 @@ struct heft_family {
 	const char *origin;      /* "built in" or the file's path */
 	const char *no_way_back; /* NULL: a GGUF of it becomes a checkpoint again; else the row that has no inverse, and why */
 	const char *const *functions; /* of heft_arch_functions, those that its rows need, NULL-terminated */
+	bool projector;          /* it writes the part of a model that sees, with heft_job.mmproj */
 };
 /* Families in name order: the built-in ones, and that of arch_file where it is not NULL. *n receives the count.
  * The array belongs to the caller: free() it; what it points to lasts until the process ends. */
@@ -375,6 +376,7 @@ struct heft_job {
 	uint64_t split_tensors;          /* tensors per part, 0: any */
 	uint64_t spool;                  /* bytes that may wait in memory for their turn on a pipe; 0: the default */
 	bool mtp, no_mtp;                /* only the layers that predict further tokens, or all but them; for families that have such */
+	bool mmproj;                     /* the projector file: the part of the model that sees, as its family for that writes it */
 	bool no_tensor_first_split;      /* the first part of a set has metadata alone; GGUF only */
 	bool fp8_as_q8;                  /* matrices that are 8-bit floats in the source become Q8_0 where a 16-bit type is asked for */
 	bool fuse_qkv, fuse_gate_up_exps; /* attention's three matrices, and experts' gate and up, each become one tensor of a layer */

@@ -21,6 +21,9 @@ struct arch; /* one family, its bases resolved */
 /* The family for a class name of config.json's "architectures"; NULL with err HEFT_E_FAMILY that names near matches. With a user's file, that
  * file's family is taken whatever the class. */
 const struct arch *arch_find(struct arch_set *s, const char *class_name, struct heft_err *err);
+/* The same among families that write the part of a model that sees or hears, for the class of arch_projector_class_of(). */
+const struct arch *arch_find_projector(struct arch_set *s, const char *class_name, struct heft_err *err);
+bool arch_is_projector(const struct arch *a);
 
 /* Built-in families by number, in the order of arch_set_list without a user's file; NULL behind the last. */
 const struct arch *arch_built_in(struct arch_set *s, size_t i, const char **name);
@@ -116,5 +119,7 @@ int arch_eval_back(const struct arch *a, const struct arch_input *in, const stru
 
 /* The architecture name that a config asks for: architectures[0], of text_config where that decides; NULL where it says none. */
 const char *arch_class_of(const struct json *config);
+/* Of the part that sees: architectures[0], of vision_config where that has such. */
+const char *arch_projector_class_of(const struct json *config);
 
 #endif

@@ -33,10 +33,23 @@ const char *arch_class_of(const struct json *config)
 	return inner ? inner : json_cstr(json_first(json_get(config, "architectures")));
 }
 
+const char *arch_projector_class_of(const struct json *config)
+{
+	const char *inner = json_cstr(json_first(json_get(json_get(config, "vision_config"), "architectures")));
+	return inner ? inner : json_cstr(json_first(json_get(config, "architectures")));
+}
+
+/* What a projector's family asks about is here alone; the second is Mistral's own. */
+static const struct json *vision_config(const struct json *config)
+{
+	const struct json *j = json_get(config, "vision_config");
+	return j ? j : json_get(config, "vision_encoder");
+}
+
 static const struct json *config_get(const struct arch_run *r, const char *key)
 {
-	const struct json *j = json_get(r->text_config, key);
-	return j ? j : json_get(r->config, key);
+	const struct json *j = json_get(r->nested, key);
+	return j || arch_is_projector(r->arch) ? j : json_get(r->config, key);
 }
 
 static bool is_raw(const struct arch *a)
@@ -368,7 +381,8 @@ static int open_config(struct arch_run *r)
 		r->config = v.json;
 		break;
 	}
-	r->text_config = r->in->backwards ? NULL : arch_text_config(r->config);
+	if (!r->in->backwards)
+		r->nested = arch_is_projector(r->arch) ? vision_config(r->config) : arch_text_config(r->config);
 	return 0;
 }
 

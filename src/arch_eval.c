@@ -177,9 +177,15 @@ static enum key_type guess_type(struct arch_run *r, const struct value *v)
 	return by_kind[first.kind].list;
 }
 
-static bool make_value(struct arch_run *r, const char *key, const struct value *v, struct heft_value *out, const char **want)
+/* By the name without the architecture's, else with it: those of projectors have "clip." in all files. */
+static enum key_type type_of_key(const struct row *row, const char *key)
 {
-	enum key_type type = llamacpp_key_type(key);
+	enum key_type type = llamacpp_key_type(row->name);
+	return type == KEY_UNKNOWN ? llamacpp_key_type(key) : type;
+}
+
+static bool make_value(struct arch_run *r, enum key_type type, const struct value *v, struct heft_value *out, const char **want)
+{
 	if (type == KEY_UNKNOWN)
 		type = guess_type(r, v);
 	*want = key_types[type].name;
@@ -220,7 +226,7 @@ static int add_key(struct arch_run *r, const struct row *row, struct map *seen)
 	struct heft_kv *kv = &out->kv[out->n_kv];
 	kv->key = arch_key_is_whole(row->name) ? arena_strdup(r->arena, row->name) :
 					   arena_printf(r->arena, "%s.%s", out->name, row->name);
-	if (!make_value(r, row->name, &v, &kv->value, &want))
+	if (!make_value(r, type_of_key(row, kv->key), &v, &kv->value, &want))
 		return heft_fail(r->err, HEFT_E_CONFIG, "%s: '%s' gives %s ('%.60s') for '%s', which is %s", arch_config_name(r), row->expr->text,
 				 v_kind_name(v.kind), v_show(&v, r->arena), kv->key, want);
 	out->n_kv++;

@@ -324,6 +324,7 @@ static const struct row_word {
 	int (*parse)(struct scan *s, struct row *r);
 } row_words[] = {
 	{ "arch", ROW_ARCH, parse_arch },	  { "from", ROW_FROM, parse_word },
+	{ "projector", ROW_PROJECTOR, parse_word },
 	{ "abstract", ROW_ABSTRACT, parse_word }, { "base", ROW_BASE, parse_word },
 	{ "config", ROW_CONFIG, parse_word },	  { "default", ROW_DEFAULT, parse_default },
 	{ "let", ROW_LET, parse_let },		  { "layers", ROW_LAYERS, parse_expr },
@@ -366,12 +367,12 @@ static int parse_row(struct arch *a, struct scan *s, bool *ours)
 		w++;
 	if (!w->name)
 		return scan_fail(s, "a row cannot begin with '%.20s'", s->p);
-	do { /* `from A B C` is three rows */
+	do { /* `from A B C` is three rows, `projector A B C` too */
 		struct row r = { .kind = w->kind, .file = s->file, .line = s->line, .text = text, .symbol = -1 };
 		if (w->parse(s, &r))
 			return -1;
 		add_row(a, &r);
-	} while (w->kind == ROW_FROM && !scan_end(s));
+	} while ((w->kind == ROW_FROM || w->kind == ROW_PROJECTOR) && !scan_end(s));
 	return scan_end(s) ? 0 : scan_fail(s, "'%.20s' is left over at the end of the row", s->p);
 }
 

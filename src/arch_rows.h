@@ -37,6 +37,7 @@ struct op_row { /* an operation with its arguments still expressions */
 enum row_kind {
 	ROW_ARCH,
 	ROW_FROM,
+	ROW_PROJECTOR,
 	ROW_ABSTRACT,
 	ROW_BASE,
 	ROW_CONFIG,
@@ -114,7 +115,7 @@ struct arch_run {
 	struct env env; /* first: functions get this pointer */
 	const struct arch *arch;
 	const struct arch_input *in;
-	const struct json *config, *text_config; /* the second is looked at first; NULL: none */
+	const struct json *config, *nested; /* the second is looked at first; NULL: none */
 	struct let {
 		uint8_t state; /* 0 not yet, 1 being evaluated, 2 done */
 		bool has;

@@ -18,8 +18,8 @@ struct family { /* one text */
 	const char *file, *text;
 	size_t n;
 	const char *name;        /* of its arch or abstract row */
-	bool abstract;
-	const char **from;       /* NULL-terminated */
+	bool abstract, projector;
+	const char **from;       /* of its from or projector rows, NULL-terminated */
 	size_t n_from, cap_from;
 	struct arch *arch;       /* parsed */
 	const struct family **lineage; /* when parsed: itself, then its bases */
@@ -61,7 +61,9 @@ static void note_line(struct arch_set *s, struct family *f, const char *p, const
 	bool more = p < end && (*p == ' ' || *p == '\t');
 	if (!more) {
 		p = next_word(p, end, &word, &n);
-		*in_from = n == 4 && !memcmp(word, "from", 4);
+		bool projector = n == 9 && !memcmp(word, "projector", 9);
+		*in_from = projector || (n == 4 && !memcmp(word, "from", 4));
+		f->projector |= projector;
 		bool abstract = n == 8 && !memcmp(word, "abstract", 8);
 		if (!f->name && (abstract || (n == 4 && !memcmp(word, "arch", 4)))) {
 			next_word(p, end, &word, &n);
@@ -92,6 +94,8 @@ static struct family *add_text(struct arch_set *s, const char *file, const char 
 	}
 	if (!f->from)
 		f->from = arena_alloc(s->arena, sizeof(*f->from));
+	if (f->projector && !strncmp(file, "arch/", 5)) /* their architecture is one for all: the file's name tells them apart */
+		f->name = arena_printf(s->arena, "%.*s", (int)strcspn(file + 5, "."), file + 5);
 	return f;
 }
 
@@ -197,7 +201,8 @@ size_t arch_set_list(struct arch_set *s, struct heft_family *out, size_t cap)
 		if (f->abstract || !f->name)
 			continue;
 		if (n < cap)
-			out[n] = (struct heft_family){ f->name, f->from, f == s->user ? f->file : "built in", NULL, NULL };
+			out[n] = (struct heft_family){ .name = f->name, .from = f->from, .origin = f == s->user ? f->file : "built in",
+						       .projector = f->projector };
 		n++;
 	}
 	return n;
@@ -255,12 +260,14 @@ static int parse_lineage(struct arch_set *s, struct arch *a, struct family *f, s
 	struct lineage l = { { f }, { 0 }, 1 };
 	for (size_t i = 0; i < l.n; i++) {
 		size_t names = a->rows[ROW_ARCH].n, classes = a->rows[ROW_FROM].n, bases = a->rows[ROW_BASE].n;
+		size_t projectors = a->rows[ROW_PROJECTOR].n;
 		if (arch_parse(a, l.text[i]->file, l.text[i]->text, l.text[i]->n, err) ||
 			add_bases(s, a, &l, i, bases, err))
 			return -1;
 		if (i) {
 			a->rows[ROW_ARCH].n = names;
 			a->rows[ROW_FROM].n = classes;
+			a->rows[ROW_PROJECTOR].n = projectors;
 		}
 	}
 	f->lineage = arena_array(s->arena, l.n, sizeof(*f->lineage));
@@ -309,10 +316,20 @@ const struct arch *arch_built_in(struct arch_set *s, size_t i, const char **name
 	return NULL;
 }
 
-static struct family *family_for(struct arch_set *s, const char *class_name)
+bool arch_is_projector(const struct arch *a)
+{
+	return a->rows[ROW_PROJECTOR].n > 0;
+}
+
+static bool is_candidate(const struct family *f, bool projector)
+{
+	return !f->abstract && f->projector == projector;
+}
+
+static struct family *family_for(struct arch_set *s, const char *class_name, bool projector)
 {
 	for (size_t i = 0; i < s->n; i++)
-		for (const char *const *c = s->family[i].from; !s->family[i].abstract && *c; c++)
+		for (const char *const *c = s->family[i].from; is_candidate(&s->family[i], projector) && *c; c++)
 			if (!strcmp(*c, class_name))
 				return &s->family[i];
 	return NULL;
@@ -320,7 +337,7 @@ static struct family *family_for(struct arch_set *s, const char *class_name)
 
 const struct arch *arch_built_in_for(struct arch_set *s, const char *class_name, const char **name)
 {
-	struct family *f = family_for(s, class_name);
+	struct family *f = family_for(s, class_name, false);
 	struct heft_err err;
 	if (!f)
 		return NULL;
@@ -337,12 +354,12 @@ static size_t alike(const char *a, const char *b)
 }
 
 /* Up to three known classes that begin like the unknown one. */
-static const char *near_matches(struct arch_set *s, const char *class_name, struct arena *a)
+static const char *near_matches(struct arch_set *s, const char *class_name, bool projector, struct arena *a)
 {
 	const char *text = "";
 	int found = 0;
 	for (size_t i = 0; i < s->n; i++)
-		for (const char *const *c = s->family[i].from; *c && found < NEAR_MATCHES; c++)
+		for (const char *const *c = s->family[i].from; is_candidate(&s->family[i], projector) && *c && found < NEAR_MATCHES; c++)
 			if (alike(*c, class_name) >= 4)
 				text = arena_printf(a, "%s%s%s", text, found++ ? ", " : "", *c);
 	return text;
@@ -378,7 +395,7 @@ char *arch_set_text(struct arch_set *s, const char *name, struct heft_err *err)
 	return text.p;
 }
 
-const struct arch *arch_find(struct arch_set *s, const char *class_name, struct heft_err *err)
+static const struct arch *find(struct arch_set *s, const char *class_name, bool projector, struct heft_err *err)
 {
 	struct family *f = s->user;
 	if (!f && !class_name) {
@@ -387,16 +404,30 @@ const struct arch *arch_find(struct arch_set *s, const char *class_name, struct 
 		return NULL;
 	}
 	if (!f)
-		f = family_for(s, class_name);
+		f = family_for(s, class_name, projector);
+	if (f && projector && !f->projector) {
+		heft_fail(err, HEFT_E_FAMILY, "'%s' has no 'projector' row: --mmproj takes a family that has one", f->file);
+		return NULL;
+	}
 	if (f)
 		return parse_family(s, f, err);
 	struct arena *a = arena_new();
-	const char *near = near_matches(s, class_name, a);
+	const char *near = near_matches(s, class_name, projector, a);
 	heft_fail(err, HEFT_E_FAMILY,
-		  "no family for architecture '%.100s'%s%s: see 'heft arch list'; --arch FILE reads one, --arch none carries the tensors as they are",
-		  class_name, *near ? "; known are " : "", near);
+		  "no %sfamily for architecture '%.100s'%s%s: see 'heft arch list'; --arch FILE reads one, --arch none carries the tensors as they are",
+		  projector ? "projector's " : "", class_name, *near ? "; known are " : "", near);
 	arena_free(a);
 	return NULL;
+}
+
+const struct arch *arch_find(struct arch_set *s, const char *class_name, struct heft_err *err)
+{
+	return find(s, class_name, false, err);
+}
+
+const struct arch *arch_find_projector(struct arch_set *s, const char *class_name, struct heft_err *err)
+{
+	return find(s, class_name, true, err);
 }
 
 /* In the order of arch_set_list. */

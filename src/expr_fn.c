@@ -13,9 +13,19 @@ static int wrong(struct env *e, const char *what, const struct value *v)
 	return env_fail(e, "%s, not %s", what, v_kind_name(v->kind));
 }
 
+/* A number as it is written: at most 18 digits. */
+static bool is_decimal(const struct value *v)
+{
+	return v->kind == V_STR && v->s.n && v->s.n <= 18 && strspn(v->s.p, "0123456789") == v->s.n;
+}
+
 static int fn_int(struct env *e, const struct value *v, int n, struct value *out)
 {
 	int64_t i;
+	if (is_decimal(v)) {
+		*out = v_int(strtoll(v->s.p, NULL, 10));
+		return 0;
+	}
 	if (v_as_int(v, &i)) {
 		*out = v_int(i);
 		return 0;
@@ -202,12 +212,12 @@ static int by_key(const void *a, const void *b)
 	return strcmp(x->p, y->p);
 }
 
-/* The values of an object in the order of its keys. */
-static int fn_sorted_values(struct env *e, const struct value *v, int n, struct value *out)
+/* The names or values of an object in the order of its names. */
+static int sorted(struct env *e, const struct value *v, bool names, struct value *out)
 {
 	struct value *item;
 	if (v->kind != V_OBJECT)
-		return wrong(e, "sorted_values() takes an object", v);
+		return wrong(e, names ? "sorted_keys() takes an object" : "sorted_values() takes an object", v);
 	size_t count = v->object.n;
 	if (env_charge(e, 8 * count) || new_list(e, count, out, &item))
 		return -1;
@@ -216,8 +226,18 @@ static int fn_sorted_values(struct env *e, const struct value *v, int n, struct 
 		memcpy(m, v->object.item, count * sizeof(*m));
 	qsort(m, count, sizeof(*m), by_key);
 	for (size_t i = 0; i < count; i++)
-		item[i] = m[i].value;
+		item[i] = names ? (struct value){ .kind = V_STR, .s = m[i].key } : m[i].value;
 	return 0;
+}
+
+static int fn_sorted_keys(struct env *e, const struct value *v, int n, struct value *out)
+{
+	return sorted(e, v, true, out);
+}
+
+static int fn_sorted_values(struct env *e, const struct value *v, int n, struct value *out)
+{
+	return sorted(e, v, false, out);
 }
 
 static int fn_ceil_to(struct env *e, const struct value *v, int n, struct value *out)
@@ -382,6 +402,7 @@ const struct expr_fn expr_functions[] = {
 	{ "min", 1, 8, fn_min },
 	{ "max", 1, 8, fn_max },
 	{ "sum", 1, 1, fn_sum },
+	{ "sorted_keys", 1, 1, fn_sorted_keys },
 	{ "sorted_values", 1, 1, fn_sorted_values },
 	{ "ceil_to", 2, 2, fn_ceil_to },
 	{ "sqrt", 1, 1, fn_sqrt },

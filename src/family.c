@@ -133,6 +133,7 @@ static int general_metadata(struct context *c, struct family *f)
 	struct general_input in = {
 		.dir = c->model->dir, .model_path = c->model->path, .metadata_file = c->options->metadata_file,
 		.model_name = c->options->model_name, .config = c->config, .arch = f->arch,
+		.projector = f->projector,
 		.weight = c->options->vocab_only ? NULL : f->weight, .n_weights = c->options->vocab_only ? 0 : f->n_weights,
 	};
 	struct heft_kv *kv;
@@ -173,6 +174,14 @@ static int vocab_metadata(struct context *c, struct family *f, const struct arch
 	return 0;
 }
 
+static bool asked(const struct family_options *o, const char *name)
+{
+	for (const char *const *p = o->option; p && *p; p++)
+		if (!strcmp(*p, name))
+			return true;
+	return false;
+}
+
 static int evaluate(struct context *c, struct family *f, const struct arch *arch)
 {
 	struct arch_input in = {
@@ -183,7 +192,8 @@ static int evaluate(struct context *c, struct family *f, const struct arch *arch
 	struct arch_result first, r;
 	int rc;
 
-	if (!c->options->names_only) { /* the vocab rows say which tokenizer the other rows ask about */
+	f->projector = arch_is_projector(arch); /* its file has no vocabulary */
+	if (!c->options->names_only && !f->projector) { /* the vocab rows say which tokenizer the other rows ask about */
 		in.metadata_only = true;
 		if (arch_eval(arch, &in, &first, c->arena, c->sink, c->err) || open_tokenizer(c, &first))
 			return -1;
@@ -208,25 +218,25 @@ static int evaluate(struct context *c, struct family *f, const struct arch *arch
 	if (general_metadata(c, f))
 		return -1;
 	kv_set_all(&f->kv, r.kv, r.n_kv);
-	return vocab_metadata(c, f, &r);
+	return f->projector ? 0 : vocab_metadata(c, f, &r);
 }
 
 static int find_and_evaluate(struct context *c, struct family *f)
 {
 	struct arch_set *set = arch_set_open(c->options->arch, c->err);
 	const struct arch *arch = NULL;
-	const char *class;
+	bool projector = asked(c->options, "mmproj");
+	const char *class = projector ? arch_projector_class_of(c->config) : arch_class_of(c->config);
 	int rc = -1;
 
 	if (!set)
 		return -1;
-	class = arch_class_of(c->config);
 	if (!class && !c->options->arch)
 		heft_fail(c->err, HEFT_E_CONFIG,
 			  "%s/config.json: no \"architectures\", so the family is not known (--arch none carries the tensors as they are)",
 			  c->model->dir);
 	else
-		arch = arch_find(set, class ? class : "", c->err);
+		arch = (projector ? arch_find_projector : arch_find)(set, class ? class : "", c->err);
 	if (arch)
 		rc = evaluate(c, f, arch);
 	arch_set_close(set);

@@ -35,6 +35,7 @@ struct family {
 	struct kv_list kv;
 	struct family_file *file;
 	size_t n_files;
+	bool projector;            /* the part of a model that sees: general.type is mmproj, no vocabulary */
 	bool no_file_type;         /* a file that is not quantized has no general.file_type */
 };
 

@@ -28,18 +28,31 @@ static void note_nearest(struct heft_model *m, const struct arch *a, const char 
 	out->nearest_taken = n;
 }
 
-/* The built-in family whose rows take the most tensors: of several the one that the configuration asks for, or the first in name order. */
-static void find_nearest(struct heft_model *m, const struct json *config, struct heft_family_test *out)
+/* Does the family in the user's file write projectors? */
+static bool is_projector(const char *arch_file)
+{
+	struct arch_set *set = arch_file ? arch_set_open(arch_file, NULL) : NULL;
+	const struct arch *a = set ? arch_find(set, NULL, NULL) : NULL;
+	bool projector = a && arch_is_projector(a);
+
+	arch_set_close(set);
+	return projector;
+}
+
+/* The built-in family of the same kind whose rows take the most tensors: of several the one that the configuration asks for, or the first in name order. */
+static void find_nearest(struct heft_model *m, const char *arch_file, const struct json *config, struct heft_family_test *out)
 {
 	struct arch_input in = { .config = config, .dir = m->dir, .tensor = m->tensor, .n_tensors = m->n_tensors,
 				 .vocab_count = no_count, .vocab_id = no_id };
 	struct arch_set *set = arch_set_open(NULL, NULL);
 	const char *class = arch_class_of(config), *name = NULL;
-	const struct arch *a = set && class ? arch_built_in_for(set, class, &name) : NULL;
+	bool projector = is_projector(arch_file);
+	const struct arch *a = set && class && !projector ? arch_built_in_for(set, class, &name) : NULL;
 
 	note_nearest(m, a, name, &in, out);
 	for (size_t i = 0; set && (a = arch_built_in(set, i, &name)); i++)
-		note_nearest(m, a, name, &in, out);
+		if (arch_is_projector(a) == projector)
+			note_nearest(m, a, name, &in, out);
 	arch_set_close(set);
 }
 
@@ -103,7 +116,7 @@ int heft_family_try(struct heft_model *m, const char *arch_file, heft_problem_fn
 	if (!config)
 		return -1;
 	resolve(m, arch_file, &sink, out);
-	find_nearest(m, json_root(config), out);
+	find_nearest(m, arch_file, json_root(config), out);
 	json_free(config);
 	return 0;
 }

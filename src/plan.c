@@ -37,18 +37,32 @@ static bool is_16_bit_matrix(const struct heft_tensor *t)
 
 /* The reference's rule: the first tensor of two or more dimensions that is BF16 or F16 decides, file by file, by name within a file;
  * where there is none, F16. */
+static bool is_first(const struct heft_tensor *t, const struct heft_tensor *best)
+{
+	uint32_t file = t->plane[0].file, best_file = best ? best->plane[0].file : 0;
+
+	return is_16_bit_matrix(t) && (!best || file < best_file || (file == best_file && strcmp(t->name, best->name) < 0));
+}
+
 static const char *auto_type(const struct heft_model *m)
 {
 	const struct heft_tensor *best = NULL;
 
-	for (size_t i = 0; i < m->n_tensors; i++) {
-		const struct heft_tensor *t = &m->tensor[i];
-		uint32_t file = t->plane[0].file, best_file = best ? best->plane[0].file : 0;
+	for (size_t i = 0; i < m->n_tensors; i++)
+		if (is_first(&m->tensor[i], best))
+			best = &m->tensor[i];
+	return best ? best->enc->name : "f16";
+}
 
-		if (is_16_bit_matrix(t) &&
-		    (!best || file < best_file || (file == best_file && strcmp(t->name, best->name) < 0)))
-			best = t;
-	}
+/* In a projector file, the tensors that go into it decide. */
+static const char *auto_type_of(const struct family *f)
+{
+	const struct heft_tensor *best = NULL;
+
+	for (size_t i = 0; i < f->n_weights; i++)
+		for (size_t k = 0; k < f->weight[i].n_sources; k++)
+			if (is_first(f->weight[i].source[k], best))
+				best = f->weight[i].source[k];
 	return best ? best->enc->name : "f16";
 }
 
@@ -93,6 +107,7 @@ static int add_weights(struct build *b)
 			return -1;
 		w->keeps_f32 = !b->keeps_names && !b->from_gguf && !w->weight->as_asked &&
 			       (w->weight->generated || llamacpp_keeps_f32(w->weight->name, w->weight->shape.rank));
+		w->keeps_float = !b->keeps_names && !b->from_gguf && w->weight->shape.rank > 1 && llamacpp_keeps_float(w->weight->name);
 		p->bytes_in += bytes_read(w);
 	}
 	return 0;
@@ -116,6 +131,8 @@ static const struct heft_encoding *stored_encoding(const struct build *b, const 
 		return tile_stays_as(w->weight);
 	if (plan_fp8_as_q8(b->job, w->weight))
 		return quant_find("q8_0");
+	if (w->keeps_float)
+		return quant_find(is_word(via, "f16") ? "f16" : "f32");
 	return quant_find(w->keeps_f32 ? "f32" : via);
 }
 
@@ -138,7 +155,7 @@ static struct recipe_item *recipe_items(const struct build *b, const char *via, 
 
 		item[i].name = w->weight->name;
 		item[i].shape = quantizer ? quantizer_shape(&w->weight->shape) : w->weight->shape;
-		item[i].fixed = !quantizer && (w->keeps_f32 || w->weight->forced || plan_fp8_as_q8(b->job, w->weight));
+		item[i].fixed = !quantizer && (w->keeps_f32 || w->keeps_float || w->weight->forced || plan_fp8_as_q8(b->job, w->weight));
 		item[i].stored = via || tile_stays_as(w->weight) ? stored_encoding(b, w, via) : source_encoding(w->weight);
 	}
 	return item;
@@ -227,9 +244,10 @@ static struct recipe_facts recipe_facts(const struct build *b)
 static int decide_types(struct build *b, struct plan_output *o, const char *type)
 {
 	struct heft_plan *p = b->plan;
-	const char *via = keeps_types(type) ? NULL : is_plain_float(type) && !b->via ? type : b->via ? b->via : b->auto_type;
+	bool direct = is_plain_float(type) || (p->family.projector && is_word(type, "q8_0")); /* what the converter can write by itself */
+	const char *via = keeps_types(type) ? NULL : direct && !b->via ? type : b->via ? b->via : b->auto_type;
 	const struct recipe *r = keeps_types(type) ? NULL : recipe_find(type);
-	bool quantizer = r && (b->from_gguf || !is_plain_float(type) || !is_word(via, type)); /* else the converter alone writes the file */
+	bool quantizer = r && (b->from_gguf || !direct || !is_word(via, type)); /* else it does write the file */
 	struct recipe_item *item = recipe_items(b, via, quantizer);
 	struct recipe_facts facts = recipe_facts(b);
 
@@ -248,7 +266,7 @@ static int decide_types(struct build *b, struct plan_output *o, const char *type
 		o->item[i].why = item[i].why;
 		o->item[i].fallback = item[i].fallback;
 		o->pub.n_fallbacks += item[i].fallback;
-		if (item[i].stored != item[i].type && !is_exact(p->weight[i].weight, item[i].stored) && !(b->from_gguf && is_merged(p->weight[i].weight)))
+		if (item[i].stored != item[i].type && !(item[i].fallback && !quantizer) && !is_exact(p->weight[i].weight, item[i].stored) && !(b->from_gguf && is_merged(p->weight[i].weight)))
 			o->via[i] = item[i].stored;
 	}
 	set_metadata(b, o, type, quantizer);
@@ -496,6 +514,10 @@ static int build_plan(struct build *b)
 				      .model_name = j->model_name, .own_names = b->keeps_names, .files = plan_wants_files(j), .vocab_only = j->vocab_only };
 	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || plan_fuse(p, j, b->err) || plan_edit(p, j, b->err) || add_weights(b))
 		return -1;
+	if (p->family.projector) {
+		b->auto_type = auto_type_of(&p->family);
+		b->via = is_word(j->via, "auto") ? b->auto_type : j->via;
+	}
 	set_facts(b);
 	if (plan_open_importance(p, j, b->err) || add_outputs(b))
 		return -1;

@@ -12,7 +12,7 @@ struct plan_weight {
 	struct weight *weight;
 	const char *old_name;   /* before layers were left out: what an importance matrix calls it */
 	struct tile_plan tile;
-	bool keeps_f32;
+	bool keeps_f32, keeps_float; /* always F32; F16 in an F16 file, else F32 */
 };
 
 struct plan_part { /* one output file */

@@ -9,7 +9,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
-enum { FAMILY_CHOICES = 2 };
+enum { FAMILY_CHOICES = 3 };
 
 /* What the job asks its family for, by the names that families use. */
 const char *const *plan_family_choices(const struct heft_job *j, struct arena *a)
@@ -17,7 +17,7 @@ const char *const *plan_family_choices(const struct heft_job *j, struct arena *a
 	const struct {
 		bool asked;
 		const char *name;
-	} rows[FAMILY_CHOICES] = { { j->mtp, "mtp" }, { j->no_mtp, "no_mtp" } };
+	} rows[FAMILY_CHOICES] = { { j->mtp, "mtp" }, { j->no_mtp, "no_mtp" }, { j->mmproj, "mmproj" } };
 	const char **list = arena_array(a, FAMILY_CHOICES + 1, sizeof *list);
 	size_t n = 0;
 
@@ -66,6 +66,8 @@ int plan_check_together(const struct heft_job *j, const struct heft_model *m, bo
 			return heft_fail(err, HEFT_E_OPTION, "--consume needs an output that is safe on disk: name a file with -o");
 	if (j->mtp && j->no_mtp)
 		return heft_fail(err, HEFT_E_OPTION, "--mtp and --no-mtp do not go together");
+	if (j->mmproj && j->vocab_only)
+		return heft_fail(err, HEFT_E_OPTION, "--mmproj and --vocab-only do not go together: a projector file has no vocabulary");
 	if (j->keep_split && (j->split_size || j->split_tensors || j->no_tensor_first_split))
 		return heft_fail(err, HEFT_E_OPTION, "--keep-split goes with no other option that splits");
 	return 0;

@@ -1,13 +1,15 @@
 #!/bin/bash
 # Families against names and shapes alone: testdata/plans/NAME holds a configuration, a list of tensors (none: metadata only) and the plan that
-# must come out (back.txt: what it becomes read backwards); testdata/arch holds family files that must be refused with the words in their first line.
+# must come out (back.txt: what it becomes read backwards; of mmproj-NAME, the projector's plan); testdata/arch holds family files that must be refused with the words in their first line.
 . "$(dirname "$0")/lib.sh"
 plan=$build/tests/helper/plan
 
 for d in testdata/plans/*; do
 	tensors=$d/tensors.txt
 	[ -e "$tensors" ] || tensors=-
-	"$plan" "$d/config.json" "$tensors" >"$dir/plan"
+	part=()
+	case $d in */mmproj-*) part=(--mmproj) ;; esac
+	"$plan" "${part[@]}" "$d/config.json" "$tensors" >"$dir/plan"
 	diff "$d/plan.txt" "$dir/plan" >"$dir/diff"
 	ok $? "${d##*/}" || shown "$dir/diff"
 	[ -e "$d/back.txt" ] || continue

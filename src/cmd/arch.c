@@ -100,6 +100,7 @@ static void print_json(const struct heft_family *f, size_t n)
 		emit_text(&w, "origin", f[i].origin);
 		emit_flag(&w, "goes_back", !f[i].no_way_back);
 		emit_text(&w, "no_way_back", f[i].no_way_back);
+		emit_flag(&w, "projector", f[i].projector);
 		emit_names(&w, "from", f[i].from);
 		emit_names(&w, "functions", f[i].functions);
 		emit_close(&w, '}');

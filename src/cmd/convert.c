@@ -12,7 +12,7 @@ struct options {
 	struct list output, type;
 	const char *to;
 	uint64_t split_size, split_tensors;
-	bool force, consume, vocab_only, mtp, no_mtp, no_tensor_first_split, fp8_as_q8, fuse_qkv, fuse_gate_up_exps, big_endian;
+	bool force, consume, vocab_only, mtp, no_mtp, mmproj, no_tensor_first_split, fp8_as_q8, fuse_qkv, fuse_gate_up_exps, big_endian;
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -56,6 +56,8 @@ static const struct opt rows[] = {
 	{ OPT_FLAG, 0, "mtp", NULL, NULL, "write only the layers that predict further tokens, a draft for the rest (default: all layers)",
 	  FIELD(mtp) },
 	{ OPT_FLAG, 0, "no-mtp", NULL, NULL, "leave out the layers that predict further tokens", FIELD(no_mtp) },
+	{ OPT_FLAG, 0, "mmproj", NULL, NULL,
+	  "write the projector file: the part of the model that sees (default: the part that reads and writes text)", FIELD(mmproj) },
 	WRITER_MODEL_ROWS(FIELD(w)),
 	WRITER_RUN_ROWS(FIELD(w)),
 	{ OPT_END, 0, NULL, NULL, NULL, NULL, 0 },
@@ -142,6 +144,7 @@ static int run(void *options, const struct list *args)
 		.vocab_only = o->vocab_only,
 		.mtp = o->mtp,
 		.no_mtp = o->no_mtp,
+		.mmproj = o->mmproj,
 		.no_tensor_first_split = o->no_tensor_first_split,
 		.fp8_as_q8 = o->fp8_as_q8,
 		.big_endian = o->big_endian,

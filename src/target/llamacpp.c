@@ -71,6 +71,12 @@ bool llamacpp_keeps_f32(const char *name, int rank)
 	return false;
 }
 
+/* Convolutions that its operators take as either float. */
+bool llamacpp_keeps_float(const char *name)
+{
+	return strstr(name, ".patch_embd.weight") || strstr(name, ".patch_merger.weight");
+}
+
 static bool is_in(const char *const *list, const char *s)
 {
 	while (*list && strcmp(*list, s))

@@ -452,7 +452,7 @@ int llamacpp_general(const struct general_input *in, struct heft_kv **kv, size_t
 	int rc = open_sources(&s, in, err);
 	ids(&s, in);
 	add(&l, "general.architecture", value_text(in->arch));
-	add(&l, "general.type", value_text(in->adapter ? "adapter" : "model"));
+	add(&l, "general.type", value_text(in->adapter ? "adapter" : in->projector ? "mmproj" : "model"));
 	for (size_t i = 0; i < N_ROWS && !rc; i++)
 		rc = add_row(&l, &rows[i], &s, err);
 	if (!rc)

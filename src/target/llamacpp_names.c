@@ -500,7 +500,8 @@ const char *llamacpp_file_name(const struct heft_kv *kv, size_t n, const char *m
 	static const struct { const char *key; size_t room; } parts[] = {
 		{ "general.size_label", 32 }, { "general.finetune", 60 }, { "general.version", 32 },
 	};
-	const char *base = text_of(kv, n, "general.basename");
+	const char *base = text_of(kv, n, "general.basename"), *kind = text_of(kv, n, "general.type");
+	bool projector = kind && !strcmp(kind, "mmproj"); /* its size is not the model's */
 	if (!base)
 		base = text_of(kv, n, "general.name");
 	if (!base || !base[0])
@@ -510,7 +511,9 @@ const char *llamacpp_file_name(const struct heft_kv *kv, size_t n, const char *m
 		name++;
 	if (!*name)
 		name = arena_strdup(a, "model");
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+	if (projector)
+		name = arena_printf(a, "mmproj-%s", name);
+	for (size_t i = projector; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		const char *text = text_of(kv, n, parts[i].key);
 		if (text)
 			name = arena_printf(a, "%s-%s", name, file_part(text, parts[i].room, a));

@@ -39,7 +39,8 @@ struct general_input {
 	const struct weight *weight; /* for size_label and parameter counts */
 	size_t n_weights;
 	const char *arch;
-	bool adapter; /* the weights are what an adapter changes */
+	bool adapter;   /* the weights are what an adapter changes */
+	bool projector; /* they are of the part of a model that sees */
 };
 int llamacpp_general(const struct general_input *in, struct heft_kv **kv, size_t *n, struct arena *a,
 		     struct heft_err *err);
@@ -65,6 +66,8 @@ void llamacpp_requantized(const struct heft_kv *in, size_t n, uint32_t file_type
 
 /* Is this output tensor always F32 (norms, routers, rank <= 1 ...)? By its GGUF name and shape. */
 bool llamacpp_keeps_f32(const char *name, int rank);
+/* Is it of a projector's tensors that are F16 in an F16 file and F32 in any other? */
+bool llamacpp_keeps_float(const char *name);
 
 /* Does an architecture, by its GGUF name, read a layer's query, key and value weights as one tensor; its experts' gate and up weights? */
 bool llamacpp_has_qkv(const char *arch);

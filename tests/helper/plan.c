@@ -1,11 +1,12 @@
 /*
  * plan.c - prints what a family makes of a model, from names and shapes alone.
  *
- * usage: plan [--back] CONFIG.json TENSORS.txt [FAMILY.arch]
+ * usage: plan [--back | --mmproj] CONFIG.json TENSORS.txt [FAMILY.arch]
  * --back: what the same family makes of that again, read right to left.
  * TENSORS.txt: a line for each tensor: NAME TYPE DIM DIM ... (outermost first)
  */
 #include "src/arch.h"
+#include "src/model.h"
 #include "base/json.h"
 #include "quant/quant.h"
 
@@ -152,18 +153,21 @@ int main(int argc, char **argv)
 	struct heft_err err = { 0 };
 	struct sink sink = { .fn = print_problem, .err = &err };
 	struct arch_result r;
-	bool back = argc > 1 && !strcmp(argv[1], "--back");
-	argv += back;
-	argc -= back;
+	bool back = argc > 1 && !strcmp(argv[1], "--back"), mmproj = argc > 1 && !strcmp(argv[1], "--mmproj");
+	argv += back || mmproj;
+	argc -= back || mmproj;
 	if (argc < 3) {
-		fprintf(stderr, "usage: plan [--back] CONFIG.json TENSORS.txt [FAMILY.arch]\n");
+		fprintf(stderr, "usage: plan [--back | --mmproj] CONFIG.json TENSORS.txt [FAMILY.arch]\n");
 		return 2;
 	}
 	struct json_doc *doc = json_read_file(argv[1], 1 << 24, &err);
 	struct arch_set *set = doc ? arch_set_open(argc > 3 ? argv[3] : NULL, &err) : NULL;
 	struct arch_input in = { .config = json_root(doc), .metadata_only = !strcmp(argv[2], "-") };
 	in.tensor = read_tensors(argv[2], &in.n_tensors, a);
-	const struct arch *arch = set ? arch_find(set, arch_class_of(in.config), &err) : NULL;
+	if (mmproj) /* its family reads what lies beside */
+		in.dir = path_dir(a, argv[1]);
+	const struct arch *arch = !set ? NULL : mmproj ? arch_find_projector(set, arch_projector_class_of(in.config), &err)
+						       : arch_find(set, arch_class_of(in.config), &err);
 	int rc = arch ? arch_eval(arch, &in, &r, a, &sink, &err) : -1;
 	if (!rc && back)
 		rc = print_back(arch, &r, a, &err);

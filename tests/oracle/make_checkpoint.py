@@ -27,7 +27,8 @@ QWEN3MOE = ("Qwen3Moe", dict(moe_intermediate_size=64, num_experts=4, num_expert
 
 def case(family, size, tok="kjv-llama", dtype="bfloat16", spell="new", shard="1GB", types="few", extras=(), model="ForCausalLM", make=None,
          after=None, fails=None, args=(), pre=None, **config):
-    """types: 'all' or 'few' of the reference's types, 'plain' for its 16- and 32-bit files and Q4_K_M, 'bare' for these files alone; extras: model card and
+    """types: 'all' or 'few' of the reference's types, 'plain' for its 16- and 32-bit files and Q4_K_M, 'bare' for these files alone, 'each' for
+    every type that the converter writes by itself; extras: model card and
     the like; model: how the class of the model ends; make: a function of the folder instead, where transformers has no such class, or none that can
     be made small; after: one that changes what was written; fails: the error of the reference, which cannot convert it: heft's file must load; args:
     options of the conversion, which the reference and heft spell alike; pre: the pre-tokenizer's name, where the reference does not know it."""

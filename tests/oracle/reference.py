@@ -20,6 +20,7 @@ ALL = """Q2_K Q2_K_S Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M Q6_K Q8_0 
 FEW = "Q2_K Q3_K_M Q4_K_M Q5_K_M Q6_K Q8_0 Q4_0 F16".split()
 PLAIN = {"auto": ["Q4_K_M"], "f32": []}
 BARE = {"auto": [], "f32": []}
+EACH = {**BARE, "f16": [], "bf16": [], "q8_0": []}
 VIA = {"bf16": ["Q4_K_M", "Q8_0", "F16"], "f16": ["Q4_K_M", "Q5_1", "BF16"], "f32": ["Q4_K_M", "Q4_0", "F16", "Q6_K"]}
 
 
@@ -77,13 +78,23 @@ def quantize(log, src, out, kind, *options):
     return r.returncode == 0 or b"requires an importance matrix" in r.stdout
 
 
-def fails_so(f, log, why, d):
+def loading(d, args):
+    """What reads WORK/CASE/ref/fails.gguf; a projector file beside the language model in text.gguf."""
+    if "--mmproj" in args:
+        return [["llama-mtmd-cli", "-m", d + "/ref/text.gguf", "--mmproj", d + "/ref/fails.gguf", "--image", d + "/src/eye.png", "-p", "x", "-n", "1",
+                 "--chat-template", "vicuna"]]
+    # the first may end before its log is written
+    return [["llama-completion", "-m", d + "/ref/fails.gguf", "-p", "x", "-n", "1", "-no-cnv"],
+            ["llama-bench", "-m", d + "/ref/fails.gguf", "-p", "1", "-n", "0", "-r", "1"]]
+
+
+def fails_so(f, log, why, d, args):
     """A checkpoint that the reference cannot convert, or to a file that its runtime cannot load: its error must be the one that the case names.
     Leaves WORK/CASE/fails."""
     if in_child(f, log):
         with open(log, "ab") as out:
-            for tool in (["llama-completion", "-p", "x", "-n", "1", "-no-cnv"], ["llama-bench", "-p", "1", "-n", "0", "-r", "1"]):  # the first may end before its log is written
-                subprocess.run([*tool, "-m", d + "/ref/fails.gguf"], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            for tool in loading(d, args):
+                subprocess.run(tool, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     if why not in open(log, errors="replace").read():
         return False
     for mark in ["fails", "ready"]:
@@ -105,9 +116,11 @@ def reference(converter, name, work, tokenizers):
     types = case["types"]
     open(d + "/args", "w").write("".join(a + "\n" for a in case["args"] + (["--pre", case["pre"]] if case["pre"] else [])))
     if case["fails"]:
-        return fails_so(lambda: convert(converter, src, ref + "/fails.gguf", "auto", case["args"], case["pre"]), log, case["fails"], d)
+        if "--mmproj" in case["args"]:
+            in_child(lambda: convert(converter, src, ref + "/text.gguf", "f16"), log)
+        return fails_so(lambda: convert(converter, src, ref + "/fails.gguf", "auto", case["args"], case["pre"]), log, case["fails"], d, case["args"])
     big = types in ("plain", "bare") and case["tok"] not in (None, "kjv-llama")  # a large vocabulary takes seconds each time
-    kinds_of = {"plain": PLAIN, "bare": BARE}.get(types) or {"auto": ALL if types == "all" else FEW, **VIA}
+    kinds_of = {"plain": PLAIN, "bare": BARE, "each": EACH}.get(types) or {"auto": ALL if types == "all" else FEW, **VIA}
     for outtype, kinds in kinds_of.items():
         if big and outtype == "f32":
             continue

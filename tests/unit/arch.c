@@ -20,7 +20,7 @@ static void test_set(void)
 		sorted = sorted && strcmp(f[i - 1].name, f[i].name) <= 0;
 	ok(n >= 4 && sorted, "families are listed by name, fragments are not");
 	for (size_t i = 0; i < n; i++)
-		ok(f[i].from[0] && arch_find(s, f[i].from[0], &err), "%s: %s", f[i].name, f[i].from[0]);
+		ok(f[i].from[0] && (f[i].projector ? arch_find_projector : arch_find)(s, f[i].from[0], &err), "%s: %s", f[i].name, f[i].from[0]);
 	ok(arch_find(s, "MixtralForCausalLM", &err) == arch_find(s, "MistralForCausalLM", &err),
 		"a family is parsed once");
 	ok(!arch_find(s, "LlamaForCausalLmm", &err) && err.code == HEFT_E_FAMILY, "an unknown class");
@@ -146,6 +146,24 @@ static void test_extras(void)
 	ok(!r.weight[0].as_asked && r.weight[1].as_asked && !r.weight[1].forced, "the type that is asked for");
 }
 
+static void test_projector(void)
+{
+	static const char family[] = "arch clip\nprojector SeesForConditionalGeneration\nkey vision.image_size = 3\nkey b = config.model_type\nkey c = model_type\n";
+	struct arch_result r;
+	struct arch_set *s = arch_set_open(NULL, &err);
+	is_int(evaluate(family, NULL, 0, NULL, &r), 0, "a projector's family: %s", err.text);
+	is_int(r.n_kv, 2, "the configuration outside of vision_config has only its own name");
+	is_str(r.kv[0].key, "clip.vision.image_size", "key");
+	ok(r.kv[0].value.type == HEFT_U32, "is typed by its whole name");
+	ok(arch_is_projector(arch_find_projector(s, "Gemma3ForConditionalGeneration", &err)), "one class has two families");
+	ok(!arch_is_projector(arch_find(s, "Gemma3ForConditionalGeneration", &err)), "one of them without the option");
+	ok(!arch_find_projector(s, "LlamaForCausalLM", &err) && strstr(err.text, "no projector's family"), "none for what sees nothing");
+	arch_set_close(s);
+	s = arch_set_open_text("my.arch", "arch x\n", 7, &err);
+	ok(!arch_find_projector(s, "x", &err) && strstr(err.text, "'my.arch' has no 'projector' row"), "a file of the user's that is for text");
+	arch_set_close(s);
+}
+
 static void test_option(void)
 {
 	static const char family[] = "arch t\nkey a = option.mtp\nkey b = option.no_mtp ?? \"none\"\nkey c = 1 when option.no_mtp\nvocab bpe\n";
@@ -228,6 +246,7 @@ int main(void)
 	test_class();
 	test_mapping();
 	test_extras();
+	test_projector();
 	test_option();
 	test_findings();
 	test_pre();

@@ -89,6 +89,7 @@ static void test_file_names(void)
 	static const struct heft_kv named[] = { TEXT("general.name", " My own Model ") };
 	static const struct heft_kv hostile[] = {TEXT("general.name", "../../etc/passwd"),
 						 TEXT("general.version", "a/../b\n")};
+	static const struct heft_kv projector[] = { TEXT("general.type", "mmproj"), TEXT("general.name", "Net"), TEXT("general.size_label", "8B") };
 	static const struct heft_kv option[] = { TEXT("general.name", "-o") };
 	is_str(llamacpp_file_name(full, 5, "x", "q4_k_m", arena), "Llama-3.1-8B-Instruct-v2-Q4_K_M.gguf", "all parts");
 	is_str(llamacpp_file_name(full, 3, "x", NULL, arena), "Llama-3.1-8B.gguf", "without a type");
@@ -102,6 +103,7 @@ static void test_file_names(void)
 	char *endless = arena_alloc(arena, 5001);
 	memset(endless, 'n', 5000);
 	const struct heft_kv kv = { "general.name", { .type = HEFT_STRING, .count = 1, .s = { endless, 5000 } } };
+	is_str(llamacpp_file_name(projector, 3, "x", "f16", arena), "mmproj-Net-F16.gguf", "a projector is not as large as its model");
 	ok(strlen(llamacpp_file_name(&kv, 1, "x", "f16", arena)) < 255, "no longer than a file system takes");
 }
 
