@@ -110,12 +110,14 @@ cat >"$dir/oneway.arch" <<'ARCH'
 arch llama
 from LlamaForCausalLM
 base llama
+back model_type = "llama"
+back architectures = ["LlamaForCausalLM"]
 map {m:model.|}layers.{l}.self_attn.v_proj.weight -> blk.{l}.attn_v.weight : view(shape[0] * shape[1]) view(32, -1)
 ARCH
-refused "a row without an inverse is named" E301 "oneway.arch:4: an operation has no inverse" "$dir/one.gguf" --arch "$dir/oneway.arch"
+refused "a row without an inverse is named" E301 "oneway.arch:6: an operation has no inverse" "$dir/one.gguf" --arch "$dir/oneway.arch"
 sed '$s/$/ back view(-1, 256)/' "$dir/oneway.arch" >"$dir/told.arch"
 "$heft" arch list --arch "$dir/told.arch" | grep -qE '^llama +.*told.arch +yes'
 ok $? "but where it says the way back"
-"$heft" arch list --arch "$dir/oneway.arch" --json | grep -q '"no_way_back": ".*oneway.arch:4'
+"$heft" arch list --arch "$dir/oneway.arch" --json | grep -q '"no_way_back": ".*oneway.arch:6'
 ok $? "heft arch list says so"
 finish
