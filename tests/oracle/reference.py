@@ -82,8 +82,8 @@ def loading(d, args):
     """What reads WORK/CASE/ref/fails.gguf; a projector file beside the language model in text.gguf."""
     if "--mmproj" in args:
         return [["llama-mtmd-cli", "-m", d + "/ref/text.gguf", "--mmproj", d + "/ref/fails.gguf", "--image", d + "/src/eye.png", "-p", "x", "-n", "1",
-                 "--chat-template", "vicuna"]]
-    # the first may end before its log is written
+                 "--chat-template", "vicuna"]] * 4  # each may end before its log is written
+    # the first may, too
     return [["llama-completion", "-m", d + "/ref/fails.gguf", "-p", "x", "-n", "1", "-no-cnv"],
             ["llama-bench", "-m", d + "/ref/fails.gguf", "-p", "1", "-n", "0", "-r", "1"]]
 
