@@ -26,11 +26,12 @@ static void initialize(void)
 	onig_initialize(encoding, 1);
 }
 
-static int fail(struct heft_err *err, int code, const char *what)
+/* why: what the pattern has there; some messages quote it. */
+static int fail(struct heft_err *err, int code, OnigErrorInfo *why, const char *what)
 {
 	OnigUChar text[ONIG_MAX_ERROR_MESSAGE_LEN];
 
-	onig_error_code_to_str(text, code);
+	onig_error_code_to_str(text, code, why);
 	return heft_fail(err, HEFT_E_TOKENIZER, "%s: %s", what, (const char *)text);
 }
 
@@ -38,6 +39,7 @@ struct pattern *pattern_new(struct heft_str pattern, struct heft_err *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const OnigUChar *p = (const OnigUChar *)pattern.p;
+	OnigErrorInfo why = { .enc = ONIG_ENCODING_UTF8 };
 	struct pattern *r;
 	int rc;
 
@@ -48,9 +50,9 @@ struct pattern *pattern_new(struct heft_str pattern, struct heft_err *err)
 		return NULL;
 	}
 	r = xmalloc(sizeof(*r));
-	rc = onig_new(&r->re, p, p + pattern.n, ONIG_OPTION_NONE, ONIG_ENCODING_UTF8, ONIG_SYNTAX_DEFAULT, NULL);
+	rc = onig_new(&r->re, p, p + pattern.n, ONIG_OPTION_NONE, ONIG_ENCODING_UTF8, ONIG_SYNTAX_DEFAULT, &why);
 	if (rc != ONIG_NORMAL) {
-		fail(err, rc, "a pattern of the tokenizer cannot be compiled");
+		fail(err, rc, &why, "a pattern of the tokenizer cannot be compiled");
 		free(r);
 		return NULL;
 	}
@@ -77,6 +79,7 @@ int pattern_find(const struct pattern *r, struct heft_str text, size_t *from, si
 {
 	const OnigUChar *p = (const OnigUChar *)text.p, *end = p + text.n;
 	unsigned long limit = RETRY_LIMIT + RETRY_PER_BYTE * text.n;
+	OnigErrorInfo none = { .enc = ONIG_ENCODING_UTF8 };
 	int rc;
 
 	onig_set_retry_limit_in_match_of_match_param(r->param, limit);
@@ -85,7 +88,7 @@ int pattern_find(const struct pattern *r, struct heft_str text, size_t *from, si
 	if (rc == ONIG_MISMATCH)
 		return 0;
 	if (rc < 0)
-		return fail(err, rc, "a pattern of the tokenizer cannot be matched");
+		return fail(err, rc, &none, "a pattern of the tokenizer cannot be matched");
 	*from = (size_t)r->region->beg[0];
 	*to = (size_t)r->region->end[0];
 	return 1;

@@ -244,6 +244,7 @@ def shapes():
         prefix_token="▁<PRE>", suffix_token="▁<SUF>", middle_token="▁<MID>", eot_token="▁<EOT>", chat_template="C", add_bos_token=True, add_eos_token=False)})
     case("llama-vocab-32016-ids", base=dict(vocab_size=32016), config=dict(prefix_token_id=7, eot_token_id=9))
     case("llama-vocab-49152", base=dict(vocab_size=49152), types=["Q4_K_M"])
+    case("llama-vocab-49152-config", base=dict(vocab_size=49152), files={"tokenizer_config.json": dict(add_bos_token=True)})
     case("llama-vocab-rows-more", config=dict(vocab_size=319))
     case("llama-vocab-padded", base=dict(vocab_size=384))
     case("qwen2-vocab-padded", "qwen2", base=dict(vocab_size=384), tok="qwen.json", pre="qwen2")
