@@ -149,6 +149,8 @@ TINY = dict(SMALL, hidden_size=32, num_key_value_heads=2, tie_word_embeddings=Tr
 GLM = dict(tok="glm-4.6", types="plain")
 DSA = dict(MLA, **MOE, n_shared_experts=1, num_experts=4, index_n_heads=2, index_head_dim=32, index_topk=8, n_group=1, topk_group=1)
 GLM5 = ("GlmMoeDsa", DSA)
+V32 = ("DeepseekV32", dict(DSA, scoring_func="sigmoid", index_n_heads=4, index_head_dim=64))
+BROAD = dict(SMALL, hidden_size=128, num_attention_heads=8, num_key_value_heads=8) # what the runtime's sparse attention can be run with
 LITE = ("Glm4MoeLite", dict(MLA, n_routed_experts=4, num_experts_per_tok=2, moe_intermediate_size=48, tie_word_embeddings=True))
 SPM = dict(tok="kjv-llama", types="plain")
 IDS = dict(bos_token_id=1, eos_token_id=2)
@@ -163,6 +165,16 @@ MROPE = dict(rope_type="default", mrope_section=[2, 1, 1], rope_theta=10000.0, p
 SEES = ("Glm4v", dict(text_config=dict(TINY, num_attention_heads=2, rope_parameters=MROPE),
                       vision_config=dict(depth=1, hidden_size=32, num_heads=2, out_hidden_size=32, intermediate_size=32)))
 GLM4, GLM4OLD, GLM4MOE = ("Glm4", {}), ("Glm", {}), ("Glm4Moe", dict(MOE, n_shared_experts=1))
+
+def begins_with_bos(then):
+    """As DeepSeek's own tokenizer_config.json has it"""
+    def after(out):
+        p = out + "/tokenizer_config.json"
+        j = json.load(open(p))
+        json.dump(dict(j, add_bos_token=True), open(p, "w"))
+        then(out)
+    return after
+
 
 CASES = {
     "deepseek2-v2": case(V2, SMALL, **PLAIN, rope_parameters=YARN, spell="old", topk_method="group_limited_greedy", n_group=2, topk_group=1),
@@ -197,7 +209,13 @@ CASES = {
     "glm-dsa-no-mtp": case(GLM5, dict(TINY, num_key_value_heads=4), **GLM, after=predicting, args=["--no-mtp"], index_topk_freq=2),
     "glm4lite": case(LITE, dict(TINY, num_key_value_heads=4), **GLM, after=predicting),
     "glm4lite-minimal": case(LITE, dict(TINY, num_key_value_heads=4), **GLM, spell="minimal"),
-    # DeepSeek's others, but V3.2: its converter wants an add_bos_token that transformers 5 does not read here
+    # DeepSeek's others
+    "deepseek32": case(V32, BROAD, **PLAIN, after=begins_with_bos(predicting_with_head)),
+    "deepseek32-old": case(V32, BROAD, **PLAIN, spell="old", rope_parameters=YARN, dtype="float16", after=begins_with_bos(biased)),
+    "deepseek32-minimal": case(V32, BROAD, **PLAIN, spell="minimal", dtype="float32", after=begins_with_bos(biased)),
+    "deepseek32-mtp": case(V32, BROAD, **PLAIN, after=begins_with_bos(predicting), args=["--mtp"]),
+    "deepseek32-no-mtp": case(V32, BROAD, **PLAIN, after=begins_with_bos(predicting), args=["--no-mtp"]),
+    "deepseek32-says": case(V32, BROAD, **PLAIN, after=begins_with_bos(biased), fails="Change value of add_bos_token"),
     "deepseek2-kimi": case(V3, SMALL, **PLAIN, fails="AttributeError", spell="old", rope_parameters=YARN, after=named("kimi_k2")),
     "deepseek2-youtu": case(("Youtu", dict(MLA, tie_word_embeddings=True)), SMALL, **PLAIN),
     "deepseek2-youtu-minimal": case(("Youtu", dict(MLA)), SMALL, **PLAIN, spell="minimal"),
