@@ -377,6 +377,19 @@ const struct arch *arch_find_named(struct arch_set *s, const char *name, struct 
 	return NULL;
 }
 
+const struct arch *arch_find_way_back(struct arch_set *s, const char *name, struct heft_err *err)
+{
+	for (size_t i = 0; i < s->n && !s->user; i++) {
+		struct family *f = &s->family[i];
+		if (!f->name || f->abstract || strcmp(f->name, name))
+			continue;
+		const struct arch *a = parse_family(s, f, err);
+		if (!a || !arch_no_way_back(a))
+			return a;
+	}
+	return arch_find_named(s, name, err);
+}
+
 char *arch_set_text(struct arch_set *s, const char *name, struct heft_err *err)
 {
 	const struct arch *a = arch_find_named(s, name, err);

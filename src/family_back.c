@@ -141,7 +141,7 @@ int family_back(struct family *out, struct heft_model *m, const struct family_op
 	struct back b = { .model = m, .options = o, .out = out, .arena = a, .err = err };
 	struct arch_set *set = arch_set_open(o->arch, err);
 	const char *name = kv_string(m->kv, m->n_kv, "general.architecture");
-	const struct arch *arch = set ? arch_find_named(set, name ? name : "", err) : NULL;
+	const struct arch *arch = set ? arch_find_way_back(set, name ? name : "", err) : NULL;
 	int rc = arch ? evaluate(&b, arch) : -1;
 
 	arch_set_close(set);
