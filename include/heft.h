@@ -250,19 +250,19 @@ struct heft_family {
 	const char *const *from; /* class names, NULL-terminated */
 	const char *origin;      /* "built in" or the file's path */
 	const char *no_way_back; /* NULL: a GGUF of it becomes a checkpoint again; else the row that has no inverse, and why */
-	const char *const *functions; /* of heft_arch_functions, those that its rows need, NULL-terminated */
+	const char *const *functions; /* of heft_arch_functions(), those that its rows need, NULL-terminated */
 	bool projector;          /* it writes the part of a model that sees, with heft_job.mmproj */
 };
 /* Families in name order: the built-in ones, and that of arch_file where it is not NULL. *n receives the count.
  * The array belongs to the caller: free() it; what it points to lasts until the process ends. */
 int heft_families(const char *arch_file, struct heft_family **out, size_t *n, struct heft_err *err);
 
-/* What families cannot say in rows and name instead: functions of C beyond arithmetic. Ends with a NULL name. */
 struct heft_arch_function {
 	const char *name; /* as rows spell it: "fn(negexp)" */
 	const char *about;
 };
-extern const struct heft_arch_function heft_arch_functions[];
+/* What families cannot say in rows and name instead: functions of C beyond arithmetic. Ends with a NULL name. */
+const struct heft_arch_function *heft_arch_functions(void);
 
 /* The text of a family with its name, or of arch_file's where that is not NULL, then those of all that it inherits; a comment says where each
  * comes from. NULL with err where there is none. The caller frees it. */

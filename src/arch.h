@@ -104,7 +104,7 @@ const struct arch *arch_find_named(struct arch_set *s, const char *name, struct 
 const struct arch *arch_find_way_back(struct arch_set *s, const char *name, struct heft_err *err);
 /* Does a GGUF of the family become a checkpoint again? NULL: it does; else the row that has no inverse, and why. */
 const char *arch_no_way_back(const struct arch *a);
-/* Of heft_arch_functions, those that a row names; NULL-terminated, in the family's memory. */
+/* Of heft_arch_functions(), those that a row names; NULL-terminated, in the family's memory. */
 const char *const *arch_needs(const struct arch *a);
 
 struct arch_back {           /* all in the arena given */

@@ -249,7 +249,7 @@ const struct expr_fn arch_functions[] = {
 
 /* ---- what rows cannot say ---- */
 
-const struct heft_arch_function heft_arch_functions[] = {
+static const struct heft_arch_function c_functions[] = {
 	{ "fn(negexp)", "-exp(x)" },
 	{ "fn(logneg)", "log(-x)" },
 	{ "fn(softplus)", "log(1 + exp(x))" },
@@ -258,11 +258,16 @@ const struct heft_arch_function heft_arch_functions[] = {
 	{ NULL, NULL },
 };
 
+const struct heft_arch_function *heft_arch_functions(void)
+{
+	return c_functions;
+}
+
 const char *const *arch_needs(const struct arch *a)
 {
-	size_t count = sizeof heft_arch_functions / sizeof *heft_arch_functions, n = 0;
+	size_t count = sizeof c_functions / sizeof *c_functions, n = 0;
 	const char **name = arena_array(a->arena, count, sizeof *name);
-	for (const struct heft_arch_function *f = heft_arch_functions; f->name; f++) {
+	for (const struct heft_arch_function *f = c_functions; f->name; f++) {
 		bool used = false;
 		for (int kind = 0; kind < ROW_KINDS; kind++)
 			for (size_t i = 0; i < a->rows[kind].n; i++)

@@ -64,7 +64,7 @@ static void print_functions(const struct heft_family *f, size_t n)
 	struct table t;
 
 	table_init(&t, "lll", head);
-	for (const struct heft_arch_function *c = heft_arch_functions; c->name; c++) {
+	for (const struct heft_arch_function *c = heft_arch_functions(); c->name; c++) {
 		const char *name = c->name, *about = c->about;
 
 		for (size_t i = 0; i < n; i++) {
