@@ -27,16 +27,20 @@ const struct json *arch_text_config(const struct json *config)
 	return NULL;
 }
 
+static const char *class_in(const struct json *nested, const struct json *config)
+{
+	const char *inner = json_cstr(json_first(json_get(nested, "architectures")));
+	return inner ? inner : json_cstr(json_first(json_get(config, "architectures")));
+}
+
 const char *arch_class_of(const struct json *config)
 {
-	const char *inner = json_cstr(json_first(json_get(arch_text_config(config), "architectures")));
-	return inner ? inner : json_cstr(json_first(json_get(config, "architectures")));
+	return class_in(arch_text_config(config), config);
 }
 
 const char *arch_projector_class_of(const struct json *config)
 {
-	const char *inner = json_cstr(json_first(json_get(json_get(config, "vision_config"), "architectures")));
-	return inner ? inner : json_cstr(json_first(json_get(config, "architectures")));
+	return class_in(json_get(config, "vision_config"), config);
 }
 
 /* What a projector's family asks about is here alone; the second is Mistral's own. */

@@ -118,7 +118,7 @@ static int split_axis(struct split *x, const struct op *op, int64_t axis)
 
 static bool calculates(const struct op *op)
 {
-	return (op->kind >= OP_ADD && op->kind != OP_MUL) || (op->kind == OP_PAD && op->x != 0);
+	return (op_calculates(op->kind) && op->kind != OP_MUL) || (op->kind == OP_PAD && op->x != 0);
 }
 
 static int split_op(struct split *x, const struct op *op, const struct shape *out)

@@ -1,14 +1,7 @@
 #!/bin/bash
 # heft arch: the text of a family, and a family file tried on a checkpoint.
 . "$(dirname "$0")/lib.sh"
-
-says() { # STATUS TEXT LABEL ARGUMENT...: heft arch ends with STATUS and prints TEXT
-	local status=$1 text=$2 label=$3
-	shift 3
-	"$heft" arch "$@" >"$dir/log" 2>&1
-	[ $? = "$status" ] && grep -q -e "$text" "$dir/log"
-	ok $? "$label" || shown "$dir/log"
-}
+tool=arch
 
 sed -n '/<summary>all of them/,/<.details>/p' README.md | sed -n '/^```$/,/^```$/p' | sed '1d;$d' >"$dir/readme"
 "$heft" arch list | diff "$dir/readme" - >"$dir/log"

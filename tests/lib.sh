@@ -28,6 +28,14 @@ shown() { # FILE: as TAP comments
 	sed 's/^/# /' "$1" | head -n 8
 }
 
+says() { # STATUS TEXT LABEL ARGUMENT...: heft, the tool that $tool names, ends with STATUS and prints TEXT
+	local status=$1 text=$2 label=$3
+	shift 3
+	"$heft" "$tool" "$@" >"$dir/log" 2>&1
+	[ $? = "$status" ] && grep -q -e "$text" "$dir/log"
+	ok $? "$label" || shown "$dir/log"
+}
+
 # model DIR PRESET [ARGS]: a checkpoint with kjv-llama's tokenizer
 model() {
 	local at=$1

@@ -1,33 +1,21 @@
 #!/bin/bash
 # Projector files: heft convert --mmproj. The checkpoint is that of testdata/plans/mmproj-mistral3, all its numbers zero.
 . "$(dirname "$0")/lib.sh"
+tool=convert
 plan=testdata/plans/mmproj-mistral3
 
-# safetensors DIR: the tensors of tensors.txt
-safetensors() {
-	local head n
-	head=$(awk '{ size = 2; shape = ""
+header() { # the safetensors header of tensors.txt; the size of its data goes to $dir/size
+	awk '{ size = 2; shape = ""
 		for (i = 3; i <= NF; i++) { size *= $i; shape = shape (i > 3 ? "," : "") $i }
 		printf "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%d,%d]}", (NR > 1 ? "," : "{"), $1, toupper($2), shape, at, at + size
-		at += size } END { print "}"; print at >"/dev/stderr" }' "$plan/tensors.txt" 2>"$dir/size")
-	n=${#head}
-	printf "$(printf '\\x%02x\\x%02x\\x00\\x00\\x00\\x00\\x00\\x00' $((n & 255)) $((n >> 8)))" >"$1/model.safetensors"
-	printf '%s' "$head" >>"$1/model.safetensors"
-	head -c "$(cat "$dir/size")" /dev/zero >>"$1/model.safetensors"
-}
-
-says() { # STATUS TEXT LABEL ARGUMENT...: heft convert ends with STATUS and says TEXT
-	local status=$1 text=$2 label=$3
-	shift 3
-	"$heft" convert "$@" >"$dir/log" 2>&1
-	[ $? = "$status" ] && grep -q -e "$text" "$dir/log"
-	ok $? "$label" || shown "$dir/log"
+		at += size } END { print "}"; print at >"/dev/stderr" }' "$plan/tensors.txt" 2>"$dir/size"
 }
 
 m=$dir/Net-that-sees
 mkdir "$m"
 cp "$plan"/*.json "$m"
-safetensors "$m"
+head=$(header)
+safetensors "$m/model.safetensors" "$head" "$(cat "$dir/size")"
 
 (cd "$dir" && "$heft" convert Net-that-sees --mmproj -q -t q8_0) >"$dir/log" 2>&1
 [ -e "$dir/mmproj-Net-That-Sees-Q8_0.gguf" ]

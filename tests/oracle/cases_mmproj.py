@@ -3,7 +3,7 @@ import json
 import struct
 import zlib
 
-from make_checkpoint import case
+from make_checkpoint import case, rename
 
 TEXT = dict(hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2, vocab_size=64,
             tie_word_embeddings=True)
@@ -66,16 +66,6 @@ def change(edit):
         j = json.load(open(out + "/config.json"))
         edit(j)
         json.dump(j, open(out + "/config.json", "w"), indent=1)
-    return after
-
-
-def rename(*pairs):
-    def after(out):
-        from safetensors.torch import load_file, save_file
-        t = load_file(out + "/model.safetensors")
-        for a, b in pairs:
-            t = {b + k[len(a):] if k.startswith(a) else k: v for k, v in t.items()}
-        save_file(t, out + "/model.safetensors", metadata={"format": "pt"})
     return after
 
 

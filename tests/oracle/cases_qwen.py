@@ -1,5 +1,5 @@
 """Checkpoints of Qwen's mixtures and their like, of Llama 4, gpt-oss and Mistral's later models."""
-from make_checkpoint import NARROW, case
+from make_checkpoint import NARROW, case, rename
 
 SLIM = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
             max_position_embeddings=512, tie_word_embeddings=True)
@@ -74,16 +74,6 @@ def flat(out):
     text = j.pop("text_config")
     text.pop("model_type", None)
     json.dump({**text, **j}, open(out + "/config.json", "w"), indent=1)
-
-
-def rename(*pairs):
-    def apply(out):
-        from safetensors.torch import load_file, save_file
-        t = load_file(out + "/model.safetensors")
-        for a, b in pairs:
-            t = {b + k[len(a):] if k.startswith(a) else k: v for k, v in t.items()}
-        save_file(t, out + "/model.safetensors", metadata={"format": "pt"})
-    return apply
 
 
 def both(*steps):

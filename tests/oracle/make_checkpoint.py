@@ -251,6 +251,17 @@ def build(name, out, tokenizers):
         c["after"](out)
 
 
+def rename(*pairs):
+    """For `after`: prefixes of tensors' names, (before, after) each, in turn."""
+    def apply(out):
+        from safetensors.torch import load_file, save_file
+        t = load_file(out + "/model.safetensors")
+        for a, b in pairs:
+            t = {b + k[len(a):] if k.startswith(a) else k: v for k, v in t.items()}
+        save_file(t, out + "/model.safetensors", metadata={"format": "pt"})
+    return apply
+
+
 def load_cases():
     """Families of their own files: cases_NAME.py beside this one, each with CASES."""
     sys.modules.setdefault("make_checkpoint", sys.modules[__name__])
