@@ -364,7 +364,8 @@ struct heft_output_spec {
 struct heft_job {
 	const struct heft_output_spec *output;
 	size_t n_outputs;
-	const char *to;                  /* "gguf" (NULL) or "safetensors" */
+	const char *to;                  /* "gguf" (NULL), "safetensors", or a layout of GPU runtimes: heft_target_at() */
+	uint32_t group_size;             /* columns that share a scale, for a layout that leaves it open; UINT32_MAX: a row's; 0: the layout's */
 	const char *via;                 /* "auto" (NULL), "bf16", "f16", "f32" */
 	const char *const *tensor_type;  /* "PATTERN=TYPE", the first that matches decides */
 	size_t n_tensor_types;
@@ -401,6 +402,15 @@ struct heft_job {
 	enum heft_effort effort;
 };
 
+/* One tensor of an output file, of those that a weight becomes. */
+struct heft_stored {
+	const char *name;
+	const struct heft_encoding *enc;       /* of one plane */
+	int rank;
+	uint64_t dim[HEFT_MAX_RANK];           /* outermost first */
+	uint64_t offset, size;                 /* bytes in the item's file */
+};
+
 /* One output tensor of a plan. */
 struct heft_item {
 	const char *name;
@@ -409,7 +419,9 @@ struct heft_item {
 	size_t n_sources;
 	int rank;
 	uint64_t dim[HEFT_MAX_RANK];           /* outermost first */
-	uint64_t part, offset, size;           /* which file of a split set; bytes in that file */
+	uint64_t part, offset, size;           /* which file of a split set; bytes in that file (size: of all that is stored) */
+	struct heft_stored *stored;            /* the tensors of codes and scales that it becomes, plane by plane of `to` */
+	size_t n_stored;                       /* 0: one tensor, as the item says */
 	const char *operation;                 /* "copy", "rope(32)", "stack 8", ... */
 	const char *why;                       /* why this type: "recipe q4_k_m", "norms stay f32", "rule 'x'", "fallback: ..." */
 	bool fallback, lossless;
@@ -574,6 +586,8 @@ struct heft_format_info {
 	bool reads, writes;
 };
 size_t heft_formats(const struct heft_format_info **out);
+
+const char *heft_target_at(size_t i); /* what heft_job.to takes: "gguf", "safetensors", "fp8-dynamic", "w4a16" ...; NULL past the end */
 
 int heft_default_threads(void); /* processors that this process may use: affinity and cgroup */
 

@@ -198,6 +198,24 @@ static int make_directory(struct commit *c, const char *path, struct heft_err *e
 	return 0;
 }
 
+/* A file of the source, byte for byte, into the one that was added last. */
+static int copy_file(struct commit *c, const struct plan_side *s, struct heft_err *err)
+{
+	enum { PIECE = 1 << 20 };
+	struct out_file *f = &c->file[c->n_files - 1];
+	struct source *src = source_open(s->from, err);
+	uint8_t *buf = xmalloc(PIECE);
+	int rc = src ? 0 : -1;
+
+	for (uint64_t done = 0, n; !rc && done < s->size; done += n) {
+		n = s->size - done < PIECE ? s->size - done : PIECE;
+		rc = source_read(src, done, buf, (size_t)n, err) || put(f, done, buf, (size_t)n, err) ? -1 : 0;
+	}
+	free(buf);
+	source_close(src);
+	return rc;
+}
+
 static int add_output(struct commit *c, size_t i, struct heft_err *err)
 {
 	const struct plan_output *o = &c->plan->output[i];
@@ -214,7 +232,7 @@ static int add_output(struct commit *c, size_t i, struct heft_err *err)
 	for (size_t k = 0; k < o->n_sides; k++) {
 		const struct plan_side *s = &o->side[k];
 
-		if (add_file(c, s->path, s->text.p, s->text.n, s->text.n, err))
+		if (add_file(c, s->path, s->text.p, s->text.n, s->from ? s->size : s->text.n, err) || (s->from && copy_file(c, s, err)))
 			return -1;
 	}
 	return 0;
@@ -243,6 +261,13 @@ int commit_write(struct commit *c, size_t output, size_t item, uint64_t offset, 
 	const struct heft_item *it = &c->plan->output[output].item[item];
 
 	return put(&c->file[c->first_file[output] + it->part], it->offset + offset, buf, n, err);
+}
+
+int commit_write_plane(struct commit *c, size_t output, size_t item, int plane, uint64_t offset, const void *buf, size_t n, struct heft_err *err)
+{
+	const struct heft_item *it = &c->plan->output[output].item[item];
+
+	return put(&c->file[c->first_file[output] + it->part], it->stored[plane].offset + offset, buf, n, err);
 }
 
 /* ---- closing ---- */

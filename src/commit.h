@@ -12,6 +12,8 @@ struct commit;
 int commit_open(struct commit **out, const struct heft_plan *p, struct heft_err *err);
 /* Writes the bytes of an item at `offset` within its tensor. To standard output: in order of the file, gaps are filled with zeros. */
 int commit_write(struct commit *c, size_t output, size_t item, uint64_t offset, const void *buf, size_t n, struct heft_err *err);
+/* The same of one of the tensors that an item is stored as. */
+int commit_write_plane(struct commit *c, size_t output, size_t item, int plane, uint64_t offset, const void *buf, size_t n, struct heft_err *err);
 /* Syncs, closes and renames all. Frees c in every case; where it fails, nothing stands under an output's name that did not before.
  * *synced: the seconds that the disk took; NULL is allowed. */
 int commit_close(struct commit *c, double *synced, struct heft_err *err);

@@ -19,7 +19,8 @@ struct build {
 	const struct heft_job *job;
 	struct heft_err *err;
 	const struct format *format;
-	bool keeps_names;          /* the target has the source's own names */
+	const struct target *target;
+	bool keeps_names;          /* it has the source's own names */
 	bool from_gguf;
 	const char *auto_type;     /* what -t auto stands for */
 	const struct heft_encoding *output_type, *embedding_type; /* or NULL */
@@ -324,6 +325,8 @@ static int check_item(struct build *b, struct plan_output *o, size_t i)
 
 	for (int k = 0; k + 1 < wt->shape.rank; k++)
 		rows *= wt->shape.dim[k];
+	if (o->scheme && o->scheme[i])
+		return 0;
 	if (o->big_endian && !plan_turns(it->to) && it->to != tile_stays_as(wt))
 		return heft_fail(b->err, HEFT_E_TYPE, "tensor '%s': %s has no big-endian form; --bigendian goes with -t f32, f16 or bf16", it->name, it->to->name);
 	if (!format_stores(b->format, it->to))
@@ -355,7 +358,9 @@ static const char *output_path(struct build *b, struct plan_output *o, const cha
 	struct arena *a = b->plan->arena;
 	const char *name;
 
-	if (given && b->plan->family.n_files && plan_names_checkpoint(given)) {
+	if (b->target->scheme && !(given && *given))
+		given = arena_printf(a, "%s-%s", b->plan->model->name, b->target->name);
+	if (b->target->scheme || (given && b->plan->family.n_files && plan_names_checkpoint(given))) {
 		o->directory = arena_strdup(a, given);
 		return arena_printf(a, "%s%smodel%s", given, given[strlen(given) - 1] == '/' ? "" : "/", b->format->extension);
 	}
@@ -411,9 +416,9 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 	o->via = arena_array(p->arena, p->n_weights, sizeof *o->via);
 	for (size_t i = 0; i < p->n_weights; i++)
 		describe_item(p, &o->item[i], &p->weight[i]);
-	if (b->keeps_names)
+	if (b->keeps_names && !b->target->scheme)
 		cast_all(b, o, type);
-	else if (p->model->adapter ? plan_adapter(p, o, type, b->err) : decide_types(b, o, type))
+	else if (b->target->scheme ? plan_schemes(p, o, b->target, b->job, type, b->err) : p->model->adapter ? plan_adapter(p, o, type, b->err) : decide_types(b, o, type))
 		return -1;
 	for (size_t i = 0; i < p->n_weights; i++)
 		if (check_item(b, o, i))
@@ -427,6 +432,8 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 	if (plan_layout(o, &limits, p->arena, b->err))
 		return -1;
 	plan_files(p, o);
+	if (b->target->scheme && plan_scheme_files(p, o, b->target, b->err))
+		return -1;
 	total_up(b, o);
 	return 0;
 }
@@ -471,9 +478,12 @@ static int check_words(struct build *b)
 	if (!quant_limit_known())
 		return heft_fail(b->err, HEFT_E_OPTION, "HEFT_CPU is '%s': it takes scalar, avx2, avx512 or neon", getenv("HEFT_CPU"));
 	target = target_find(j->to);
+	b->target = target;
 	b->format = target ? format_find(target->format) : NULL;
 	if (!b->format || !b->format->layout)
-		return heft_fail(b->err, HEFT_E_OPTION, "--to '%s': heft writes gguf and safetensors", j->to);
+		return heft_fail(b->err, HEFT_E_OPTION, "--to '%s': no such layout ('heft convert --help' lists them)", j->to);
+	if (j->group_size && !target->groups)
+		return heft_fail(b->err, HEFT_E_OPTION, "--group-size: %s has no groups of a size to choose", target->name);
 	if (j->via && !is_word(j->via, "auto") && !is_plain_float(j->via))
 		return heft_fail(b->err, HEFT_E_OPTION, "--via '%s': auto, bf16, f16 or f32", j->via);
 	b->keeps_names = target->keeps_names;

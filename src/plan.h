@@ -6,6 +6,7 @@
 
 #include "../formats/format.h"
 #include "family.h"
+#include "target/target.h"
 #include "tile.h"
 
 struct plan_weight {
@@ -18,12 +19,14 @@ struct plan_weight {
 struct plan_part { /* one output file */
 	const char *path;
 	struct format_layout layout;
-	size_t first_item;
+	size_t first_item, n_items;
 };
 
 struct plan_side { /* a small file beside the parts */
 	const char *path;
 	struct heft_str text;
+	const char *from; /* instead of a text: the file that it is a copy of, of `size` bytes */
+	uint64_t size;
 };
 
 struct plan_output {
@@ -31,9 +34,11 @@ struct plan_output {
 	const struct format *format;
 	struct heft_item *item;
 	bool *copy;             /* per item: the source's bytes are the output's */
+	const struct scheme **scheme; /* per item: what it becomes is several tensors; NULL: one; array NULL: all are */
 	const struct heft_encoding **via; /* per item: values are rounded to it before they are encoded; NULL: they are not */
 	const float **importance; /* per item: of each column (of each expert's matrix, one after another), or NULL; array NULL: none at all */
 	struct kv_list kv;
+	struct scheme_names stays; /* modules that a target with schemes leaves as they are */
 	struct plan_part *part;
 	size_t n_parts;
 	struct plan_side *side; /* index of a set, config.json, tokenizer ... */
@@ -121,6 +126,14 @@ int plan_open_importance(struct heft_plan *p, const struct heft_job *job, struct
 int plan_importance(struct heft_plan *p, struct plan_output *o, const struct heft_job *job, struct heft_err *err);
 /* Refuses, before a run, a type that cannot be written without an entry that is not there. */
 int plan_check_needs(const struct heft_plan *p, struct heft_err *err);
+
+/* plan_target.c: what a target with schemes makes of each weight; then, when the parts stand, config.json and copies of the source's other
+ * files. */
+int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, const char *type,
+		 struct heft_err *err);
+int plan_scheme_files(struct heft_plan *p, struct plan_output *o, const struct target *target, struct heft_err *err);
+/* Rows of the tiles of a weight that some output has a scheme for; 0: none has. */
+uint64_t plan_strip(const struct heft_plan *p, size_t weight);
 
 /* plan_filetype.c: writes the key where llama-quantize or the converter has it; what the key would be of a file that lacks it. */
 void plan_set_file_type(const struct heft_plan *p, struct plan_output *o, uint32_t file_type, bool quantizer_order, bool from_gguf);

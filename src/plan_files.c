@@ -37,7 +37,7 @@ bool plan_wants_files(const struct heft_job *job)
 void plan_add_side(struct plan_output *o, const char *path, struct heft_str text, struct arena *a)
 {
 	o->side = arena_grow(a, o->side, &o->cap_sides, o->n_sides + 1, sizeof *o->side);
-	o->side[o->n_sides++] = (struct plan_side){ path, text };
+	o->side[o->n_sides++] = (struct plan_side){ .path = path, .text = text };
 }
 
 const char *const *plan_side_paths(const struct plan_output *o, struct arena *a)

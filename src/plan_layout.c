@@ -66,22 +66,81 @@ static void gguf_part_metadata(const struct plan_output *o, size_t part, size_t 
 	kv_set(kv, "split.tensors.count", value_i32((int32_t)n_items));
 }
 
+/* Those of an item with codes and scales one after another. */
+static size_t tensors_of(const struct heft_item *it, struct format_tensor *t)
+{
+	size_t n = it->n_stored ? it->n_stored : 1;
+
+	for (size_t k = 0; t && k < n; k++) {
+		const struct heft_stored *s = it->n_stored ? &it->stored[k] : NULL;
+
+		t[k] = (struct format_tensor){ .name = s ? s->name : it->name, .enc = s ? s->enc : it->to, .rank = s ? s->rank : it->rank,
+					       .size = s ? s->size : it->size };
+		memcpy(t[k].dim, s ? s->dim : it->dim, sizeof t[k].dim);
+	}
+	return n;
+}
+
+static void add_tensors(const struct plan_output *o, struct plan_part *p, struct arena *a)
+{
+	struct format_layout *l = &p->layout;
+	size_t n = 0;
+
+	for (size_t i = p->first_item; i < p->first_item + p->n_items; i++)
+		n += tensors_of(&o->item[i], NULL);
+	l->tensor = arena_array(a, n, sizeof *l->tensor);
+	for (size_t i = p->first_item; i < p->first_item + p->n_items; i++)
+		l->n_tensors += tensors_of(&o->item[i], l->tensor + l->n_tensors);
+}
+
+/* Wider elements first, so that each stands at a multiple of its size whatever the others' sizes are; else in their order. */
+static int lay_out(const struct plan_output *o, struct plan_part *p, struct arena *a, struct heft_err *err)
+{
+	struct format_layout *l = &p->layout, sorted = *l;
+	size_t *place = arena_array(a, l->n_tensors, sizeof *place), n = 0;
+
+	if (!o->scheme)
+		return o->format->layout(l, a, err);
+	sorted.tensor = arena_array(a, l->n_tensors, sizeof *l->tensor);
+	for (uint32_t width = 8; width; width /= 2)
+		for (size_t i = 0; i < l->n_tensors; i++)
+			if (l->tensor[i].enc->plane[0].bytes == width)
+				sorted.tensor[place[i] = n++] = l->tensor[i];
+	sorted.n_tensors = n;
+	if (o->format->layout(&sorted, a, err))
+		return -1;
+	for (size_t i = 0; i < l->n_tensors; i++)
+		l->tensor[i] = sorted.tensor[place[i]];
+	l->header = sorted.header;
+	l->header_size = sorted.header_size;
+	l->file_size = sorted.file_size;
+	return 0;
+}
+
+static void take_offsets(struct plan_output *o, const struct plan_part *p)
+{
+	const struct format_tensor *t = p->layout.tensor;
+
+	for (size_t i = p->first_item; i < p->first_item + p->n_items; i++) {
+		struct heft_item *it = &o->item[i];
+
+		it->offset = t->offset;
+		for (size_t k = 0; k < it->n_stored; k++)
+			it->stored[k].offset = t[k].offset;
+		t += it->n_stored ? it->n_stored : 1;
+	}
+}
+
 static void fill_layout(struct plan_output *o, size_t part, size_t n_items, struct arena *a)
 {
 	struct format_layout *l = &o->part[part].layout;
 	struct kv_list kv = { .arena = a };
-	size_t first = part ? o->part[part - 1].first_item + o->part[part - 1].layout.n_tensors : 0;
+	struct plan_part *p = &o->part[part];
 
-	o->part[part].first_item = first;
-	while (first + l->n_tensors < n_items && o->item[first + l->n_tensors].part == part)
-		l->n_tensors++;
-	l->tensor = arena_array(a, l->n_tensors, sizeof *l->tensor);
-	for (size_t i = 0; i < l->n_tensors; i++) {
-		const struct heft_item *it = &o->item[first + i];
-
-		l->tensor[i] = (struct format_tensor){ .name = it->name, .enc = it->to, .rank = it->rank, .size = it->size };
-		memcpy(l->tensor[i].dim, it->dim, sizeof it->dim);
-	}
+	p->first_item = part ? o->part[part - 1].first_item + o->part[part - 1].n_items : 0;
+	while (p->first_item + p->n_items < n_items && o->item[p->first_item + p->n_items].part == part)
+		p->n_items++;
+	add_tensors(o, p, a);
 	if (!strcmp(o->format->name, "gguf"))
 		gguf_part_metadata(o, part, n_items, &kv);
 	else
@@ -89,6 +148,17 @@ static void fill_layout(struct plan_output *o, size_t part, size_t n_items, stru
 	l->big_endian = o->big_endian;
 	l->kv = kv.v;
 	l->n_kv = kv.n;
+}
+
+static void name_tensor(struct jbuf *b, const char *tensor, const char *part, bool more)
+{
+	const char *name = strrchr(part, '/');
+
+	name = name ? name + 1 : part;
+	jbuf_printf(b, "%s\n    ", more ? "," : "");
+	jbuf_string(b, tensor, strlen(tensor));
+	jbuf_raw(b, ": ", 2);
+	jbuf_string(b, name, strlen(name));
 }
 
 static void index_of_parts(struct plan_output *o, size_t n_items, struct arena *a)
@@ -101,15 +171,9 @@ static void index_of_parts(struct plan_output *o, size_t n_items, struct arena *
 	for (size_t i = 0; i < n_items; i++)
 		total += o->item[i].size;
 	jbuf_printf(&b, "{\n  \"metadata\": {\n    \"total_size\": %" PRIu64 "\n  },\n  \"weight_map\": {", total);
-	for (size_t i = 0; i < n_items; i++) {
-		const char *part = o->part[o->item[i].part].path, *name = strrchr(part, '/');
-
-		name = name ? name + 1 : part;
-		jbuf_printf(&b, "%s\n    ", i ? "," : "");
-		jbuf_string(&b, o->item[i].name, strlen(o->item[i].name));
-		jbuf_raw(&b, ": ", 2);
-		jbuf_string(&b, name, strlen(name));
-	}
+	for (size_t i = 0; i < o->n_parts; i++)
+		for (size_t k = 0; k < o->part[i].layout.n_tensors; k++)
+			name_tensor(&b, o->part[i].layout.tensor[k].name, o->part[i].path, i || k);
 	jbuf_printf(&b, "\n  }\n}\n");
 	if (n > strlen(ext) && !strcmp(o->pub.path + n - strlen(ext), ext))
 		n -= strlen(ext);
@@ -131,10 +195,9 @@ int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct 
 	for (size_t i = 0; i < o->n_parts; i++) {
 		o->part[i].path = part_path(o, limits, i, a);
 		fill_layout(o, i, n, a);
-		if (o->format->layout(&o->part[i].layout, a, err))
+		if (lay_out(o, &o->part[i], a, err))
 			return -1;
-		for (size_t k = 0; k < o->part[i].layout.n_tensors; k++)
-			o->item[o->part[i].first_item + k].offset = o->part[i].layout.tensor[k].offset;
+		take_offsets(o, &o->part[i]);
 	}
 	if (o->n_parts > 1 || limits->part) {
 		if (o->n_parts > 1 && strcmp(o->format->name, "gguf"))

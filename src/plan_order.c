@@ -58,7 +58,7 @@ static bool one_run(const struct heft_tensor *t)
 static void add_segments(struct heft_plan *p, size_t i)
 {
 	const struct plan_weight *w = &p->weight[i];
-	size_t pieces = in_pieces(w->weight) ? w->weight->n_sources : 1;
+	size_t pieces = in_pieces(w->weight) && !plan_strip(p, i) ? w->weight->n_sources : 1;
 	uint64_t first = 0;
 
 	for (size_t k = 0; k < pieces; k++) {

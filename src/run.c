@@ -189,6 +189,41 @@ static const uint8_t *turned(struct worker *w, const struct heft_encoding *e, co
 	return dst;
 }
 
+/* A strip of rows as codes and scales, measured on the way; each plane goes to its own tensor. */
+static int write_strip(struct run *r, struct worker *w, const struct tile *t, size_t output, struct heft_err *err)
+{
+	const struct plan_output *o = &r->plan->output[output];
+	size_t i = t->segment->weight;
+	const struct heft_item *it = &o->item[i];
+	const struct scheme *s = o->scheme[i];
+	struct scheme_strip strip = { .src = through(o->via[i], w, t->n), .cols = columns(it), .of = it->dim[0] };
+	uint64_t row = t->first / strip.cols, bytes = 0;
+	void *plane[QUANT_MAX_PLANES];
+	uint8_t *buf;
+
+	strip.rows = t->n / strip.cols;
+	for (int p = 0; p < s->enc.n_planes; p++)
+		bytes += scheme_offset(s, p, strip.rows, strip.cols);
+	buf = buffer(&w->bytes, &w->n_bytes, (size_t)(bytes + strip.cols));
+	for (int p = 0; p < s->enc.n_planes; p++) {
+		plane[p] = buf;
+		buf += scheme_offset(s, p, strip.rows, strip.cols);
+	}
+	scheme_encode(s, &strip, plane, w->decoded, buf);
+	if (r->tally)
+		quant_compare(w->values, w->decoded, t->n, &w->sums[output]);
+	if (r->tally && r->options->details)
+		quant_histogram(w->values, w->decoded, t->n, &w->details[output]);
+	for (int p = 0; p < s->enc.n_planes; p++) {
+		bool once = s->enc.plane[p].rows == SCHEME_ALL; /* the first strip has it */
+
+		if ((!once || !row) && commit_write_plane(r->commit, output, i, p, scheme_offset(s, p, row, strip.cols), plane[p],
+							  (size_t)scheme_offset(s, p, strip.rows, strip.cols), err))
+			return -1;
+	}
+	return 0;
+}
+
 static int write_tile(struct run *r, struct worker *w, const struct tile *t, struct heft_err *err)
 {
 	size_t i = t->segment->weight;
@@ -198,8 +233,14 @@ static int write_tile(struct run *r, struct worker *w, const struct tile *t, str
 	for (size_t k = 0; k < r->plan->n_outputs; k++) {
 		const struct plan_output *o = &r->plan->output[k];
 		const struct heft_encoding *to = o->item[i].to;
-		const uint8_t *buf = fill_bytes(r, w, t, k);
+		const uint8_t *buf;
 
+		if (o->scheme && o->scheme[i]) {
+			if (write_strip(r, w, t, k, err))
+				return -1;
+			continue;
+		}
+		buf = fill_bytes(r, w, t, k);
 		if (o->to_stdout && await_turn(r, t->ticket))
 			return heft_fail(err, HEFT_E_WRITE, "stopped"); /* an earlier tile failed: its error stands */
 		if (o->big_endian)
@@ -279,8 +320,10 @@ static uint64_t tile_size(const struct heft_plan *p, size_t weight, uint64_t fir
 {
 	const struct heft_item *it = &p->output[0].item[weight]; /* shapes are those of every output */
 	uint64_t row = columns(it), matrix = it->rank > 1 ? it->dim[it->rank - 2] * row : row;
-	uint64_t rows, left;
+	uint64_t rows, left, strip = plan_strip(p, weight);
 
+	if (strip)
+		return (row * strip > TILE_ELEMENTS ? strip : TILE_ELEMENTS / row / strip * strip) * row;
 	if (!has_importance(p, weight))
 		return tile_good_size(&p->weight[weight].tile);
 	rows = row > TILE_ELEMENTS ? row : TILE_ELEMENTS / row * row;

@@ -10,7 +10,7 @@
 struct options {
 	struct writer w;
 	struct list output, type;
-	const char *to;
+	const char *to, *group_size;
 	uint64_t split_size, split_tensors;
 	bool force, consume, vocab_only, mtp, no_mtp, mmproj, no_tensor_first_split, fp8_as_q8, fuse_qkv, fuse_gate_up_exps, big_endian;
 };
@@ -26,8 +26,12 @@ static const struct opt rows[] = {
 	  "type or recipe to write; auto is the 16-bit type of the source, keep leaves each tensor its own; "
 	  "'heft types' lists them (default: auto)",
 	  FIELD(type) },
-	{ OPT_STRING, 0, "to", "FORMAT", "format", "container to write: gguf or safetensors; a GGUF becomes a checkpoint's directory again (default: gguf)",
+	{ OPT_STRING, 0, "to", "FORMAT", "target",
+	  "what to write: gguf, safetensors (a GGUF becomes a checkpoint's directory again), or a directory for GPU runtimes: fp8-dynamic, fp8-block, "
+	  "w4a16, w4a16-asym and w8a16 of compressed-tensors, fp8 as DeepSeek has it (default: gguf)",
 	  FIELD(to) },
+	{ OPT_STRING, 0, "group-size", "N", "32|64|128|channel",
+	  "columns that share a scale in packed integers (default: 128; w8a16: channel)", FIELD(group_size) },
 	WRITER_TYPE_ROWS(FIELD(w)),
 	{ OPT_SIZE, 0, "split-size", "SIZE", NULL,
 	  "begin a new file before this one grows past SIZE (default: one file)",
@@ -103,12 +107,22 @@ static int check_names(const struct options *o)
 	return -1;
 }
 
+/* 0: not said. */
+static uint32_t group_size(const struct options *o)
+{
+	if (!o->group_size)
+		return 0;
+	return strcasecmp(o->group_size, "channel") ? (uint32_t)strtoul(o->group_size, NULL, 10) : UINT32_MAX;
+}
+
 static int check_options(const struct options *o)
 {
 	int status = o->mtp && o->no_mtp ? misuse("--mtp and --no-mtp do not go together") : check_pairs(o);
 
 	if (status < 0)
 		status = check_names(o);
+	if (status < 0 && o->group_size && !word_known("32|64|128|channel", o->group_size))
+		status = misuse("--group-size takes 32, 64, 128 or channel");
 	if (status < 0)
 		status = writer_check(&o->w);
 	if (status < 0 && o->w.json && !o->w.dry_run && to_stdout(o))
@@ -137,6 +151,7 @@ static int run(void *options, const struct list *args)
 	struct heft_output_spec *spec;
 	struct heft_job job = {
 		.to = o->to,
+		.group_size = group_size(o),
 		.split_size = o->split_size,
 		.split_tensors = o->split_tensors,
 		.force = o->force,
@@ -164,7 +179,7 @@ static int run(void *options, const struct list *args)
 const struct tool tool_convert = {
 	.name = "convert",
 	.about = "write a checkpoint as the file that a runtime loads, quantized, in one pass",
-	.usage = "SRC [-o OUT] [-t TYPE] [--to gguf|safetensors] [--tensor-type PATTERN=TYPE]... [--split-size SIZE] "
+	.usage = "SRC [-o OUT] [-t TYPE] [--to TARGET] [--tensor-type PATTERN=TYPE]... [--split-size SIZE] "
 		 "[--split-tensors N] [-j N] [-n] [-f] [OPTION]...",
 	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors, PyTorch or GGUF file, one part of a "
 		   "split set, or - for a stream. It is read once and never changed. OUT appears under its name only "

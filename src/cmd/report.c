@@ -129,28 +129,45 @@ struct type_sum { /* all tensors of one type */
 	struct heft_error error;
 };
 
-/* Sums per type in the order of `heft types`; the array is the caller's. */
+/* The tensors of one type into the list, where there are any. */
+static struct type_sum *sum_type(const struct heft_output *o, const struct heft_error *e, const struct heft_encoding *enc, struct type_sum *t, size_t *n)
+{
+	struct type_sum sum = { .enc = enc };
+
+	for (size_t i = 0; i < o->n_items; i++)
+		if (o->item[i].to == enc) {
+			sum.tensors++;
+			sum.weights += elements(&o->item[i]);
+			sum.bytes += o->item[i].size;
+			if (e)
+				heft_error_add(&sum.error, &e[i]);
+		}
+	if (!sum.tensors)
+		return t;
+	t = need(realloc(t, (*n + 1) * sizeof *t));
+	t[(*n)++] = sum;
+	return t;
+}
+
+static bool is_summed(const struct heft_encoding *enc, const struct type_sum *t, size_t n)
+{
+	while (n && t[n - 1].enc != enc)
+		n--;
+	return n;
+}
+
+/* Sums per type in the order of `heft types`, then those that are not in its table; the array is the caller's. */
 static struct type_sum *sum_types(const struct heft_output *o, const struct heft_error *e, size_t *n)
 {
 	const struct heft_encoding *enc;
 	struct type_sum *t = NULL;
 
 	*n = 0;
-	for (size_t k = 0; (enc = heft_encoding_at(k)); k++) {
-		struct type_sum sum = { .enc = enc };
-		for (size_t i = 0; i < o->n_items; i++)
-			if (o->item[i].to == enc) {
-				sum.tensors++;
-				sum.weights += elements(&o->item[i]);
-				sum.bytes += o->item[i].size;
-				if (e)
-					heft_error_add(&sum.error, &e[i]);
-			}
-		if (!sum.tensors)
-			continue;
-		t = need(realloc(t, (*n + 1) * sizeof *t));
-		t[(*n)++] = sum;
-	}
+	for (size_t k = 0; (enc = heft_encoding_at(k)); k++)
+		t = sum_type(o, e, enc, t, n);
+	for (size_t i = 0; i < o->n_items; i++)
+		if (!is_summed(o->item[i].to, t, *n))
+			t = sum_type(o, e, o->item[i].to, t, n);
 	return t;
 }
 

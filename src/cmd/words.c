@@ -88,6 +88,7 @@ static const struct {
 	{ "recipe", recipe_or_copy_at },
 	{ "encoding", encoding_at },
 	{ "format", format_at },
+	{ "target", heft_target_at },
 	{ "tool", tool_at },
 };
 

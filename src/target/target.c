@@ -15,10 +15,20 @@ static const struct target *const targets[] = {
 #undef TARGET
 };
 
+static const struct target *target_at(size_t i)
+{
+	return i < sizeof targets / sizeof *targets ? targets[i] : NULL;
+}
+
 const struct target *target_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
 		if (!name || !strcmp(name, targets[i]->name))
 			return targets[i];
 	return NULL;
+}
+
+const char *heft_target_at(size_t i)
+{
+	return target_at(i) ? target_at(i)->name : NULL;
 }

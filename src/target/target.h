@@ -9,12 +9,18 @@
 #include "../../base/json.h"
 #include "../../base/nest.h"
 #include "../op.h"
+#include "linear.h"
+#include "scheme.h"
 
 /* What one runtime wants, as far as it is not code. */
 struct target {
 	const char *name;   /* as --to takes it */
 	const char *format; /* of the container: formats/list.h */
 	bool keeps_names;   /* the source's own names, shapes and metadata: no family, no recipe */
+	bool groups;        /* the columns of a group are the user's choice */
+	/* How a Linear's matrix is stored, and what config.json says of that; NULL: as any other tensor. `stays`: the modules that are not. */
+	int (*scheme)(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err);
+	void (*config)(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays);
 };
 const struct target *target_find(const char *name); /* NULL gives the default; a name that is not known gives NULL */
 

@@ -1,0 +1,81 @@
+/*
+ * ct.c - what the targets of compressed-tensors share: the names of its tensors, and quantization_config as its library (0.20) writes it.
+ *
+ *   float-quantized   M.weight F8_E4M3 [O, I]             M.weight_scale [O, 1] or [ceil(O/128), ceil(I/128)]
+ *   pack-quantized    M.weight_packed I32 [O, ceil(I*b/32)] M.weight_scale [O, G]
+ *                     M.weight_zero_point I32 [ceil(O*b/32), G]   M.weight_shape I64 [2]
+ *
+ * Scales have the weight's own float type. Refuses group sizes that no kernel serves.
+ */
+#include "scheme.h"
+
+#include <string.h>
+
+void ct_float(struct scheme *s, const struct scheme_options *o, uint32_t rows, uint32_t cols, const char *name)
+{
+	s->enc.name = name;
+	s->scaled.real = scheme_real(o->real);
+	s->strip = rows;
+	s->even_rows = rows;
+	s->even_cols = cols == SCHEME_ALL ? 1 : cols;
+	scheme_add(s, ".weight", quant_find("f8_e4m3"), (struct quant_plane){ "codes", 1, 1, 1 });
+	scheme_add(s, ".weight_scale", o->real, (struct quant_plane){ "scales", rows, cols, o->real->plane[0].bytes });
+}
+
+static int known_group(uint32_t group, struct heft_err *err)
+{
+	if (group == 32 || group == 64 || group == 128 || group == SCHEME_ALL)
+		return 0;
+	return heft_fail(err, HEFT_E_OPTION, "--group-size %u: kernels for packed integers serve 32, 64, 128 and channel", (unsigned)group);
+}
+
+int ct_integer(struct scheme *s, const struct scheme_options *o, unsigned bits, uint32_t group, bool zeros, struct arena *a, struct heft_err *err)
+{
+	const struct heft_encoding *words = quant_find("i32");
+
+	group = o->group ? o->group : group;
+	if (known_group(group, err))
+		return -1;
+	s->enc.name = group == SCHEME_ALL ? arena_printf(a, "int%u channel%s", bits, zeros ? " zeros" : "")
+					  : arena_printf(a, "int%u g%u%s", bits, (unsigned)group, zeros ? " zeros" : "");
+	s->scaled = (struct scaled){ .bits = bits, .zeros = zeros, .real = scheme_real(o->real) };
+	s->strip = zeros ? 32 / bits : 1;
+	s->even_rows = 1;
+	s->even_cols = group == SCHEME_ALL ? 1 : group;
+	scheme_add(s, ".weight_packed", words, (struct quant_plane){ "codes", 1, 32 / bits, 4 });
+	scheme_add(s, ".weight_scale", o->real, (struct quant_plane){ "scales", 1, group, o->real->plane[0].bytes });
+	if (zeros) {
+		s->zeros = s->enc.n_planes;
+		scheme_add(s, ".weight_zero_point", words, (struct quant_plane){ "zeros", 32 / bits, group, 4 });
+	}
+	s->shape = s->enc.n_planes;
+	scheme_add(s, ".weight_shape", quant_find("i64"), (struct quant_plane){ "shape", SCHEME_ALL, SCHEME_ALL, 2 * sizeof(uint64_t) });
+	return 0;
+}
+
+static void put_weights(struct jbuf *b, const struct scheme *s)
+{
+	const struct quant_plane *g = &s->enc.plane[SCHEME_SCALES];
+	bool channel = g->cols == SCHEME_ALL, block = g->rows > 1;
+
+	jbuf_printf(b, "{\"num_bits\": %u, \"type\": \"%s\", \"symmetric\": %s, ", s->scaled.bits ? s->scaled.bits : 8, s->scaled.bits ? "int" : "float",
+		    s->scaled.zeros ? "false" : "true");
+	if (channel || block)
+		jbuf_printf(b, "\"group_size\": null, \"strategy\": \"%s\", ", block ? "block" : "channel");
+	else
+		jbuf_printf(b, "\"group_size\": %u, \"strategy\": \"group\", ", (unsigned)g->cols);
+	if (block)
+		jbuf_printf(b, "\"block_structure\": [%u, %u], ", (unsigned)g->rows, (unsigned)g->cols);
+	jbuf_printf(b, "\"dynamic\": false, \"observer\": \"minmax\"}");
+}
+
+void ct_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *ignore, const char *format, const char *activations)
+{
+	jbuf_printf(b, "{\n    \"quant_method\": \"compressed-tensors\",\n    \"format\": \"%s\",\n    \"quantization_status\": \"compressed\",\n", format);
+	jbuf_printf(b, "    \"global_compression_ratio\": null,\n    \"kv_cache_scheme\": null,\n    \"config_groups\": {\n      \"group_0\": {\n");
+	jbuf_printf(b, "        \"format\": \"%s\",\n        \"targets\": [\"Linear\"],\n        \"weights\": ", format);
+	put_weights(b, s);
+	jbuf_printf(b, ",\n        \"input_activations\": %s,\n        \"output_activations\": null\n      }\n    },\n    \"ignore\": ", activations);
+	scheme_list(b, ignore);
+	jbuf_printf(b, "\n  }");
+}

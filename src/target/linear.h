@@ -1,0 +1,24 @@
+/*
+ * linear.h - which weights of a checkpoint are matrices of a Linear that runtimes expect to be quantized, and which stay.
+ */
+#ifndef TARGET_LINEAR_H
+#define TARGET_LINEAR_H
+
+#include "../../base/arena.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum linear {
+	LINEAR_YES,    /* a matrix to quantize */
+	LINEAR_STAYS,  /* a Linear that stays: the configuration must say so */
+	LINEAR_NO,     /* no Linear: vectors, norms, embeddings, convolutions */
+	LINEAR_FUSED,  /* experts in one tensor, which are not taken apart: they stay, and are said */
+};
+
+/* By name and rank; layers: how many the configuration counts, those behind them predict further tokens. *why: for people. */
+enum linear linear_kind(const char *name, int rank, uint64_t layers, const char **why);
+/* The module's name: without ".weight", or for a tensor of another name what stands before its last point. */
+const char *linear_module(const char *name, struct arena *a);
+
+#endif

@@ -1,0 +1,144 @@
+/*
+ * scheme.c - a matrix as codes and scales, strip by strip.
+ *
+ *            cols of the scales' plane
+ *          +-----------+-----------+----
+ *   rows   |  scale    |  scale    |        a block is measured, then coded row by row;
+ *          +-----------+-----------+----    codes of b bits fill words from the low end
+ *
+ * A strip holds whole blocks, and whole words of zero points, which run down the column.
+ */
+#include "scheme.h"
+
+#include <string.h>
+
+void scheme_add(struct scheme *s, const char *suffix, const struct heft_encoding *type, struct quant_plane unit)
+{
+	s->suffix[s->enc.n_planes] = suffix;
+	s->type[s->enc.n_planes] = type;
+	s->enc.plane[s->enc.n_planes++] = unit;
+}
+
+enum scaled_real scheme_real(const struct heft_encoding *real)
+{
+	return !strcmp(real->name, "bf16") ? SCALED_BF16 : !strcmp(real->name, "f16") ? SCALED_F16 : SCALED_F32;
+}
+
+static uint64_t ceil_of(uint64_t n, uint64_t each)
+{
+	return n / each + (n % each != 0);
+}
+
+uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t cols, int *rank, uint64_t *dim)
+{
+	const struct quant_plane *g = &s->enc.plane[p];
+	uint32_t size = s->type[p]->plane[0].bytes;
+
+	*rank = g->bytes == size ? 2 : 1;
+	dim[0] = g->bytes == size ? ceil_of(rows, g->rows) : g->bytes / size;
+	dim[1] = ceil_of(cols, g->cols);
+	return ceil_of(rows, g->rows) * ceil_of(cols, g->cols) * g->bytes;
+}
+
+uint64_t scheme_offset(const struct scheme *s, int p, uint64_t row, uint64_t cols)
+{
+	const struct quant_plane *g = &s->enc.plane[p];
+
+	return ceil_of(row, g->rows) * ceil_of(cols, g->cols) * g->bytes;
+}
+
+struct block {
+	const struct scheme *s;
+	const struct scheme_strip *t;
+	uint64_t row, rows, col, cols;
+};
+
+static struct scaled_unit measure(const struct block *b)
+{
+	float lo = 0, hi = 0;
+
+	for (uint64_t r = b->row; r < b->row + b->rows; r++)
+		scaled_range(b->t->src + r * b->t->cols + b->col, (size_t)b->cols, &lo, &hi);
+	return scaled_unit(&b->s->scaled, lo, hi);
+}
+
+static void put_scale(const struct block *b, float scale, uint8_t *plane)
+{
+	const struct quant_plane *g = &b->s->enc.plane[SCHEME_SCALES];
+	uint64_t at = b->row / g->rows * ceil_of(b->t->cols, g->cols) + b->col / g->cols;
+
+	quant_encoder(b->s->type[SCHEME_SCALES])(&scale, (void *[]){ plane + at * g->bytes }, 1, NULL);
+}
+
+/* Into the word of its column of groups; words are zero before. */
+static void put_zero(const struct block *b, int zero, uint8_t *plane)
+{
+	const struct quant_plane *g = &b->s->enc.plane[b->s->zeros];
+	unsigned bits = b->s->scaled.bits, at = (unsigned)(b->row % g->rows) * bits;
+	uint8_t *word = plane + (b->row / g->rows * ceil_of(b->t->cols, g->cols) + b->col / g->cols) * g->bytes;
+
+	word[at / 8] |= (uint8_t)((unsigned)(zero + (1 << (bits - 1))) << at % 8);
+}
+
+/* A row's codes; what is left of the last word stays zero. */
+static void put_codes(const struct scheme *s, const uint8_t *code, uint64_t cols, uint8_t *dst)
+{
+	if (s->scaled.bits != 4) {
+		memcpy(dst, code, (size_t)cols);
+		return;
+	}
+	for (uint64_t i = 0; i < cols / 2; i++)
+		dst[i] = (uint8_t)(code[2 * i] | code[2 * i + 1] << 4);
+	if (cols % 2)
+		dst[cols / 2] = code[cols - 1];
+}
+
+static void encode_block(const struct block *b, void *const *plane, float *back, uint8_t *codes)
+{
+	const struct scheme *s = b->s;
+	struct scaled_unit u = measure(b);
+
+	put_scale(b, u.scale, plane[SCHEME_SCALES]);
+	if (s->zeros)
+		put_zero(b, u.zero, plane[s->zeros]);
+	for (uint64_t r = b->row; r < b->row + b->rows; r++) {
+		uint64_t at = r * b->t->cols + b->col;
+		uint64_t line = scheme_offset(s, SCHEME_CODES, 1, b->t->cols), first = b->col * (s->scaled.bits == 4 ? 4 : 8) / 8;
+
+		scaled_codes(&s->scaled, &u, b->t->src + at, (size_t)b->cols, codes, back + at);
+		put_codes(s, codes, b->cols, (uint8_t *)plane[SCHEME_CODES] + r * line + first);
+	}
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+void scheme_encode(const struct scheme *s, const struct scheme_strip *t, void *const *plane, float *back, uint8_t *code)
+{
+	const struct quant_plane *g = &s->enc.plane[SCHEME_SCALES];
+	struct block b = { .s = s, .t = t };
+
+	for (int p = 0; p < s->enc.n_planes; p++)
+		memset(plane[p], 0, (size_t)scheme_offset(s, p, t->rows, t->cols));
+	for (b.row = 0; b.row < t->rows; b.row += b.rows) {
+		b.rows = least(g->rows, t->rows - b.row);
+		for (b.col = 0; b.col < t->cols; b.col += b.cols) {
+			b.cols = least(g->cols, t->cols - b.col);
+			encode_block(&b, plane, back, code);
+		}
+	}
+	if (s->shape)
+		memcpy(plane[s->shape], (uint64_t[2]){ t->of, t->cols }, 2 * sizeof(uint64_t));
+}
+
+void scheme_list(struct jbuf *b, const struct scheme_names *names)
+{
+	jbuf_raw(b, "[", 1);
+	for (size_t i = 0; i < names->n; i++) {
+		jbuf_raw(b, i ? ", " : "", i ? 2 : 0);
+		jbuf_string(b, names->name[i], strlen(names->name[i]));
+	}
+	jbuf_raw(b, "]", 1);
+}

@@ -1,0 +1,24 @@
+/*
+ * w4a16_asym.c - compressed-tensors W4A16_ASYM: packed 4-bit integers, one scale and zero point per 128 columns.
+ */
+#include "scheme.h"
+#include "target.h"
+
+static int scheme(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
+{
+	return ct_integer(s, o, 4, 128, true, a, err);
+}
+
+static void config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays)
+{
+	ct_config(b, s, stays, "pack-quantized", "null");
+}
+
+const struct target target_w4a16_asym = {
+	.name = "w4a16-asym",
+	.format = "safetensors",
+	.keeps_names = true,
+	.scheme = scheme,
+	.groups = true,
+	.config = config,
+};

@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""Checkpoints for GPU runtimes: tiny sources, and heft's outputs against the libraries that own the layouts.
+
+usage: gpu.py sources WORK                      WORK/MODEL/: a checkpoint of each kind
+       gpu.py compare WORK/MODEL OUT TARGET GROUP   every tensor of OUT with what the library makes of the source, bit by bit; TAP
+
+compressed-tensors 0.20 makes scales, zero points and codes by itself (calculate_qparams, the compressors), transformers those of fp8
+(Fp8Quantize), both on a processor. The rest must be the source's bytes, the configuration one that the library takes, every module either
+quantized with all its tensors or in the list of those that stay, and decompressing must give what heft's own reader gives."""
+import json
+import os
+import sys
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+F16, BF16, F32 = torch.float16, torch.bfloat16, torch.float32
+PRESETS = {"fp8-dynamic": "FP8_DYNAMIC", "fp8-block": "FP8_BLOCK", "w4a16": "W4A16", "w4a16-asym": "W4A16_ASYM", "w8a16": "W8A16"}
+
+
+# ---- sources ----
+
+def matrix(g, rows, cols, dtype, offset=0.0):
+    """Numbers of several sizes; a row and a group of zeros, an outlier, subnormal numbers."""
+    x = torch.randn(rows, cols, generator=g) * torch.exp(torch.randn(rows, 1, generator=g)) * 0.05 + offset
+    x[1] = 0
+    x[2, :32] = 0
+    x[3, 5] = 7.5
+    x[4] *= 1e-6
+    x[5] = torch.arange(cols) / 8
+    return x.to(dtype)
+
+
+def layer(g, t, base, hidden, wide, dtype, bias=False, experts=0):
+    for name, rows, cols in (("self_attn.q_proj", hidden, hidden), ("self_attn.k_proj", hidden // 2, hidden), ("self_attn.v_proj", hidden // 2, hidden),
+                             ("self_attn.o_proj", hidden, hidden)):
+        t[f"{base}.{name}.weight"] = matrix(g, rows, cols, dtype, 0.02)
+        if bias and not name.endswith("o_proj"):
+            t[f"{base}.{name}.bias"] = torch.randn(rows, generator=g).to(dtype)
+    for e in range(max(experts, 1)):
+        at = f"{base}.mlp.experts.{e}" if experts else f"{base}.mlp"
+        t[f"{at}.gate_proj.weight"] = matrix(g, wide, hidden, dtype)
+        t[f"{at}.up_proj.weight"] = matrix(g, wide, hidden, dtype)
+        t[f"{at}.down_proj.weight"] = matrix(g, hidden, wide, dtype)
+    if experts:
+        t[f"{base}.mlp.gate.weight"] = matrix(g, 8, hidden, dtype)
+    for name in ("input_layernorm", "post_attention_layernorm"):
+        t[f"{base}.{name}.weight"] = torch.randn(hidden, generator=g).to(dtype)
+
+
+def model(work, name, dtype=BF16, hidden=256, wide=512, tied=False, bias=False, experts=0, mtp=False, more=None, config=None):
+    g = torch.Generator().manual_seed(sum(map(ord, name)))
+    t = {"model.embed_tokens.weight": matrix(g, 384, hidden, dtype), "model.norm.weight": torch.randn(hidden, generator=g).to(dtype)}
+    for i in range(3 if mtp else 2):
+        layer(g, t, f"model.layers.{i}", hidden, wide, dtype, bias, experts)
+    if mtp:
+        t["model.layers.2.eh_proj.weight"] = matrix(g, hidden, 2 * hidden, dtype)
+    if not tied:
+        t["lm_head.weight"] = matrix(g, 384, hidden, dtype)
+    for k, shape in (more or {}).items():
+        t[k] = matrix(g, *shape, dtype)
+    d = os.path.join(work, name)
+    os.makedirs(d, exist_ok=True)
+    save_file({k: v.contiguous() for k, v in t.items()}, os.path.join(d, "model.safetensors"), metadata={"format": "pt"})
+    c = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": hidden, "intermediate_size": wide, "num_hidden_layers": 2,
+         "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 384, "tie_word_embeddings": tied, "torch_dtype": str(dtype)[6:],
+         "rms_norm_eps": 1e-5, **(config or {})}
+    with open(os.path.join(d, "config.json"), "w") as f:
+        json.dump(c, f, indent=2)
+    with open(os.path.join(d, "tokenizer.json"), "w") as f:
+        f.write("{\"not\": \"looked at\"}\n")
+
+
+def sources(work):
+    model(work, "dense")
+    model(work, "half", F16)
+    model(work, "single", F32)
+    model(work, "tied", tied=True)
+    model(work, "biased", bias=True)
+    model(work, "moe", experts=3, config={"architectures": ["Qwen3MoeForCausalLM"]})
+    model(work, "mtp", mtp=True)
+    model(work, "ragged", more={"model.layers.0.self_attn.kv_a_proj_with_mqa.weight": (576, 256), "model.layers.0.self_attn.odd.weight": (192, 200)})
+
+
+# ---- what the libraries make ----
+
+def scheme(target, group):
+    from compressed_tensors.quantization import QuantizationArgs, preset_name_to_scheme
+    s = preset_name_to_scheme(PRESETS[target], ["Linear"])
+    group = group or ("channel" if target == "w8a16" else None)
+    if group:
+        w = s.weights.model_dump()
+        w.update({"strategy": "channel", "group_size": None} if group == "channel" else {"strategy": "group", "group_size": int(group)})
+        s.weights = QuantizationArgs(**{k: v for k, v in w.items() if k not in ("zp_dtype",)})
+    return s
+
+
+def limits(w, args):
+    """Smallest and largest number of each scale's, as llm-compressor's minmax observer has them."""
+    if args.strategy == "channel":
+        return w.amin(1, keepdim=True), w.amax(1, keepdim=True)
+    if args.strategy == "group":
+        v = w.unflatten(1, (-1, args.group_size))
+        return v.amin(2), v.amax(2)
+    h, b = args.block_structure
+    v = w.unflatten(0, (-1, h)).unflatten(2, (-1, b))
+    return v.amin((1, 3)), v.amax((1, 3))
+
+
+def by_compressed_tensors(w, s):
+    from compressed_tensors.compressors import BaseCompressor
+    from compressed_tensors.quantization.utils import calculate_qparams
+    lo, hi = limits(w, s.weights)
+    scale, zero = calculate_qparams(lo, hi, s.weights)
+    state = {"weight": w, "weight_scale": scale, "weight_zero_point": zero}
+    kind = "pack-quantized" if s.weights.type == "int" else "float-quantized"
+    return BaseCompressor.get_value_from_registry(kind).compress(state, s)
+
+
+def by_transformers(w):
+    from types import SimpleNamespace
+    from transformers.integrations.finegrained_fp8 import Fp8Quantize
+    config = SimpleNamespace(weight_block_size=(128, 128), scale_fmt=None)
+    out = Fp8Quantize(SimpleNamespace(quantization_config=config)).convert({"m.weight": w})
+    return {k[2:]: v for k, v in out.items()}
+
+
+def fits(w, target, group):
+    if target in ("fp8", "fp8-block"):
+        return w.shape[0] % 128 == 0 and w.shape[1] % 128 == 0
+    if target == "fp8-dynamic" or group == "channel" or (target == "w8a16" and not group):
+        return True
+    return w.shape[1] % int(group or 128) == 0
+
+
+def stays(name, layers):
+    leaf = name.split(".")[-2]
+    return leaf in ("lm_head", "gate", "eh_proj") or f"layers.{layers}." in name
+
+
+# ---- the comparison ----
+
+class Tap:
+    def __init__(self, label):
+        self.label, self.n, self.bad = label, 0, 0
+
+    def ok(self, good, what, why=""):
+        self.n += 1
+        self.bad += not good
+        print(f"{'ok' if good else 'not ok'} {self.n} - gpu/{self.label}: {what}" + (f"\n# {why}" if why and not good else ""), flush=True)
+
+
+def load(d):
+    out = {}
+    for f in sorted(os.listdir(d)):
+        if f.endswith(".safetensors"):
+            out.update(load_file(os.path.join(d, f)))
+    return out
+
+
+def same(a, b):
+    return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a.contiguous().view(torch.uint8), b.contiguous().view(torch.uint8))
+
+
+def compare(src, out, target, group):
+    t = Tap(f"{os.path.basename(src)} {target}{' ' + group if group else ''}")
+    source, ours = load(src), load(out)
+    config = json.load(open(os.path.join(out, "config.json")))
+    q = config["quantization_config"]
+    ignore = q.get("ignore", q.get("modules_to_not_convert"))
+    layers = config["num_hidden_layers"]
+    want, linear, wrong = {}, set(), []
+    for name, w in source.items():
+        module = name[:-len(".weight")] if name.endswith(".weight") else None
+        is_linear = module and w.ndim == 2 and not module.endswith("embed_tokens")
+        if not is_linear or stays(name, layers) or not fits(w, target, group):
+            want[name] = w
+            if is_linear and module not in ignore:
+                wrong.append(module + " is not in the list")
+            continue
+        linear.add(module)
+        parts = by_transformers(w) if target == "fp8" else by_compressed_tensors(w, scheme(target, group))
+        want.update({f"{module}.{k}": v for k, v in parts.items()})
+    wrong += [f"{m} is in the list" for m in linear if m in ignore]
+    t.ok(set(want) == set(ours), "names", str(sorted(set(want) ^ set(ours))[:4]))
+    diff = [k for k in want if k in ours and not same(want[k], ours[k])]
+    t.ok(not diff, f"bytes of {len(want)} tensors, {len(linear)} modules", "; ".join(
+        f"{k} {want[k].dtype} {tuple(want[k].shape)} {ours[k].dtype} {tuple(ours[k].shape)}, "
+        f"{(want[k].contiguous().view(torch.uint8) != ours[k].contiguous().view(torch.uint8)).sum() if want[k].shape == ours[k].shape and want[k].dtype == ours[k].dtype else '?'} bytes" for k in diff[:4]) + f" ({len(diff)})")
+    t.ok(not wrong and "lm_head" in ignore, "every module is quantized or listed", "; ".join(wrong[:4]))
+    rest = {k: v for k, v in config.items() if k != "quantization_config"}
+    t.ok(rest == json.load(open(os.path.join(src, "config.json"))), "config.json has all else")
+    t.ok(open(os.path.join(src, "tokenizer.json"), "rb").read() == open(os.path.join(out, "tokenizer.json"), "rb").read(), "other files are copies")
+    if target != "fp8":
+        from compressed_tensors.quantization import QuantizationConfig
+        known = QuantizationConfig.model_validate(q)
+        got, need = known.config_groups["group_0"], scheme(target, group)
+        t.ok(got.weights.model_dump(exclude={"observer"}) == need.weights.model_dump(exclude={"observer"}) and got.input_activations == need.input_activations,
+             "compressed-tensors takes the configuration", f"{got}\n# {need}")
+    decoded = os.path.join(out, "..", "decoded.safetensors")
+    if os.path.exists(decoded):
+        own, worst = load_file(decoded), []
+        for m in linear:
+            if not same(own[m + ".weight"], value(m, ours, target, group)):
+                worst.append(m)
+        t.ok(not worst, "heft reads what the library decompresses", "; ".join(worst[:4]))
+    return t.bad
+
+
+def value(m, ours, target, group):
+    """The weight in the scales' type, decompressed by the library."""
+    part = {k[len(m) + 1:]: v for k, v in ours.items() if k.startswith(m + ".")}
+    if target == "fp8":
+        w = part["weight"].float().unflatten(0, (-1, 128)).unflatten(2, (-1, 128))
+        return (w * part["weight_scale_inv"][:, None, :, None]).flatten(2, 3).flatten(0, 1)
+    from compressed_tensors.compressors import BaseCompressor
+    s = scheme(target, group)
+    kind = "pack-quantized" if s.weights.type == "int" else "float-quantized"
+    for k in part:
+        if k == "weight_scale":
+            part[k] = part[k].float()  # heft's values are the exact products
+    return BaseCompressor.get_value_from_registry(kind).decompress(part, s)["weight"].float()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "sources":
+        sources(sys.argv[2])
+    else:
+        sys.exit(compare(*sys.argv[2:5], sys.argv[5] if len(sys.argv) > 5 else "") > 0)
