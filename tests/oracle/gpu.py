@@ -2,7 +2,8 @@
 """Checkpoints for GPU runtimes: tiny sources, and heft's outputs against the libraries that own the layouts.
 
 usage: gpu.py sources WORK                      WORK/MODEL/: a checkpoint of each kind
-       gpu.py compare WORK/MODEL OUT TARGET GROUP   every tensor of OUT with what the library makes of the source, bit by bit; TAP
+       gpu.py compare WORK                      WORK/out/MODEL.TARGET.GROUP/: every tensor with what the library makes of MODEL, bit by bit,
+                                                and WORK/decoded/MODEL.TARGET.GROUP.safetensors: what heft reads of it again; TAP
 
 compressed-tensors 0.20 makes scales, zero points and codes by itself (calculate_qparams, the compressors), transformers those of fp8
 (Fp8Quantize), both on a processor. The rest must be the source's bytes, the configuration one that the library takes, every module either
@@ -12,7 +13,6 @@ import os
 import sys
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 F16, BF16, F32 = torch.float16, torch.bfloat16, torch.float32
@@ -163,7 +163,7 @@ def same(a, b):
     return a.dtype == b.dtype and a.shape == b.shape and torch.equal(a.contiguous().view(torch.uint8), b.contiguous().view(torch.uint8))
 
 
-def compare(src, out, target, group):
+def compare(src, out, target, group, decoded):
     t = Tap(f"{os.path.basename(src)} {target}{' ' + group if group else ''}")
     source, ours = load(src), load(out)
     config = json.load(open(os.path.join(out, "config.json")))
@@ -198,13 +198,9 @@ def compare(src, out, target, group):
         got, need = known.config_groups["group_0"], scheme(target, group)
         t.ok(got.weights.model_dump(exclude={"observer"}) == need.weights.model_dump(exclude={"observer"}) and got.input_activations == need.input_activations,
              "compressed-tensors takes the configuration", f"{got}\n# {need}")
-    decoded = os.path.join(out, "..", "decoded.safetensors")
-    if os.path.exists(decoded):
-        own, worst = load_file(decoded), []
-        for m in linear:
-            if not same(own[m + ".weight"], value(m, ours, target, group)):
-                worst.append(m)
-        t.ok(not worst, "heft reads what the library decompresses", "; ".join(worst[:4]))
+    own = load_file(decoded)
+    worst = [m for m in linear if not same(own[m + ".weight"], value(m, ours, target, group))]
+    t.ok(not worst, "heft reads what the library decompresses", "; ".join(worst[:4]))
     return t.bad
 
 
@@ -227,4 +223,9 @@ if __name__ == "__main__":
     if sys.argv[1] == "sources":
         sources(sys.argv[2])
     else:
-        sys.exit(compare(*sys.argv[2:5], sys.argv[5] if len(sys.argv) > 5 else "") > 0)
+        work, bad = sys.argv[2], 0
+        for case in sorted(os.listdir(os.path.join(work, "out"))):
+            name, target, group = case.split(".")
+            bad += compare(os.path.join(work, name), os.path.join(work, "out", case), target, "" if group == "default" else group,
+                           os.path.join(work, "decoded", case + ".safetensors"))
+        sys.exit(bad > 0)

@@ -1,0 +1,160 @@
+/*
+ * scheme.c - matrices as codes and scales for GPU runtimes: worked examples of the formats, strips in any order, which modules stay.
+ */
+#include "src/target/target.h"
+#include "tests/tap.h"
+
+static struct arena *arena;
+
+static const struct scheme *scheme(const char *target, const char *real, uint32_t group)
+{
+	struct scheme *s = arena_alloc(arena, sizeof *s);
+	struct scheme_options o = { quant_find(real), group };
+	struct heft_err err;
+
+	s->enc.block = 1;
+	return target_find(target)->scheme(s, &o, arena, &err) ? NULL : s;
+}
+
+struct planes {
+	uint8_t byte[QUANT_MAX_PLANES][4096];
+	float back[4096];
+};
+
+/* A matrix of whole strips of `each` rows, the last one first. */
+static void encode(const struct scheme *s, const float *x, uint64_t rows, uint64_t cols, uint64_t each, struct planes *out)
+{
+	uint8_t code[4096];
+
+	for (uint64_t row = (rows - 1) / each * each;; row -= each) {
+		struct scheme_strip t = { x + row * cols, rows - row < each ? rows - row : each, cols, rows };
+		void *plane[QUANT_MAX_PLANES];
+
+		for (int p = 0; p < s->enc.n_planes; p++)
+			plane[p] = out->byte[p] + (s->enc.plane[p].rows == SCHEME_ALL ? 0 : scheme_offset(s, p, row, cols));
+		scheme_encode(s, &t, plane, out->back + row * cols, code);
+		if (!row)
+			break;
+	}
+}
+
+static uint32_t word(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
+static float number(const uint8_t *p)
+{
+	float v;
+
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
+static void test_fp8(void)
+{
+	static const float x[8] = { 448, 1, 0.0625f, 0x1p-6f, 0x1p-9f, -2, 17, 18 };
+	static const uint8_t want[8] = { 0x7e, 0x38, 0x18, 0x08, 0x01, 0xc0, 0x58, 0x59 };
+	const struct scheme *s = scheme("fp8-dynamic", "f32", 0);
+	static const float zeros[8];
+	struct planes p;
+
+	encode(s, x, 1, 8, 1, &p);
+	ok(!memcmp(p.byte[0], want, sizeof want) && number(p.byte[1]) == 1, "e4m3: rounded to nearest, ties to even, down to subnormal numbers");
+	ok(p.back[6] == 16 && p.back[7] == 18, "what the codes stand for");
+	encode(s, zeros, 1, 8, 1, &p);
+	ok(!word(p.byte[0]) && number(p.byte[1]) == 0x1p-23f, "a row of zeros has epsilon for a scale");
+	s = scheme("fp8", "bf16", 0);
+	is_str(s->suffix[1], ".weight_scale_inv", "DeepSeek's name of a scale");
+	is_int(s->type[1]->plane[0].bytes, 4, "and its type, whatever the weight's is");
+}
+
+static void test_integers(void)
+{
+	static const float x[8] = { -7.5f, -7, -6, -5, -4, -3, -2, -1 };
+	const struct scheme *s = scheme("w4a16", "f32", SCHEME_ALL);
+	float asym[8][32] = { { 0 } }, wide[8];
+	struct planes p;
+	uint64_t dim[2];
+	int rank;
+
+	encode(s, x, 1, 8, 1, &p);
+	ok(word(p.byte[0]) == 0x76543210 && number(p.byte[1]) == 1, "4 bits: the first number is in the low end of a word");
+	is_int(p.byte[s->shape][0] + p.byte[s->shape][8] * 16, 1 + 8 * 16, "rows and columns are told");
+	is_int((int)scheme_tensor(s, s->shape, 4, 8, &rank, dim) + rank * 100 + (int)dim[0] * 1000, 2116, "as a vector of two");
+	for (int i = 0; i < 8; i++)
+		wide[i] = i == 0 ? -127.5f : i == 1 ? -1 : i == 2 ? 0 : i == 3 ? 127 : 0;
+	encode(scheme("w8a16", "f32", 0), wide, 1, 8, 1, &p);
+	is_int(word(p.byte[0]), 0xff807f00, "8 bits");
+	for (int r = 0; r < 8; r++) {
+		asym[r][0] = (float)-r;
+		asym[r][1] = (float)(15 - r);
+	}
+	s = scheme("w4a16-asym", "f32", 32);
+	encode(s, asym[0], 8, 32, 8, &p);
+	is_int(word(p.byte[s->zeros]), 0x76543210, "zero points run down the column");
+	ok(p.back[0] == 0 && p.back[7 * 32] == -7 && p.back[7 * 32 + 1] == 8, "and are taken off");
+	ok(!scheme("w4a16", "f32", 48), "a group that no kernel serves is refused");
+}
+
+static void test_strips(void)
+{
+	static const struct { const char *target; uint32_t group; uint64_t cols, each; } rows[] = {
+		{ "fp8-dynamic", 0, 9, 1 }, { "fp8-block", 0, 9, 128 }, { "w4a16", 32, 64, 3 }, { "w4a16-asym", 32, 64, 8 }, { "w8a16", 0, 9, 5 },
+	};
+	static float x[20 * 64];
+	static struct planes one, many;
+
+	for (int i = 0; i < 20 * 64; i++)
+		x[i] = (float)((i * 7919) % 1013) - 500;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct scheme *s = scheme(rows[i].target, "bf16", rows[i].group);
+
+		memset(&one, 0, sizeof one);
+		memset(&many, 0, sizeof many);
+		encode(s, x, 20, rows[i].cols, 256, &one);
+		encode(s, x, 20, rows[i].cols, rows[i].each, &many);
+		ok(!memcmp(&one, &many, sizeof one), "%s: strips of %d rows, the last one first, make the same", rows[i].target, (int)rows[i].each);
+	}
+}
+
+static void test_linear(void)
+{
+	static const struct { const char *name; int rank; enum linear kind; } rows[] = {
+		{ "model.layers.0.self_attn.q_proj.weight", 2, LINEAR_YES },
+		{ "model.layers.0.self_attn.q_proj.bias", 1, LINEAR_NO },
+		{ "model.layers.0.mlp.gate_proj.weight", 2, LINEAR_YES },
+		{ "model.layers.0.mlp.gate.weight", 2, LINEAR_STAYS },
+		{ "model.layers.0.mlp.router.layer.weight", 2, LINEAR_STAYS },
+		{ "model.layers.0.mlp.experts.31.down_proj.weight", 2, LINEAR_YES },
+		{ "model.layers.0.mlp.experts.gate_up_proj", 3, LINEAR_FUSED },
+		{ "model.layers.0.input_layernorm.weight", 1, LINEAR_NO },
+		{ "model.embed_tokens.weight", 2, LINEAR_NO },
+		{ "lm_head.weight", 2, LINEAR_STAYS },
+		{ "model.layers.4.self_attn.q_proj.weight", 2, LINEAR_STAYS },
+		{ "model.layers.4.input_layernorm.weight", 1, LINEAR_NO },
+		{ "mtp.layers.0.mlp.up_proj.weight", 2, LINEAR_STAYS },
+		{ "model.visual.blocks.0.attn.qkv.weight", 2, LINEAR_STAYS },
+		{ "model.visual.patch_embed.proj.weight", 5, LINEAR_NO },
+		{ "model.layers.0.linear_attn.conv1d.weight", 3, LINEAR_NO },
+	};
+	const char *why;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		is_int(linear_kind(rows[i].name, rows[i].rank, 4, &why), rows[i].kind, "%s", rows[i].name);
+	is_str(linear_module("a.b.weight", arena), "a.b", "a module's name");
+}
+
+int main(void)
+{
+	arena = arena_new();
+	test_fp8();
+	test_integers();
+	test_strips();
+	test_linear();
+	arena_free(arena);
+	return done();
+}
