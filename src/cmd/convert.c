@@ -26,7 +26,7 @@ static const struct opt rows[] = {
 	  "type or recipe to write; auto is the 16-bit type of the source, keep leaves each tensor its own; "
 	  "'heft types' lists them (default: auto)",
 	  FIELD(type) },
-	{ OPT_STRING, 0, "to", "FORMAT", "target",
+	{ OPT_STRING, 0, "to", "TARGET", "target",
 	  "what to write: gguf, safetensors (a GGUF becomes a checkpoint's directory again), or a directory for GPU runtimes: fp8-dynamic, fp8-block, "
 	  "w4a16, w4a16-asym and w8a16 of compressed-tensors, fp8 as DeepSeek has it (default: gguf)",
 	  FIELD(to) },
