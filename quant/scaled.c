@@ -93,7 +93,8 @@ struct scaled_unit scaled_unit(const struct scaled *s, float lo, float hi)
 static void codes_e4m3(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
 {
 	for (size_t i = 0; i < n; i++) {
-		code[i] = e4m3_of_float(s->inverse ? x[i] * u->factor : rounded(s->real, x[i] / u->scale));
+		/* the zero point that is added makes -0 a plain zero */
+		code[i] = e4m3_of_float(s->inverse ? x[i] * u->factor : rounded(s->real, x[i] / u->scale) + 0.0f);
 		back[i] = float_of_e4m3(code[i]) * u->scale;
 	}
 }
