@@ -8,10 +8,17 @@
 #include "bits.h"
 
 #define E4M3_MAX 448.0f
+#define E4M3_LEAST 0x1p-9f
 
 static float rounded(enum scaled_real real, float v)
 {
 	return real == SCALED_F32 ? v : real == SCALED_F16 ? float_of_half(half_of_float(v)) : float_of_bf16(bf16_of_float(v));
+}
+
+/* The smallest number that has all bits of precision. */
+static float tiny(enum scaled_real real)
+{
+	return real == SCALED_F16 ? 0x1p-14f : 0x1p-126f;
 }
 
 static float epsilon(enum scaled_real real)
@@ -64,55 +71,173 @@ void scaled_range(const float *x, size_t n, float *lo, float *hi)
 	*hi = b;
 }
 
-static struct scaled_unit unit_inverse(float most)
+static float e4m3(float f)
 {
-	float factor = most > 0 ? 1 / most * E4M3_MAX : 1; /* torch divides a number by a tensor so */
-
-	return (struct scaled_unit){ .scale = 1 / factor, .factor = factor };
+	return float_of_e4m3(e4m3_of_float(f));
 }
 
-struct scaled_unit scaled_unit(const struct scaled *s, float lo, float hi)
+/* ---- codes ---- */
+
+/* What numbers come to before they are rounded to codes. What has met a `whole` is F32. */
+static float quotient(const struct scaled *s, const struct scaled_unit *u, float x)
 {
-	float levels = s->bits ? (float)((1u << s->bits) - 1) : 2 * E4M3_MAX, low = -(float)(1u << (s->bits ? s->bits - 1 : 0));
-	float most = -lo > hi ? -lo : hi;
-	struct scaled_unit u = { 0 };
+	if (s->scale == SCALED_INVERSE)
+		return x * u->factor;
+	return s->scale == SCALED_REAL || s->scale == SCALED_E8M0 ? rounded(s->real, x / u->step) : x / u->step;
+}
 
-	if (s->inverse)
-		return unit_inverse(most);
-	u.scale = s->zeros ? rounded(s->real, rounded(s->real, hi - lo) / levels) : rounded(s->real, most / (levels / 2));
-	if (s->zeros) {
-		float zero = rounded(s->real, low - rounded(s->real, lo / u.scale));
+static void codes_integer(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
+{
+	int half = 1 << (s->bits - 1);
+	float zero = (float)u->zero;
 
-		u.zero = zero == zero ? (int)to_even(clamped(zero, low, -low - 1)) : 0;
+	for (size_t i = 0; i < n; i++) {
+		float v = rounded(s->real, quotient(s, u, x[i]) + zero);
+		int q = v == v ? (int)to_even(clamped(v, (float)-half, (float)(half - 1))) : u->zero;
+
+		code[i] = (uint8_t)(q + (s->twos ? 0 : half));
+		back[i] = (float)(q - u->zero) * u->step;
 	}
-	if (u.scale == 0)
-		u.scale = epsilon(s->real);
-	return u;
 }
 
 static void codes_e4m3(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
 {
+	bool plus = s->scale == SCALED_REAL || s->scale == SCALED_E8M0; /* the zero point that is added makes -0 a plain zero */
+
 	for (size_t i = 0; i < n; i++) {
-		/* the zero point that is added makes -0 a plain zero */
-		code[i] = e4m3_of_float(s->inverse ? x[i] * u->factor : rounded(s->real, x[i] / u->scale) + 0.0f);
-		back[i] = float_of_e4m3(code[i]) * u->scale;
+		float v = quotient(s, u, x[i]);
+
+		code[i] = e4m3_of_float(plus ? v + 0.0f : v);
+		back[i] = float_of_e4m3(code[i]) * u->step;
 	}
 }
 
+/* Round to nearest, ties to even; -0 and NaN are 0, what rounds to zero keeps its sign. */
+static uint8_t e2m1_of_float(float f)
+{
+	float a = fabsf(f);
+	int code = (a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + (a > 2.5f) + (a >= 3.5f) + (a > 5);
+
+	return (uint8_t)(code | (f < 0) << 3);
+}
+
+static void codes_e2m1(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
+{
+	static const float value[16] = { 0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6 };
+
+	for (size_t i = 0; i < n; i++) {
+		code[i] = e2m1_of_float(quotient(s, u, x[i]));
+		back[i] = value[code[i]] * u->step;
+	}
+}
+
+static const struct code {
+	float most;   /* 0: by the bits */
+	int exponent; /* of most */
+	void (*codes)(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back);
+} codes[] = {
+	[SCALED_INTEGER] = { 0, 0, codes_integer },
+	[SCALED_E4M3] = { E4M3_MAX, 8, codes_e4m3 },
+	[SCALED_E2M1] = { 6, 2, codes_e2m1 },
+};
+
 void scaled_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
 {
-	int half = 1 << (s->bits ? s->bits - 1 : 0);
-	float zero = (float)u->zero;
+	codes[s->code].codes(s, u, x, n, code, back);
+}
 
-	if (!s->bits) {
-		codes_e4m3(s, u, x, n, code, back);
-		return;
-	}
-	for (size_t i = 0; i < n; i++) {
-		float v = rounded(s->real, rounded(s->real, x[i] / u->scale) + zero);
-		int q = v == v ? (int)to_even(clamped(v, (float)-half, (float)(half - 1))) : u->zero;
+/* ---- scales ---- */
 
-		code[i] = (uint8_t)(q + half);
-		back[i] = (float)(q - u->zero) * u->scale;
-	}
+static float most_of(const struct scaled *s)
+{
+	return codes[s->code].most > 0 ? codes[s->code].most : (float)((1u << s->bits) - 1) / 2;
+}
+
+static float nonzero(float scale, float otherwise)
+{
+	return scale == 0 ? otherwise : scale;
+}
+
+static struct scaled_unit with_zeros(const struct scaled *s, float lo, float hi)
+{
+	float low = -(float)(1u << (s->bits - 1));
+	float scale = rounded(s->real, rounded(s->real, hi - lo) / (float)((1u << s->bits) - 1));
+	float zero = rounded(s->real, low - rounded(s->real, lo / scale));
+
+	scale = nonzero(scale, epsilon(s->real));
+	return (struct scaled_unit){ scale, scale, 0, zero == zero ? (int)to_even(clamped(zero, low, -low - 1)) : 0 };
+}
+
+static struct scaled_unit real(const struct scaled *s, float most)
+{
+	float scale = nonzero(rounded(s->real, most / most_of(s)), epsilon(s->real));
+
+	return (struct scaled_unit){ .scale = scale, .step = scale };
+}
+
+static struct scaled_unit plain(const struct scaled *s, float most)
+{
+	float scale = most > 0 ? nonzero(most / most_of(s), 0x1p-149f) : 1;
+
+	return (struct scaled_unit){ .scale = scale, .step = scale };
+}
+
+static struct scaled_unit inverse(const struct scaled *s, float most)
+{
+	float factor = most > 0 ? 1 / most * most_of(s) : 1; /* torch divides a number by a tensor so */
+
+	return (struct scaled_unit){ .scale = 1 / factor, .step = 1 / factor, .factor = factor };
+}
+
+/* Up from 1.75 times a power of two on. Below the type's normal numbers there is zero alone, which has 1 in F16 for the least scale. */
+static struct scaled_unit e8m0(const struct scaled *s, float most)
+{
+	float up = most < tiny(s->real) ? (most < 0.75f * tiny(s->real) ? 0 : tiny(s->real)) : float_of(bits_of(most) + 0x200000);
+	int e = up > 0 ? (int)(bits_of(up) >> 23) - codes[s->code].exponent : s->real == SCALED_F16 ? 127 : 0;
+	float scale = e > 0 ? float_of((uint32_t)(e < 254 ? e : 254) << 23) : 0x1p-127f;
+
+	return (struct scaled_unit){ .scale = scale, .step = scale };
+}
+
+static struct scaled_unit divided(const struct scaled *s, float most)
+{
+	float scale = nonzero(e4m3(rounded(s->real, most / most_of(s)) * s->whole), 0.125f);
+
+	return (struct scaled_unit){ .scale = scale, .step = scale / s->whole };
+}
+
+static struct scaled_unit multiplied(const struct scaled *s, float most)
+{
+	float scale = nonzero(most / (most_of(s) * s->whole), 1);
+
+	scale = e4m3(scale > E4M3_LEAST ? scale : E4M3_LEAST);
+	return (struct scaled_unit){ .scale = scale, .step = scale * s->whole };
+}
+
+static struct scaled_unit (*const units[])(const struct scaled *s, float most) = {
+	[SCALED_REAL] = real,
+	[SCALED_PLAIN] = plain,
+	[SCALED_INVERSE] = inverse,
+	[SCALED_E8M0] = e8m0,
+	[SCALED_DIVIDED] = divided,
+	[SCALED_MULTIPLIED] = multiplied,
+};
+
+struct scaled_unit scaled_unit(const struct scaled *s, float lo, float hi)
+{
+	return s->zeros ? with_zeros(s, lo, hi) : units[s->scale](s, -lo > hi ? -lo : hi);
+}
+
+float scaled_whole(const struct scaled *s, float most)
+{
+	float all = E4M3_MAX * most_of(s), v = s->scale == SCALED_DIVIDED ? all / most : most / all;
+
+	if (s->scale == SCALED_DIVIDED && rounded(s->real, v) < INFINITY) /* F16 ends early: the library's 1 would lose every small tensor */
+		v = rounded(s->real, v);
+	return v > 0 && v < INFINITY ? v : 1;
+}
+
+uint8_t scaled_byte(const struct scaled *s, float scale)
+{
+	return s->scale == SCALED_E8M0 ? (uint8_t)(bits_of(scale) >> 23) : e4m3_of_float(scale);
 }

@@ -1,15 +1,28 @@
 /*
- * scaled.h - numbers as short codes that share a scale, as the libraries of GPU runtimes make them from weights: 8-bit floats and integers,
+ * scaled.h - numbers as short codes that share a scale, as the libraries of GPU runtimes make them from weights: small floats and integers,
  * rounded to nearest. Pure functions on numbers that lie in memory; where codes and scales go is the caller's business.
  *
- *   e4m3            scale = max|x| / 448                      code = e4m3(x / scale)
- *   e4m3, inverse   factor = 1 / max|x| * 448, scale = 1 / factor   code = e4m3(x * factor)
- *   integer         scale = max|x| / ((2^bits - 1) / 2)       code = round(x / scale)
- *   integer, zeros  scale = (hi - lo) / (2^bits - 1)          code = round(x / scale + zero), zero = round(-2^(bits-1) - lo / scale)
+ * What a code is, and the largest number that it can be (`most`):
  *
- * Each operation is rounded to the type that the weights have, as torch does it: compressed-tensors 0.20 (calculate_qparams, _quantize),
- * and for the inverse transformers 5.12 (Fp8Quantize), which computes in F32. Rounding is to even, a range of nothing but zeros has that
- * type's epsilon for a scale (inverse: 1). A number that is NaN counts for no range; its code is that of zero, or e4m3's NaN.
+ *   integer    (2^bits - 1) / 2                    code = round(x / step)
+ *   e4m3       s eeee mmm, 448                     code = e4m3(x / step)
+ *   e2m1       s ee m, 6: 0 .5 1 1.5 2 3 4 6       code = e2m1(x / step)
+ *
+ * What a scale is, and the step that it gives; E is the largest exponent of such a code:
+ *
+ *   real        scale = max|x| / most                           step = scale
+ *     zeros     scale = (hi - lo) / (2^bits - 1)                step = scale; code = round(x / step + zero), zero = round(-2^(bits-1) - lo / scale)
+ *   plain       scale = max|x| / most                           step = scale
+ *   inverse     factor = 1 / max|x| * most, scale = 1 / factor  code = e4m3(x * factor)
+ *   e8m0        scale = 2^(exponent of max|x| - E), where max|x| counts as the next power of two from 1.75 on; step = scale
+ *   divided     scale = e4m3(max|x| / most * whole)             step = scale / whole, whole = 448 * most / max|x| of the tensor
+ *   multiplied  scale = e4m3(max|x| / (most * whole))           step = scale * whole, whole = max|x| of the tensor / (448 * most)
+ *
+ * real, e8m0 and divided are compressed-tensors' 0.20 (calculate_qparams, generate_mx_scales, generate_gparam, _quantize): each operation is
+ * rounded to the type that the weights have, as torch does it, but for what has met a `whole`. inverse is transformers' 5.12 (Fp8Quantize),
+ * plain and multiplied are ModelOpt's 0.47 (get_scaling_factor, NVFP4QTensor): all in F32. Rounding is to even. Numbers that are all zero
+ * have for a scale: epsilon of their type (real), 0.125 (divided), 1 (plain, inverse, multiplied), the least (e8m0; F16: 1). A number that is
+ * NaN counts for no range; its code is that of zero, or e4m3's NaN.
  */
 #ifndef QUANT_SCALED_H
 #define QUANT_SCALED_H
@@ -19,24 +32,35 @@
 #include <stdint.h>
 
 enum scaled_real { SCALED_F32, SCALED_F16, SCALED_BF16 };
+enum scaled_code { SCALED_INTEGER, SCALED_E4M3, SCALED_E2M1 };
+enum scaled_scale { SCALED_REAL, SCALED_PLAIN, SCALED_INVERSE, SCALED_E8M0, SCALED_DIVIDED, SCALED_MULTIPLIED };
 
 struct scaled {
-	unsigned bits;         /* of integers, 2 to 8; 0: e4m3 */
-	bool zeros, inverse;
+	enum scaled_code code;
+	enum scaled_scale scale;
+	unsigned bits;         /* of a code, 2 to 8 */
+	bool zeros;            /* integers: 0 has a code of its own in each unit */
+	bool twos;             /* integers: codes are two's complement; else they begin at 0 */
 	enum scaled_real real; /* type that everything is rounded to */
+	float whole;           /* divided, multiplied: the number of the tensor, by scaled_whole() */
 };
 
 /* What the numbers that share a scale have in common. */
 struct scaled_unit {
 	float scale;           /* as it is stored */
-	float factor;          /* inverse: what numbers are multiplied with */
+	float step;            /* what a code of 1 stands for */
+	float factor;          /* inverse: what numbers are multiplied with instead of being divided by it */
 	int zero;              /* the code that stands for zero, -2^(bits-1) and up */
 };
 
 /* Widens *lo <= 0 and *hi >= 0 to n numbers. */
 void scaled_range(const float *x, size_t n, float *lo, float *hi);
+/* The number that scales are relative to, of a tensor (or of some that must share it) whose largest magnitude is `most`. */
+float scaled_whole(const struct scaled *s, float most);
 struct scaled_unit scaled_unit(const struct scaled *s, float lo, float hi);
-/* A byte per number, of integers the code plus 2^(bits-1); `back`: the numbers that the codes stand for, in F32. */
+/* A byte per number, of integers the code plus 2^(bits-1) or, with `twos`, as it is; `back`: the numbers that the codes stand for, in F32. */
 void scaled_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back);
+/* The byte of a scale that is e8m0 or e4m3. */
+uint8_t scaled_byte(const struct scaled *s, float scale);
 
 #endif

@@ -2,10 +2,13 @@
  * ct.c - what the targets of compressed-tensors share: the names of its tensors, and quantization_config as its library (0.20) writes it.
  *
  *   float-quantized   M.weight F8_E4M3 [O, I]             M.weight_scale [O, 1] or [ceil(O/128), ceil(I/128)]
+ *   int-quantized     M.weight I8 [O, I]                  M.weight_scale [O, 1]
  *   pack-quantized    M.weight_packed I32 [O, ceil(I*b/32)] M.weight_scale [O, G]
  *                     M.weight_zero_point I32 [ceil(O*b/32), G]   M.weight_shape I64 [2]
+ *   mxfp8-quantized   M.weight F8_E4M3 [O, I]             M.weight_scale U8 [O, I/32], an E8M0 number each
+ *   mxfp4-pack-quantized  M.weight_packed U8 [O, I/2], the first of two in the low end   M.weight_scale the same
  *
- * Scales have the weight's own float type. Refuses group sizes that no kernel serves.
+ * Scales have the weight's own float type where none is said. Refuses group sizes that no kernel serves.
  */
 #include "scheme.h"
 
@@ -14,12 +17,33 @@
 void ct_float(struct scheme *s, const struct scheme_options *o, uint32_t rows, uint32_t cols, const char *name)
 {
 	s->enc.name = name;
-	s->scaled.real = scheme_real(o->real);
+	s->scaled = (struct scaled){ .code = SCALED_E4M3, .bits = 8, .real = scheme_real(o->real) };
 	s->strip = rows;
 	s->even_rows = rows;
 	s->even_cols = cols == SCHEME_ALL ? 1 : cols;
 	scheme_add(s, ".weight", quant_find("f8_e4m3"), (struct quant_plane){ "codes", 1, 1, 1 });
 	scheme_add(s, ".weight_scale", o->real, (struct quant_plane){ "scales", rows, cols, o->real->plane[0].bytes });
+}
+
+void ct_integer8(struct scheme *s, const struct scheme_options *o)
+{
+	s->enc.name = "int8 rows";
+	s->scaled = (struct scaled){ .bits = 8, .twos = true, .real = scheme_real(o->real) };
+	s->strip = s->even_rows = s->even_cols = 1;
+	scheme_add(s, ".weight", quant_find("i8"), (struct quant_plane){ "codes", 1, 1, 1 });
+	scheme_add(s, ".weight_scale", o->real, (struct quant_plane){ "scales", 1, SCHEME_ALL, o->real->plane[0].bytes });
+}
+
+void ct_mx(struct scheme *s, const struct scheme_options *o, enum scaled_code code, const char *name)
+{
+	bool pairs = code == SCALED_E2M1;
+
+	s->enc.name = name;
+	s->scaled = (struct scaled){ .code = code, .scale = SCALED_E8M0, .bits = pairs ? 4 : 8, .real = scheme_real(o->real) };
+	s->strip = s->even_rows = 1;
+	s->even_cols = 32;
+	scheme_add(s, pairs ? ".weight_packed" : ".weight", quant_find(pairs ? "u8" : "f8_e4m3"), (struct quant_plane){ "codes", 1, pairs ? 2 : 1, 1 });
+	scheme_add(s, ".weight_scale", quant_find("u8"), (struct quant_plane){ "scales", 1, 32, 1 });
 }
 
 static int known_group(uint32_t group, struct heft_err *err)
@@ -53,12 +77,16 @@ int ct_integer(struct scheme *s, const struct scheme_options *o, unsigned bits, 
 	return 0;
 }
 
+/* Where it is not the weight's. */
+static const char *const scale_types[] = { [SCALED_E8M0] = "uint8", [SCALED_DIVIDED] = "float8_e4m3fn", [SCALED_MULTIPLIED] = NULL };
+
 static void put_weights(struct jbuf *b, const struct scheme *s)
 {
 	const struct quant_plane *g = &s->enc.plane[SCHEME_SCALES];
 	bool channel = g->cols == SCHEME_ALL, block = g->rows > 1;
+	const char *type = scale_types[s->scaled.scale];
 
-	jbuf_printf(b, "{\"num_bits\": %u, \"type\": \"%s\", \"symmetric\": %s, ", s->scaled.bits ? s->scaled.bits : 8, s->scaled.bits ? "int" : "float",
+	jbuf_printf(b, "{\"num_bits\": %u, \"type\": \"%s\", \"symmetric\": %s, ", s->scaled.bits, s->scaled.code == SCALED_INTEGER ? "int" : "float",
 		    s->scaled.zeros ? "false" : "true");
 	if (channel || block)
 		jbuf_printf(b, "\"group_size\": null, \"strategy\": \"%s\", ", block ? "block" : "channel");
@@ -66,6 +94,8 @@ static void put_weights(struct jbuf *b, const struct scheme *s)
 		jbuf_printf(b, "\"group_size\": %u, \"strategy\": \"group\", ", (unsigned)g->cols);
 	if (block)
 		jbuf_printf(b, "\"block_structure\": [%u, %u], ", (unsigned)g->rows, (unsigned)g->cols);
+	if (type)
+		jbuf_printf(b, "\"scale_dtype\": \"torch.%s\", \"zp_dtype\": \"torch.%s\", ", type, type);
 	jbuf_printf(b, "\"dynamic\": false, \"observer\": \"minmax\"}");
 }
 

@@ -14,7 +14,7 @@ static int scheme(struct scheme *s, const struct scheme_options *o, struct arena
 
 	ct_float(s, &(struct scheme_options){ .real = f32 }, 128, 128, "fp8_e4m3 128x128");
 	s->suffix[SCHEME_SCALES] = ".weight_scale_inv";
-	s->scaled.inverse = true;
+	s->scaled.scale = SCALED_INVERSE;
 	return 0;
 }
 

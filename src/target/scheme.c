@@ -34,10 +34,13 @@ uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t co
 	const struct quant_plane *g = &s->enc.plane[p];
 	uint32_t size = s->type[p]->plane[0].bytes;
 
-	*rank = g->bytes == size ? 2 : 1;
-	dim[0] = g->bytes == size ? ceil_of(rows, g->rows) : g->bytes / size;
-	dim[1] = ceil_of(cols, g->cols);
-	return ceil_of(rows, g->rows) * ceil_of(cols, g->cols) * g->bytes;
+	uint64_t down = ceil_of(rows, g->rows), across = ceil_of(cols, g->cols);
+	const uint64_t matrix[2] = { g->bytes == size ? down : g->bytes / size, across }, blocks[4] = { down, 1, across, 1 };
+	bool block = s->dims[p] == SCHEME_BLOCKS;
+
+	*rank = block ? 4 : s->dims[p] == SCHEME_SCALAR ? 0 : g->bytes == size && s->dims[p] == SCHEME_MATRIX ? 2 : 1;
+	memcpy(dim, block ? blocks : matrix, (size_t)*rank * sizeof *dim);
+	return down * across * g->bytes;
 }
 
 uint64_t scheme_offset(const struct scheme *s, int p, uint64_t row, uint64_t cols)
@@ -66,8 +69,12 @@ static void put_scale(const struct block *b, float scale, uint8_t *plane)
 {
 	const struct quant_plane *g = &b->s->enc.plane[SCHEME_SCALES];
 	uint64_t at = b->row / g->rows * ceil_of(b->t->cols, g->cols) + b->col / g->cols;
+	quant_encode_fn *encode = quant_encoder(b->s->type[SCHEME_SCALES]);
 
-	quant_encoder(b->s->type[SCHEME_SCALES])(&scale, (void *[]){ plane + at * g->bytes }, 1, NULL);
+	if (encode)
+		encode(&scale, (void *[]){ plane + at * g->bytes }, 1, NULL);
+	else
+		plane[at] = scaled_byte(&b->s->scaled, scale);
 }
 
 /* Into the word of its column of groups; words are zero before. */

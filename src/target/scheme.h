@@ -18,6 +18,13 @@
 #include "../../quant/scaled.h"
 
 #define SCHEME_ALL UINT32_MAX /* rows or cols of a plane: all of the matrix's */
+/* Shapes of a plane's tensor, where its units lie as ever. */
+enum scheme_dims {
+	SCHEME_MATRIX, /* rows and columns of units; a unit of several elements is a vector */
+	SCHEME_VECTOR, /* rows of units */
+	SCHEME_SCALAR, /* no dimension */
+	SCHEME_BLOCKS, /* [rows, 1, columns, 1] */
+};
 enum { SCHEME_CODES, SCHEME_SCALES }; /* planes of every scheme */
 
 /* What the user and the weight say. */
@@ -31,6 +38,7 @@ struct scheme {
 	const char *suffix[QUANT_MAX_PLANES];          /* of each plane's tensor, instead of ".weight" */
 	const struct heft_encoding *type[QUANT_MAX_PLANES]; /* whose elements are the units; smaller ones lie in one dimension */
 	struct scaled scaled;
+	enum scheme_dims dims[QUANT_MAX_PLANES];
 	uint32_t strip;                                /* rows that are encoded together: multiples of it, but for the last */
 	uint32_t even_rows, even_cols;                 /* what a matrix's must be multiples of */
 	int zeros, shape;                              /* planes, or 0 */
@@ -57,6 +65,10 @@ enum scaled_real scheme_real(const struct heft_encoding *real);
 
 /* 8-bit floats; one scale per rows x cols numbers. */
 void ct_float(struct scheme *s, const struct scheme_options *o, uint32_t rows, uint32_t cols, const char *name);
+/* 8-bit integers, one scale per row. */
+void ct_integer8(struct scheme *s, const struct scheme_options *o);
+/* 4- or 8-bit floats; one power of two per 32 columns. */
+void ct_mx(struct scheme *s, const struct scheme_options *o, enum scaled_code code, const char *name);
 /* Packed integers of 4 or 8 bits; `group` is what o does not say. */
 int ct_integer(struct scheme *s, const struct scheme_options *o, unsigned bits, uint32_t group, bool zeros, struct arena *a, struct heft_err *err);
 

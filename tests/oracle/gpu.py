@@ -16,7 +16,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 F16, BF16, F32 = torch.float16, torch.bfloat16, torch.float32
-PRESETS = {"fp8-dynamic": "FP8_DYNAMIC", "fp8-block": "FP8_BLOCK", "w4a16": "W4A16", "w4a16-asym": "W4A16_ASYM", "w8a16": "W8A16"}
+PRESETS = {"fp8-dynamic": "FP8_DYNAMIC", "fp8-block": "FP8_BLOCK", "w4a16": "W4A16", "w4a16-asym": "W4A16_ASYM", "w8a16": "W8A16",
+           "w8a8": "W8A8", "mxfp4a16": "MXFP4A16", "mxfp8a16": "MXFP8A16"}
+FORMATS = {"w8a8": "int-quantized", "mxfp4a16": "mxfp4-pack-quantized", "mxfp8a16": "mxfp8-quantized"}
 
 
 # ---- sources ----
@@ -108,14 +110,18 @@ def limits(w, args):
     return v.amin((1, 3)), v.amax((1, 3))
 
 
-def by_compressed_tensors(w, s):
+def compressor(target, s):
     from compressed_tensors.compressors import BaseCompressor
+    kind = FORMATS.get(target, "pack-quantized" if s.weights.type == "int" else "float-quantized")
+    return BaseCompressor.get_value_from_registry(kind)
+
+
+def by_compressed_tensors(w, target, s):
     from compressed_tensors.quantization.utils import calculate_qparams
     lo, hi = limits(w, s.weights)
     scale, zero = calculate_qparams(lo, hi, s.weights)
     state = {"weight": w, "weight_scale": scale, "weight_zero_point": zero}
-    kind = "pack-quantized" if s.weights.type == "int" else "float-quantized"
-    return BaseCompressor.get_value_from_registry(kind).compress(state, s)
+    return compressor(target, s).compress(state, s)
 
 
 def by_transformers(w):
@@ -129,9 +135,9 @@ def by_transformers(w):
 def fits(w, target, group):
     if target in ("fp8", "fp8-block"):
         return w.shape[0] % 128 == 0 and w.shape[1] % 128 == 0
-    if target == "fp8-dynamic" or group == "channel" or (target == "w8a16" and not group):
+    if target in ("fp8-dynamic", "w8a8") or group == "channel" or (target == "w8a16" and not group):
         return True
-    return w.shape[1] % int(group or 128) == 0
+    return w.shape[1] % int(group or (32 if target in ("mxfp4a16", "mxfp8a16") else 128)) == 0
 
 
 def stays(name, layers):
@@ -184,7 +190,7 @@ def compare(src, out, target, group, decoded):
                 wrong.append(module + " is not in the list")
             continue
         linear.add(module)
-        parts = by_transformers(w) if target == "fp8" else by_compressed_tensors(w, scheme(target, group))
+        parts = by_transformers(w) if target == "fp8" else by_compressed_tensors(w, target, scheme(target, group))
         want.update({f"{module}.{k}": v for k, v in parts.items()})
     wrong += [f"{m} is in the list" for m in linear if m in ignore]
     t.ok(set(want) == set(ours), "names", str(sorted(set(want) ^ set(ours))[:4]))
@@ -213,13 +219,24 @@ def value(m, ours, target, group):
     if target == "fp8":
         w = part["weight"].float().unflatten(0, (-1, 128)).unflatten(2, (-1, 128))
         return (w * part["weight_scale_inv"][:, None, :, None]).flatten(2, 3).flatten(0, 1)
-    from compressed_tensors.compressors import BaseCompressor
     s = scheme(target, group)
-    kind = "pack-quantized" if s.weights.type == "int" else "float-quantized"
+    if target == "mxfp4a16":
+        return fp4_value(part, s)
     for k in part:
-        if k == "weight_scale":
+        if k == "weight_scale" and part[k].dtype != torch.uint8:
             part[k] = part[k].float()  # heft's values are the exact products
-    return BaseCompressor.get_value_from_registry(kind).decompress(part, s)["weight"].float()
+    return compressor(target, s).decompress(part, s)["weight"].float()
+
+
+def fp4_value(part, s):
+    """The library's own decompress() rounds to BF16."""
+    from compressed_tensors.compressors.mx_utils import decompress_mx_scale
+    from compressed_tensors.compressors.nvfp4.helpers import unpack_fp4_from_uint8
+    from compressed_tensors.quantization.lifecycle.forward import dequantize
+    codes, scale = part["weight_packed"], part["weight_scale"]
+    x = unpack_fp4_from_uint8(codes, codes.shape[0], codes.shape[1] * 2, dtype=F32)
+    scale = decompress_mx_scale(scale).float() if scale.dtype == torch.uint8 else scale.float()
+    return dequantize(x, scale, args=s.weights, global_scale=part.get("weight_global_scale"), dtype=F32)
 
 
 if __name__ == "__main__":
