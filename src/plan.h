@@ -37,6 +37,7 @@ struct plan_output {
 	const struct scheme **scheme; /* per item: what it becomes is several tensors; NULL: one; array NULL: all are */
 	const struct heft_encoding **via; /* per item: values are rounded to it before they are encoded; NULL: they are not */
 	const float **importance; /* per item: of each column (of each expert's matrix, one after another), or NULL; array NULL: none at all */
+	float (*number)[SCHEME_NUMBERS]; /* per item: what a first pass measured; NULL before it */
 	struct kv_list kv;
 	struct scheme_names stays; /* modules that a target with schemes leaves as they are */
 	struct plan_part *part;
@@ -134,6 +135,10 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 int plan_scheme_files(struct heft_plan *p, struct plan_output *o, const struct target *target, struct heft_err *err);
 /* Rows of the tiles of a weight that some output has a scheme for; 0: none has. */
 uint64_t plan_strip(const struct heft_plan *p, size_t weight);
+
+/* plan_measure.c: fills o->number of the weights whose scheme measures: those that it must know early, or the others; nothing where there
+ * are none. */
+int plan_measure(struct heft_plan *p, struct plan_output *o, bool early, const volatile int *stop, struct heft_err *err);
 
 /* plan_filetype.c: writes the key where llama-quantize or the converter has it; what the key would be of a file that lacks it. */
 void plan_set_file_type(const struct heft_plan *p, struct plan_output *o, uint32_t file_type, bool quantizer_order, bool from_gguf);

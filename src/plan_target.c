@@ -215,7 +215,7 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 		if (decide(&d, i))
 			return -1;
 	add_name(&d, "lm_head"); /* also where it shares the embeddings' weight: it is a Linear */
-	return 0;
+	return plan_measure(p, o, true, NULL, err);
 }
 
 uint64_t plan_strip(const struct heft_plan *p, size_t weight)

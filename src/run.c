@@ -196,7 +196,8 @@ static int write_strip(struct run *r, struct worker *w, const struct tile *t, si
 	size_t i = t->segment->weight;
 	const struct heft_item *it = &o->item[i];
 	const struct scheme *s = o->scheme[i];
-	struct scheme_strip strip = { .src = through(o->via[i], w, t->n), .cols = columns(it), .of = it->dim[0] };
+	struct scheme_strip strip = { .src = through(o->via[i], w, t->n), .cols = columns(it), .of = it->dim[0],
+				      .number = o->number ? o->number[i] : NULL };
 	uint64_t row = t->first / strip.cols, bytes = 0;
 	void *plane[QUANT_MAX_PLANES];
 	uint8_t *buf;
@@ -467,6 +468,14 @@ static void summarize(const struct run *r, struct heft_summary *out)
 	out->error = r->tally ? (const struct heft_error *const *)r->plan->error : NULL;
 }
 
+static int measure(struct heft_plan *p, const volatile int *stop, struct heft_err *err)
+{
+	for (size_t i = 0; i < p->n_outputs; i++)
+		if (plan_measure(p, &p->output[i], false, stop, err))
+			return -1;
+	return 0;
+}
+
 int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_summary *out, struct heft_err *err)
 {
 	static const struct heft_run_options none;
@@ -474,7 +483,7 @@ int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_
 	int rc;
 
 	r.stream = model_stream(p->model);
-	if (plan_check_needs(p, err) || commit_open(&r.commit, p, err))
+	if (plan_check_needs(p, err) || measure(p, r.options->stop, err) || commit_open(&r.commit, p, err))
 		return -1;
 	if (!r.options->no_errors)
 		r.tally = tally_new(p);

@@ -65,6 +65,21 @@ const char *linear_module(const char *name, struct arena *a)
 	return point ? arena_memdup(a, name, (size_t)(point - name)) : name;
 }
 
+const char *linear_set(const char *name, struct arena *a)
+{
+	static const struct { const char *leaf, *set; } sets[] = {
+		{ "q_proj", "qkv" }, { "k_proj", "qkv" }, { "v_proj", "qkv" }, { "wq", "qkv" }, { "wk", "qkv" }, { "wv", "qkv" },
+		{ "gate_proj", "gate_up" }, { "up_proj", "gate_up" }, { "w1", "gate_up" }, { "w3", "gate_up" },
+		{ "q_a_proj", "qkv_a" }, { "kv_a_proj_with_mqa", "qkv_a" }, { "in_proj_qkv", "in_proj" }, { "in_proj_z", "in_proj" },
+	};
+	const char *module = linear_module(name, a), *point = strrchr(module, '.'), *leaf = point ? point + 1 : module;
+
+	for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+		if (!strcmp(leaf, sets[i].leaf))
+			return arena_printf(a, "%.*s%s", (int)(leaf - module), module, sets[i].set);
+	return NULL;
+}
+
 static bool is_number(const char *s)
 {
 	return *s && !s[strspn(s, "0123456789")];

@@ -52,6 +52,7 @@ uint64_t scheme_offset(const struct scheme *s, int p, uint64_t row, uint64_t col
 
 struct block {
 	const struct scheme *s;
+	struct scaled scaled; /* the scheme's, with the number of the matrix */
 	const struct scheme_strip *t;
 	uint64_t row, rows, col, cols;
 };
@@ -62,7 +63,7 @@ static struct scaled_unit measure(const struct block *b)
 
 	for (uint64_t r = b->row; r < b->row + b->rows; r++)
 		scaled_range(b->t->src + r * b->t->cols + b->col, (size_t)b->cols, &lo, &hi);
-	return scaled_unit(&b->s->scaled, lo, hi);
+	return scaled_unit(&b->scaled, lo, hi);
 }
 
 static void put_scale(const struct block *b, float scale, uint8_t *plane)
@@ -112,7 +113,7 @@ static void encode_block(const struct block *b, void *const *plane, float *back,
 		uint64_t at = r * b->t->cols + b->col;
 		uint64_t line = scheme_offset(s, SCHEME_CODES, 1, b->t->cols), first = b->col * (s->scaled.bits == 4 ? 4 : 8) / 8;
 
-		scaled_codes(&s->scaled, &u, b->t->src + at, (size_t)b->cols, codes, back + at);
+		scaled_codes(&b->scaled, &u, b->t->src + at, (size_t)b->cols, codes, back + at);
 		put_codes(s, codes, b->cols, (uint8_t *)plane[SCHEME_CODES] + r * line + first);
 	}
 }
@@ -125,10 +126,14 @@ static uint64_t least(uint64_t a, uint64_t b)
 void scheme_encode(const struct scheme *s, const struct scheme_strip *t, void *const *plane, float *back, uint8_t *code)
 {
 	const struct quant_plane *g = &s->enc.plane[SCHEME_SCALES];
-	struct block b = { .s = s, .t = t };
+	struct block b = { .s = s, .scaled = s->scaled, .t = t };
 
 	for (int p = 0; p < s->enc.n_planes; p++)
 		memset(plane[p], 0, (size_t)scheme_offset(s, p, t->rows, t->cols));
+	if (s->whole) {
+		b.scaled.whole = scaled_whole(&s->scaled, t->number[0]);
+		memcpy(plane[s->whole], &b.scaled.whole, sizeof b.scaled.whole);
+	}
 	for (b.row = 0; b.row < t->rows; b.row += b.rows) {
 		b.rows = least(g->rows, t->rows - b.row);
 		for (b.col = 0; b.col < t->cols; b.col += b.cols) {
@@ -139,6 +144,31 @@ void scheme_encode(const struct scheme *s, const struct scheme_strip *t, void *c
 	if (s->shape)
 		memcpy(plane[s->shape], (uint64_t[2]){ t->of, t->cols }, 2 * sizeof(uint64_t));
 }
+
+/* ---- measures ---- */
+
+static uint64_t each_row(const struct scheme *s, uint64_t rows, uint64_t cols)
+{
+	return rows;
+}
+
+static void most_of_rows(const struct scheme *s, const struct scheme_strip *t, float *out)
+{
+	for (uint64_t r = 0; r < t->rows; r++) {
+		float lo = 0, hi = 0;
+
+		scaled_range(t->src + r * t->cols, (size_t)t->cols, &lo, &hi);
+		out[r] = -lo > hi ? -lo : hi;
+	}
+}
+
+static void most_of_all(const struct scheme *s, const float *all, size_t n, float *number)
+{
+	for (size_t i = 0; i < n; i++)
+		number[0] = all[i] > number[0] ? all[i] : number[0];
+}
+
+const struct scheme_measure scheme_most = { each_row, most_of_rows, most_of_all, .shared = true };
 
 void scheme_list(struct jbuf *b, const struct scheme_names *names)
 {

@@ -17,6 +17,7 @@
 #include "../../quant/quant.h"
 #include "../../quant/scaled.h"
 
+enum { SCHEME_NUMBERS = 4 };
 #define SCHEME_ALL UINT32_MAX /* rows or cols of a plane: all of the matrix's */
 /* Shapes of a plane's tensor, where its units lie as ever. */
 enum scheme_dims {
@@ -33,6 +34,23 @@ struct scheme_options {
 	uint32_t group;                   /* columns of a group; SCHEME_ALL: a row is one; 0: as the target has it */
 };
 
+struct scheme;
+struct scheme_strip {
+	const float *src;    /* whole rows */
+	uint64_t rows, cols, of; /* of: rows of the matrix */
+	const float *number; /* what the scheme measured of the matrix, SCHEME_NUMBERS; NULL where it measures nothing */
+};
+
+/* A first pass over the strips of a matrix, for what all of it must be known of before any can be encoded. Each strip leaves floats in their
+ * own place, so that strips may come in any order, by any number of threads; of all of them a few numbers are made. */
+struct scheme_measure {
+	uint64_t (*count)(const struct scheme *s, uint64_t rows, uint64_t cols); /* floats of the first rows: whole strips, or all */
+	void (*strip)(const struct scheme *s, const struct scheme_strip *t, float *out);
+	void (*sum)(const struct scheme *s, const float *all, size_t n, float *number); /* SCHEME_NUMBERS, which are zero before */
+	bool early;  /* sizes or configuration depend on it: when the plan is made; else when it is carried out */
+	bool shared; /* matrices that runtimes fuse (linear_set()) get the largest of each number */
+};
+
 struct scheme {
 	struct heft_encoding enc;                      /* name and planes; it has no decode() */
 	const char *suffix[QUANT_MAX_PLANES];          /* of each plane's tensor, instead of ".weight" */
@@ -41,18 +59,17 @@ struct scheme {
 	enum scheme_dims dims[QUANT_MAX_PLANES];
 	uint32_t strip;                                /* rows that are encoded together: multiples of it, but for the last */
 	uint32_t even_rows, even_cols;                 /* what a matrix's must be multiples of */
-	int zeros, shape;                              /* planes, or 0 */
+	int zeros, shape, whole;                       /* planes, or 0 */
+	const struct scheme_measure *measure;          /* or NULL */
 };
 
-struct scheme_strip {
-	const float *src;  /* whole rows */
-	uint64_t rows, cols, of; /* of: rows of the matrix */
-};
+/* Measures the largest magnitude, shared: number[0]. */
+extern const struct scheme_measure scheme_most;
 
 /* Codes and scales of the strip to plane[]; each stands at the strip's first unit. `back`: the numbers that they stand for. `code` is room for
  * one row's columns. */
 void scheme_encode(const struct scheme *s, const struct scheme_strip *t, void *const *plane, float *back, uint8_t *code);
-/* The tensor of plane p of a matrix of rows x cols: its bytes; its shape goes to dim, the rank to *rank. */
+/* The tensor of plane p of a matrix of rows x cols: its bytes; its shape goes to dim (4 at most), the rank to *rank. */
 uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t cols, int *rank, uint64_t *dim);
 /* Offset in plane p of the units that begin with this row, a multiple of `strip`. */
 uint64_t scheme_offset(const struct scheme *s, int p, uint64_t row, uint64_t cols);

@@ -25,9 +25,17 @@ struct planes {
 static void encode(const struct scheme *s, const float *x, uint64_t rows, uint64_t cols, uint64_t each, struct planes *out)
 {
 	uint8_t code[4096];
+	float all[64], number[SCHEME_NUMBERS] = { 0 };
 
+	for (uint64_t row = 0; s->measure && row < rows; row += each) {
+		struct scheme_strip t = { .src = x + row * cols, .rows = rows - row < each ? rows - row : each, .cols = cols, .of = rows };
+
+		s->measure->strip(s, &t, all + s->measure->count(s, row, cols));
+	}
+	if (s->measure)
+		s->measure->sum(s, all, (size_t)s->measure->count(s, rows, cols), number);
 	for (uint64_t row = (rows - 1) / each * each;; row -= each) {
-		struct scheme_strip t = { x + row * cols, rows - row < each ? rows - row : each, cols, rows };
+		struct scheme_strip t = { .src = x + row * cols, .rows = rows - row < each ? rows - row : each, .cols = cols, .of = rows, .number = number };
 		void *plane[QUANT_MAX_PLANES];
 
 		for (int p = 0; p < s->enc.n_planes; p++)
