@@ -7,6 +7,7 @@
  *                     M.weight_zero_point I32 [ceil(O*b/32), G]   M.weight_shape I64 [2]
  *   mxfp8-quantized   M.weight F8_E4M3 [O, I]             M.weight_scale U8 [O, I/32], an E8M0 number each
  *   mxfp4-pack-quantized  M.weight_packed U8 [O, I/2], the first of two in the low end   M.weight_scale the same
+ *   nvfp4-pack-quantized  M.weight_packed the same        M.weight_scale F8_E4M3 [O, I/16]   M.weight_global_scale F32 [1]
  *
  * Scales have the weight's own float type where none is said. Refuses group sizes that no kernel serves.
  */
@@ -44,6 +45,20 @@ void ct_mx(struct scheme *s, const struct scheme_options *o, enum scaled_code co
 	s->even_cols = 32;
 	scheme_add(s, pairs ? ".weight_packed" : ".weight", quant_find(pairs ? "u8" : "f8_e4m3"), (struct quant_plane){ "codes", 1, pairs ? 2 : 1, 1 });
 	scheme_add(s, ".weight_scale", quant_find("u8"), (struct quant_plane){ "scales", 1, 32, 1 });
+}
+
+void ct_nvfp4(struct scheme *s, const struct scheme_options *o, enum scaled_scale scale, const char *const *suffix)
+{
+	s->enc.name = "nvfp4 1x16";
+	s->scaled = (struct scaled){ .code = SCALED_E2M1, .scale = scale, .bits = 4, .real = scheme_real(o->real) };
+	s->measure = &scheme_most;
+	s->strip = s->even_rows = 1;
+	s->even_cols = 16;
+	scheme_add(s, suffix[0], quant_find("u8"), (struct quant_plane){ "codes", 1, 2, 1 });
+	scheme_add(s, suffix[1], quant_find("f8_e4m3"), (struct quant_plane){ "scales", 1, 16, 1 });
+	s->whole = s->enc.n_planes;
+	s->dims[s->whole] = SCHEME_VECTOR;
+	scheme_add(s, suffix[2], quant_find("f32"), (struct quant_plane){ "factor", SCHEME_ALL, SCHEME_ALL, sizeof(float) });
 }
 
 static int known_group(uint32_t group, struct heft_err *err)
@@ -91,7 +106,7 @@ static void put_weights(struct jbuf *b, const struct scheme *s)
 	if (channel || block)
 		jbuf_printf(b, "\"group_size\": null, \"strategy\": \"%s\", ", block ? "block" : "channel");
 	else
-		jbuf_printf(b, "\"group_size\": %u, \"strategy\": \"group\", ", (unsigned)g->cols);
+		jbuf_printf(b, "\"group_size\": %u, \"strategy\": \"%s\", ", (unsigned)g->cols, s->whole ? "tensor_group" : "group");
 	if (block)
 		jbuf_printf(b, "\"block_structure\": [%u, %u], ", (unsigned)g->rows, (unsigned)g->cols);
 	if (type)

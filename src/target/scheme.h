@@ -86,6 +86,8 @@ void ct_float(struct scheme *s, const struct scheme_options *o, uint32_t rows, u
 void ct_integer8(struct scheme *s, const struct scheme_options *o);
 /* 4- or 8-bit floats; one power of two per 32 columns. */
 void ct_mx(struct scheme *s, const struct scheme_options *o, enum scaled_code code, const char *name);
+/* 4-bit floats, one 8-bit float per 16 columns, which a number of the matrix divides or multiplies; the suffixes are the caller's. */
+void ct_nvfp4(struct scheme *s, const struct scheme_options *o, enum scaled_scale scale, const char *const *suffix);
 /* Packed integers of 4 or 8 bits; `group` is what o does not say. */
 int ct_integer(struct scheme *s, const struct scheme_options *o, unsigned bits, uint32_t group, bool zeros, struct arena *a, struct heft_err *err);
 

@@ -17,8 +17,11 @@ from safetensors.torch import load_file, save_file
 
 F16, BF16, F32 = torch.float16, torch.bfloat16, torch.float32
 PRESETS = {"fp8-dynamic": "FP8_DYNAMIC", "fp8-block": "FP8_BLOCK", "w4a16": "W4A16", "w4a16-asym": "W4A16_ASYM", "w8a16": "W8A16",
-           "w8a8": "W8A8", "mxfp4a16": "MXFP4A16", "mxfp8a16": "MXFP8A16"}
-FORMATS = {"w8a8": "int-quantized", "mxfp4a16": "mxfp4-pack-quantized", "mxfp8a16": "mxfp8-quantized"}
+           "w8a8": "W8A8", "mxfp4a16": "MXFP4A16", "mxfp8a16": "MXFP8A16", "nvfp4a16": "NVFP4A16"}
+FORMATS = {"w8a8": "int-quantized", "mxfp4a16": "mxfp4-pack-quantized", "mxfp8a16": "mxfp8-quantized",
+           "nvfp4a16": "nvfp4-pack-quantized"}
+GROUPS = {"mxfp4a16": 32, "mxfp8a16": 32, "nvfp4a16": 16}
+SETS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"), ("w1", "w3"), ("q_a_proj", "kv_a_proj_with_mqa"))
 
 
 # ---- sources ----
@@ -102,7 +105,7 @@ def limits(w, args):
     """Smallest and largest number of each scale's, as llm-compressor's minmax observer has them."""
     if args.strategy == "channel":
         return w.amin(1, keepdim=True), w.amax(1, keepdim=True)
-    if args.strategy == "group":
+    if args.strategy in ("group", "tensor_group"):
         v = w.unflatten(1, (-1, args.group_size))
         return v.amin(2), v.amax(2)
     h, b = args.block_structure
@@ -116,11 +119,28 @@ def compressor(target, s):
     return BaseCompressor.get_value_from_registry(kind)
 
 
-def by_compressed_tensors(w, target, s):
+def relatives(source, module):
+    """The weights that runtimes fuse with the module's, and it."""
+    base, leaf = module.rsplit(".", 1)
+    for s in SETS:
+        if leaf in s:
+            return [source[k] for k in (f"{base}.{x}.weight" for x in s) if k in source]
+    return [source[module + ".weight"]]
+
+
+def global_scale(fused):
+    """The smallest of a set's, as llm-compressor has it. Where F16 overflows the library has 1, and every small number is lost: F32 is right."""
+    from compressed_tensors.quantization.utils import generate_gparam
+    most = max(f.abs().max() for f in fused)
+    return generate_gparam(-most, most) if most.dtype != F16 or 2688 / most < float("inf") else generate_gparam(-most.float(), most.float())
+
+
+def by_compressed_tensors(w, target, s, fused):
     from compressed_tensors.quantization.utils import calculate_qparams
     lo, hi = limits(w, s.weights)
-    scale, zero = calculate_qparams(lo, hi, s.weights)
-    state = {"weight": w, "weight_scale": scale, "weight_zero_point": zero}
+    whole = global_scale(fused) if target == "nvfp4a16" else None
+    scale, zero = calculate_qparams(lo, hi, s.weights, global_scale=whole)
+    state = {"weight": w, "weight_scale": scale, "weight_zero_point": zero, **({} if whole is None else {"weight_global_scale": whole})}
     return compressor(target, s).compress(state, s)
 
 
@@ -137,7 +157,7 @@ def fits(w, target, group):
         return w.shape[0] % 128 == 0 and w.shape[1] % 128 == 0
     if target in ("fp8-dynamic", "w8a8") or group == "channel" or (target == "w8a16" and not group):
         return True
-    return w.shape[1] % int(group or (32 if target in ("mxfp4a16", "mxfp8a16") else 128)) == 0
+    return w.shape[1] % int(group or GROUPS.get(target, 128)) == 0
 
 
 def stays(name, layers):
@@ -190,7 +210,7 @@ def compare(src, out, target, group, decoded):
                 wrong.append(module + " is not in the list")
             continue
         linear.add(module)
-        parts = by_transformers(w) if target == "fp8" else by_compressed_tensors(w, target, scheme(target, group))
+        parts = by_transformers(w) if target == "fp8" else by_compressed_tensors(w, target, scheme(target, group), relatives(source, module))
         want.update({f"{module}.{k}": v for k, v in parts.items()})
     wrong += [f"{m} is in the list" for m in linear if m in ignore]
     t.ok(set(want) == set(ours), "names", str(sorted(set(want) ^ set(ours))[:4]))
@@ -220,7 +240,7 @@ def value(m, ours, target, group):
         w = part["weight"].float().unflatten(0, (-1, 128)).unflatten(2, (-1, 128))
         return (w * part["weight_scale_inv"][:, None, :, None]).flatten(2, 3).flatten(0, 1)
     s = scheme(target, group)
-    if target == "mxfp4a16":
+    if target in ("mxfp4a16", "nvfp4a16"):
         return fp4_value(part, s)
     for k in part:
         if k == "weight_scale" and part[k].dtype != torch.uint8:
