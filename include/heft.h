@@ -356,6 +356,11 @@ enum heft_effort {
 	HEFT_EFFORT_HIGH,      /* search on from them: no block's (importance-weighted) squared error is larger, most are smaller */
 };
 
+enum heft_method { /* how a layout of GPU runtimes finds codes and scales */
+	HEFT_METHOD_SEARCH, /* scales are searched for less squared error, weighed by an importance matrix where there is one; never more */
+	HEFT_METHOD_RTN,    /* rounded to nearest: the bytes of the library that owns the layout */
+};
+
 struct heft_output_spec {
 	const char *path; /* "-": standard output; NULL: named from model and type */
 	const char *type; /* "q4_k_m", "bf16", "auto", "keep"; NULL: auto */
@@ -366,6 +371,7 @@ struct heft_job {
 	size_t n_outputs;
 	const char *to;                  /* "gguf" (NULL), "safetensors", or a layout of GPU runtimes: heft_target_at() */
 	uint32_t group_size;             /* columns that share a scale, for a layout that leaves it open; UINT32_MAX: a row's; 0: the layout's */
+	enum heft_method method;
 	const char *via;                 /* "auto" (NULL), "bf16", "f16", "f32" */
 	const char *const *tensor_type;  /* "PATTERN=TYPE", the first that matches decides */
 	size_t n_tensor_types;

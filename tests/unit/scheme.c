@@ -9,7 +9,7 @@ static struct arena *arena;
 static const struct scheme *scheme(const char *target, const char *real, uint32_t group)
 {
 	struct scheme *s = arena_alloc(arena, sizeof *s);
-	struct scheme_options o = { quant_find(real), group };
+	struct scheme_options o = { .real = quant_find(real), .group = group };
 	struct heft_err err;
 
 	s->enc.block = 1;
@@ -27,7 +27,7 @@ static void encode(const struct scheme *s, const float *x, uint64_t rows, uint64
 	uint8_t code[4096];
 
 	for (uint64_t row = (rows - 1) / each * each;; row -= each) {
-		struct scheme_strip t = { x + row * cols, rows - row < each ? rows - row : each, cols, rows };
+		struct scheme_strip t = { .src = x + row * cols, .rows = rows - row < each ? rows - row : each, .cols = cols, .of = rows };
 		void *plane[QUANT_MAX_PLANES];
 
 		for (int p = 0; p < s->enc.n_planes; p++)
