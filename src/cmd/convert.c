@@ -123,8 +123,6 @@ static int check_options(const struct options *o)
 
 	if (status < 0)
 		status = check_names(o);
-	if (status < 0 && o->method && !word_known("search|rtn", o->method))
-		status = misuse("--method takes search or rtn");
 	if (status < 0 && o->group_size && !word_known("32|64|128|channel", o->group_size))
 		status = misuse("--group-size takes 32, 64, 128 or channel");
 	if (status < 0)
