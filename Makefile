@@ -169,7 +169,7 @@ install: all $(COMPLETIONS) $(BUILD)/heft.pc
 	$(INSTALL) -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
 	$(INSTALL) -m 755 $(BUILD)/heft $(BINDIR)/heft
 	for t in $(TOOLS); do ln -sf heft $(BINDIR)/heft-$$t || exit 1; done
-	$(INSTALL) -m 644 include/heft.h $(INCDIR)/heft.h
+	$(INSTALL) -m 644 include/heft.h include/heft_codes.h $(INCDIR)/
 	$(INSTALL) -m 644 $(BUILD)/libheft.a $(LIBDIR)/libheft.a
 ifeq ($(UNAME),Darwin)
 	$(INSTALL) -m 755 $(BUILD)/libheft.dylib $(LIBDIR)/libheft.dylib
@@ -187,7 +187,7 @@ endif
 	for t in $(TOOLS); do ln -sf heft.fish $(SHARE)/fish/vendor_completions.d/heft-$$t.fish || exit 1; done
 
 uninstall:
-	rm -f $(BINDIR)/heft $(TOOLS:%=$(BINDIR)/heft-%) $(INCDIR)/heft.h $(LIBDIR)/libheft.* $(LIBDIR)/pkgconfig/heft.pc
+	rm -f $(BINDIR)/heft $(TOOLS:%=$(BINDIR)/heft-%) $(INCDIR)/heft.h $(INCDIR)/heft_codes.h $(LIBDIR)/libheft.* $(LIBDIR)/pkgconfig/heft.pc
 	for m in man/*.[15]; do rm -f $(SHARE)/man/man$${m##*.}/$${m#man/}; done
 	rm -f $(SHARE)/bash-completion/completions/heft $(TOOLS:%=$(SHARE)/bash-completion/completions/heft-%)
 	rm -f $(SHARE)/zsh/site-functions/_heft $(SHARE)/fish/vendor_completions.d/heft.fish

@@ -10,7 +10,7 @@
 #define E4M3_MAX 448.0f
 #define E4M3_LEAST 0x1p-9f
 
-static float rounded(enum scaled_real real, float v)
+static inline float rounded(enum scaled_real real, float v)
 {
 	return real == SCALED_F32 ? v : real == SCALED_F16 ? float_of_half(half_of_float(v)) : float_of_bf16(bf16_of_float(v));
 }
@@ -21,7 +21,12 @@ static float tiny(enum scaled_real real)
 	return real == SCALED_F16 ? 0x1p-14f : 0x1p-126f;
 }
 
-static float epsilon(enum scaled_real real)
+float scaled_round(enum scaled_real real, float v)
+{
+	return rounded(real, v);
+}
+
+float scaled_step(enum scaled_real real)
 {
 	return real == SCALED_F32 ? 0x1p-23f : real == SCALED_F16 ? 0x1p-10f : 0x1p-7f;
 }
@@ -164,13 +169,13 @@ static struct scaled_unit with_zeros(const struct scaled *s, float lo, float hi)
 	float scale = rounded(s->real, rounded(s->real, hi - lo) / (float)((1u << s->bits) - 1));
 	float zero = rounded(s->real, low - rounded(s->real, lo / scale));
 
-	scale = nonzero(scale, epsilon(s->real));
+	scale = nonzero(scale, scaled_step(s->real));
 	return (struct scaled_unit){ scale, scale, 0, zero == zero ? (int)to_even(clamped(zero, low, -low - 1)) : 0 };
 }
 
 static struct scaled_unit real(const struct scaled *s, float most)
 {
-	float scale = nonzero(rounded(s->real, most / most_of(s)), epsilon(s->real));
+	float scale = nonzero(rounded(s->real, most / most_of(s)), scaled_step(s->real));
 
 	return (struct scaled_unit){ .scale = scale, .step = scale };
 }
@@ -240,4 +245,15 @@ float scaled_whole(const struct scaled *s, float most)
 uint8_t scaled_byte(const struct scaled *s, float scale)
 {
 	return s->scale == SCALED_E8M0 ? (uint8_t)(bits_of(scale) >> 23) : e4m3_of_float(scale);
+}
+
+bool scaled_unit_of(const struct scaled *s, int byte, struct scaled_unit *u)
+{
+	float scale;
+
+	if (byte < 1 || byte > (s->scale == SCALED_E8M0 ? 0xfe : 0x7e))
+		return false;
+	scale = s->scale == SCALED_E8M0 ? float_of((uint32_t)byte << 23) : float_of_e4m3((uint8_t)byte);
+	*u = (struct scaled_unit){ .scale = scale, .step = s->scale == SCALED_E8M0 ? scale : s->scale == SCALED_DIVIDED ? scale / s->whole : scale * s->whole };
+	return u->step > 0 && isfinite(1 / u->step);
 }

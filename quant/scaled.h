@@ -53,6 +53,10 @@ struct scaled_unit {
 	int zero;              /* the code that stands for zero, -2^(bits-1) and up */
 };
 
+/* To nearest as a number of that type; the step between numbers of the type around 1. */
+float scaled_round(enum scaled_real real, float v);
+float scaled_step(enum scaled_real real);
+
 /* Widens *lo <= 0 and *hi >= 0 to n numbers. */
 void scaled_range(const float *x, size_t n, float *lo, float *hi);
 /* The number that scales are relative to, of a tensor (or of some that must share it) whose largest magnitude is `most`. */
@@ -60,7 +64,8 @@ float scaled_whole(const struct scaled *s, float most);
 struct scaled_unit scaled_unit(const struct scaled *s, float lo, float hi);
 /* A byte per number, of integers the code plus 2^(bits-1) or, with `twos`, as it is; `back`: the numbers that the codes stand for, in F32. */
 void scaled_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back);
-/* The byte of a scale that is e8m0 or e4m3. */
+/* The byte of a scale that is e8m0 or e4m3, and the unit of such a byte; false: it is no scale's. */
 uint8_t scaled_byte(const struct scaled *s, float scale);
+bool scaled_unit_of(const struct scaled *s, int byte, struct scaled_unit *u);
 
 #endif

@@ -68,6 +68,7 @@ static const struct scheme *scheme_of(struct deciding *d, const struct heft_enco
 	s->enc.about = "codes with scales";
 	s->enc.block = 1;
 	s->enc.class = QUANT_BLOCK;
+	s->search = d->job->method == HEFT_METHOD_SEARCH;
 	if (d->target->scheme(s, &o, d->plan->arena, d->err))
 		return NULL;
 	return d->scheme[k] = s;

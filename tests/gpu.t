@@ -41,6 +41,17 @@ pass $? "shards with an index"
 pass $? "from GGUF"
 refused 1 "writes a directory" "standard output" "$kjv" --to w4a16 -o -
 refused 1 "is also the input" "the source's own folder" "$kjv" --to w4a16 -f -o "$kjv"
+"$heft" convert "$kjv" --to w4a16 --method rtn -q -o "$dir/rtn" --report "$dir/rtn.json" 2>"$dir/log" &&
+	"$heft" convert "$kjv" --to w4a16 -q -o "$dir/searched" --report "$dir/searched.json" 2>"$dir/log" &&
+	awk 'match($0, /"type": "int4 g128".*/) { $0 = substr($0, RSTART); if (match($0, /"sqnr_db": [0-9.]+/)) db[FILENAME] = substr($0, RSTART + 11, RLENGTH - 11) }
+		END { exit !(db[ARGV[2]] > db[ARGV[1]] + 0.5) }' "$dir/rtn.json" "$dir/searched.json"
+pass $? "w4a16: the search lowers the error"
+for cpu in scalar avx2; do
+	HEFT_CPU=$cpu "$heft" convert "$kjv" --to w4a16-asym -q -o "$dir/$cpu" 2>"$dir/log"
+done
+diff -r "$dir/scalar" "$dir/avx2" >"$dir/log"
+pass $? "w4a16-asym: the search finds the same with every instruction set"
+refused 2 "only: search, rtn" "a method that is none" "$kjv" --to w4a16 --method best -o "$dir/no"
 refused 1 "has no groups" "a group size for floats" "$kjv" --to fp8 --group-size 32 -o "$dir/no"
 "$heft" convert "$kjv" -t q8_0 -q -o "$dir/q.gguf" 2>"$dir/log"
 refused 1 "quantized already" "quantizing codes again" "$dir/q.gguf" --to w4a16 -o "$dir/no"

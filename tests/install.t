@@ -6,7 +6,7 @@ dest=$dir/root
 prefix=$dest/opt/heft
 
 make install BUILD="$build" DESTDIR="$dest" PREFIX=/opt/heft >"$dir/log" 2>&1; pass $? "make install"
-for f in bin/heft include/heft.h lib/libheft.a lib/pkgconfig/heft.pc share/man/man1/heft.1 share/man/man1/heft-convert.1 \
+for f in bin/heft include/heft.h include/heft_codes.h lib/libheft.a lib/pkgconfig/heft.pc share/man/man1/heft.1 share/man/man1/heft-convert.1 \
 	share/bash-completion/completions/heft share/zsh/site-functions/_heft share/fish/vendor_completions.d/heft.fish; do
 	[ -s "$prefix/$f" ]; pass $? "$f"
 done

@@ -10,7 +10,7 @@
 struct options {
 	struct writer w;
 	struct list output, type;
-	const char *to, *group_size;
+	const char *to, *group_size, *method;
 	uint64_t split_size, split_tensors;
 	bool force, consume, vocab_only, mtp, no_mtp, mmproj, no_tensor_first_split, fp8_as_q8, fuse_qkv, fuse_gate_up_exps, big_endian;
 };
@@ -30,6 +30,8 @@ static const struct opt rows[] = {
 	  "what to write: gguf, safetensors (a GGUF becomes a checkpoint's directory again), or a directory for GPU runtimes: fp8-dynamic, fp8-block, "
 	  "w4a16, w4a16-asym and w8a16 of compressed-tensors, fp8 as DeepSeek has it (default: gguf)",
 	  FIELD(to) },
+	{ OPT_STRING, 0, "method", "HOW", "search|rtn",
+	  "codes and scales for GPU runtimes: searched for less error (default), or rounded to nearest as the library does", FIELD(method) },
 	{ OPT_STRING, 0, "group-size", "N", "32|64|128|channel",
 	  "columns that share a scale in packed integers (default: 128; w8a16: channel)", FIELD(group_size) },
 	WRITER_TYPE_ROWS(FIELD(w)),
@@ -152,6 +154,7 @@ static int run(void *options, const struct list *args)
 	struct heft_job job = {
 		.to = o->to,
 		.group_size = group_size(o),
+		.method = o->method && !strcasecmp(o->method, "rtn") ? HEFT_METHOD_RTN : HEFT_METHOD_SEARCH,
 		.split_size = o->split_size,
 		.split_tensors = o->split_tensors,
 		.force = o->force,

@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include "../../quant/fit.h"
+
 void scheme_add(struct scheme *s, const char *suffix, const struct heft_encoding *type, struct quant_plane unit)
 {
 	s->suffix[s->enc.n_planes] = suffix;
@@ -106,16 +108,18 @@ static void encode_block(const struct block *b, void *const *plane, float *back,
 	const struct scheme *s = b->s;
 	struct scaled_unit u = measure(b);
 
-	put_scale(b, u.scale, plane[SCHEME_SCALES]);
-	if (s->zeros)
-		put_zero(b, u.zero, plane[s->zeros]);
 	for (uint64_t r = b->row; r < b->row + b->rows; r++) {
 		uint64_t at = r * b->t->cols + b->col;
 		uint64_t line = scheme_offset(s, SCHEME_CODES, 1, b->t->cols), first = b->col * (s->scaled.bits == 4 ? 4 : 8) / 8;
 
 		scaled_codes(&b->scaled, &u, b->t->src + at, (size_t)b->cols, codes, back + at);
+		if (s->search && b->rows == 1)
+			fit_codes(&b->scaled, &u, b->t->src + at, b->t->importance ? b->t->importance + b->col : NULL, (size_t)b->cols, codes, back + at);
 		put_codes(s, codes, b->cols, (uint8_t *)plane[SCHEME_CODES] + r * line + first);
 	}
+	put_scale(b, u.scale, plane[SCHEME_SCALES]);
+	if (s->zeros)
+		put_zero(b, u.zero, plane[s->zeros]);
 }
 
 static uint64_t least(uint64_t a, uint64_t b)

@@ -57,6 +57,7 @@ struct scheme {
 	const struct heft_encoding *type[QUANT_MAX_PLANES]; /* whose elements are the units; smaller ones lie in one dimension */
 	struct scaled scaled;
 	enum scheme_dims dims[QUANT_MAX_PLANES];
+	bool search;                                   /* for a scale with less error, where there are several to choose from */
 	uint32_t strip;                                /* rows that are encoded together: multiples of it, but for the last */
 	uint32_t even_rows, even_cols;                 /* what a matrix's must be multiples of */
 	int zeros, shape, whole;                       /* planes, or 0 */

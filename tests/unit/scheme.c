@@ -9,7 +9,7 @@ static struct arena *arena;
 static const struct scheme *scheme(const char *target, const char *real, uint32_t group)
 {
 	struct scheme *s = arena_alloc(arena, sizeof *s);
-	struct scheme_options o = { quant_find(real), group };
+	struct scheme_options o = { .real = quant_find(real), .group = group };
 	struct heft_err err;
 
 	s->enc.block = 1;
