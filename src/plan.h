@@ -44,6 +44,9 @@ struct plan_output {
 	struct plan_side *side; /* index of a set, config.json, tokenizer ... */
 	size_t n_sides, cap_sides;
 	const char *directory;  /* that is made where it is missing; NULL: none */
+	const char **folder;    /* in it, outer ones first */
+	size_t n_folders;
+	const struct heft_encoding *given; /* the float type that the user asks for; NULL: none, as with auto and keep */
 	bool to_stdout;
 	bool big_endian;
 };
@@ -129,11 +132,22 @@ int plan_check_needs(const struct heft_plan *p, struct heft_err *err);
 
 /* plan_target.c: what a target with schemes makes of each weight; then, when the parts stand, config.json and copies of the source's other
  * files. */
-int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, const char *type,
-		 struct heft_err *err);
+int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, struct heft_err *err);
 int plan_scheme_files(struct heft_plan *p, struct plan_output *o, const struct target *target, struct heft_err *err);
+const char *plan_torch_name(const struct heft_encoding *real); /* "bfloat16"; NULL where torch has no such float, and of NULL */
 /* Rows of the tiles of a weight that some output has a scheme for; 0: none has. */
 uint64_t plan_strip(const struct heft_plan *p, size_t weight);
+
+/* plan_config.c: config.json of the output's directory: the source's with our quantization_config, or (NULL) with none. */
+struct jbuf;
+struct config_edit {
+	const struct jbuf *quantization;
+	const char *dtype; /* as torch calls it; NULL: as the source has it */
+};
+int config_edit(struct jbuf *out, const char *text, size_t n, const char *name, const struct config_edit *edit, struct heft_err *err);
+int plan_config(struct heft_plan *p, struct plan_output *o, const struct config_edit *edit, struct heft_err *err);
+/* plan_copies.c: copies of the source's other files into the output's directory. */
+int plan_copies(struct heft_plan *p, struct plan_output *o, struct heft_err *err);
 
 /* plan_filetype.c: writes the key where llama-quantize or the converter has it; what the key would be of a file that lacks it. */
 void plan_set_file_type(const struct heft_plan *p, struct plan_output *o, uint32_t file_type, bool quantizer_order, bool from_gguf);

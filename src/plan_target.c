@@ -3,22 +3,18 @@
  *
  *   every Linear   a scheme of the target; what does not fit it stays, is said, and is in the configuration's list
  *   the rest       as in the source (decoded to 16 bits where that is quantized), or the float type that the user asks for
- *   config.json    the source's with another quantization_config
- *   other files    copied byte for byte, but for weights of other formats and what described the source's quantization
+ *   config.json    the source's with another quantization_config (plan_config.c)
+ *   other files    copies (plan_copies.c)
  */
 #include "plan.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
-#include "../base/json_scan.h"
-#include "../base/mount.h"
 #include "../quant/quant.h"
 #include "model.h"
 
-enum { REALS = 3, CONFIG_LIMIT = 64 << 20 };
+enum { REALS = 3 };
 
 struct deciding {
 	struct heft_plan *plan;
@@ -199,14 +195,11 @@ static bool to_stdout(const struct heft_job *j)
 	return false;
 }
 
-int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, const char *type,
-		 struct heft_err *err)
+int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, struct heft_err *err)
 {
 	struct deciding d = { .plan = p, .output = o, .target = target, .job = job, .err = err };
 
-	d.given = strcasecmp(type, "keep") ? quant_find(type) : NULL;
-	if (!job->n_outputs || !job->output[0].type || !strcasecmp(job->output[0].type, "auto"))
-		d.given = NULL;
+	d.given = o->given;
 	if (to_stdout(job))
 		return heft_fail(err, HEFT_E_OPTION, "--to %s writes a directory: name it with -o", target->name);
 	d.layers = count_layers(p->model, p->arena);
@@ -231,176 +224,31 @@ uint64_t plan_strip(const struct heft_plan *p, size_t weight)
 	return most;
 }
 
-/* ---- config.json ---- */
+/* ---- the directory ---- */
 
-/* The members of the object in `text` but for what is said about quantization, and ours behind them. */
-static int put_config(struct jbuf *b, const char *text, size_t n, const char *name, const struct jbuf *ours, struct heft_err *err)
+const char *plan_torch_name(const struct heft_encoding *real)
 {
-	struct json_scan s;
-	struct heft_str key;
-	const char *from;
-	int more, rc = -1;
+	static const char *const names[][2] = { { "f32", "float32" }, { "f16", "float16" }, { "bf16", "bfloat16" } };
 
-	if (jscan_init(&s, text, n, name, err))
-		return -1;
-	jbuf_raw(b, "{", 1);
-	more = jscan_begin(&s, '{') ? -1 : 1;
-	while (more > 0 && (from = s.at, more = jscan_member(&s, &key)) > 0) {
-		bool drop = key.n == 19 && !memcmp(key.p, "quantization_config", 19);
-
-		if (jscan_skip(&s)) {
-			more = -1;
-			break;
-		}
-		if (from[strspn(from, " \t\r\n")] == ',')
-			from += strspn(from, " \t\r\n") + 1;
-		if (!drop) {
-			jbuf_raw(b, ",", b->n > 1 ? 1 : 0);
-			jbuf_raw(b, from, (size_t)(s.at - from));
-		}
-	}
-	if (!more) {
-		jbuf_printf(b, "%s\n  \"quantization_config\": ", b->n > 1 ? "," : "");
-		jbuf_raw(b, ours->p, ours->n);
-		jbuf_printf(b, "\n}\n");
-		rc = 0;
-	}
-	jscan_release(&s);
-	return rc;
-}
-
-/* The configuration as it is written: the source's own file where it has one. NUL behind it. */
-static char *config_text(const struct heft_plan *p, size_t *n, struct heft_err *err)
-{
-	const struct heft_model *m = p->model;
-	const char *path = m->dir ? path_join(p->arena, m->dir, "config.json") : NULL;
-	struct source *s;
-	char *text = NULL;
-
-	if (m->config || !path || path_kind(path) != PATH_FILE) {
-		text = arena_strdup(p->arena, m->config ? m->config : "{}");
-		*n = strlen(text);
-		return text;
-	}
-	s = source_open(path, err);
-	if (!s)
-		return NULL;
-	if (source_size(s) > CONFIG_LIMIT)
-		heft_fail(err, HEFT_E_CONFIG, "%s: larger than a configuration may be", path);
-	else {
-		*n = (size_t)source_size(s);
-		text = arena_alloc(p->arena, *n + 1);
-		if (source_read(s, 0, text, *n, err))
-			text = NULL;
-	}
-	source_close(s);
-	return text;
-}
-
-static struct plan_side *side_named(struct plan_output *o, const char *path)
-{
-	for (size_t i = 0; i < o->n_sides; i++)
-		if (!strcmp(o->side[i].path, path))
-			return &o->side[i];
+	for (size_t i = 0; real && i < sizeof names / sizeof *names; i++)
+		if (!strcmp(real->name, names[i][0]))
+			return names[i][1];
 	return NULL;
-}
-
-static int add_config(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct scheme *any, struct heft_err *err)
-{
-	const char *path = path_join(p->arena, o->directory, "config.json");
-	struct plan_side *side = side_named(o, path); /* of a GGUF that goes back */
-	struct jbuf ours = { 0 }, all = { 0 };
-	size_t n = side ? side->text.n : 0;
-	const char *text = side ? side->text.p : config_text(p, &n, err);
-	int rc = text ? 0 : -1;
-
-	if (!rc) {
-		target->config(&ours, any, &o->stays);
-		rc = put_config(&all, text, n, path, &ours, err);
-	}
-	if (!rc && !side) {
-		plan_add_side(o, path, (struct heft_str){ 0 }, p->arena);
-		side = &o->side[o->n_sides - 1];
-	}
-	if (!rc)
-		side->text = (struct heft_str){ arena_memdup(p->arena, all.p, all.n), all.n };
-	jbuf_release(&ours);
-	jbuf_release(&all);
-	return rc;
-}
-
-/* ---- the other files ---- */
-
-struct copying {
-	struct heft_plan *plan;
-	struct plan_output *output;
-	struct heft_err *err;
-	int rc;
-};
-
-static bool is_replaced(const char *name)
-{
-	static const char *const endings[] = { ".safetensors", ".safetensors.zst", ".index.json", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx" };
-	static const char *const names[] = { "config.json", "quantize_config.json", "hf_quant_config.json" };
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (!strcmp(name, names[i]))
-			return true;
-	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-		if (n > strlen(endings[i]) && !strcmp(name + n - strlen(endings[i]), endings[i]))
-			return true;
-	return false;
-}
-
-static void copy_one(void *ctx, const char *name)
-{
-	struct copying *c = ctx;
-	struct arena *a = c->plan->arena;
-	const char *from = path_join(a, c->plan->model->dir, name), *to = path_join(a, c->output->directory, name);
-	struct source *s;
-
-	if (c->rc || is_replaced(name) || path_kind(from) != PATH_FILE || side_named(c->output, to))
-		return;
-	s = source_open(from, c->err);
-	c->rc = s ? 0 : -1;
-	if (c->rc)
-		return;
-	plan_add_side(c->output, to, (struct heft_str){ 0 }, a);
-	c->output->side[c->output->n_sides - 1].from = arena_strdup(a, from);
-	c->output->side[c->output->n_sides - 1].size = source_size(s);
-	source_close(s);
-}
-
-static int by_path(const void *a, const void *b)
-{
-	return strcmp(((const struct plan_side *)a)->path, ((const struct plan_side *)b)->path);
-}
-
-static bool same_place(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 int plan_scheme_files(struct heft_plan *p, struct plan_output *o, const struct target *target, struct heft_err *err)
 {
-	struct copying c = { p, o, err, 0 };
+	struct jbuf ours = { 0 };
+	struct config_edit edit = { &ours, plan_torch_name(o->given) };
 	const struct scheme *any = NULL;
-	size_t first;
+	int rc;
 
 	for (size_t i = 0; i < p->n_weights && !any; i++)
 		any = o->scheme[i];
 	if (!any)
 		return heft_fail(err, HEFT_E_TYPE, "no tensor is a matrix that %s quantizes; --to safetensors carries them as they are", target->name);
-	if (p->model->dir && same_place(p->model->dir, o->directory))
-		return heft_fail(err, HEFT_E_SAME_FILE, "'%s' is also the input; name another output", o->directory);
-	if (add_config(p, o, target, any, err))
-		return -1;
-	first = o->n_sides;
-	if (p->model->dir && !model_speaks_gguf(p->model) && path_names(p->model->dir, copy_one, &c, err))
-		return -1;
-	qsort(o->side + first, o->n_sides - first, sizeof *o->side, by_path);
-	return c.rc;
+	target->config(&ours, any, &o->stays);
+	rc = plan_config(p, o, &edit, err) || plan_copies(p, o, err) ? -1 : 0;
+	jbuf_release(&ours);
+	return rc;
 }

@@ -39,6 +39,30 @@ pass $? "shards with an index"
 "$heft" convert "$dir/fp8" --to w4a16 -q -o "$dir/again" 2>"$dir/log" && ! grep -q '"fp8"' "$dir/again/config.json"; pass $? "a quantized checkpoint gets another quantization_config"
 "$heft" convert "$kjv" -t f16 -q -o "$dir/f16.gguf" && "$heft" convert "$dir/f16.gguf" --to fp8-dynamic -q -o "$dir/from" 2>"$dir/log" && grep -q '"quantization_config"' "$dir/from/config.json"
 pass $? "from GGUF"
+
+# the other files, folders too
+cp -r "$kjv" "$dir/src"
+mkdir -p "$dir/src/a/b" "$dir/src/original" "$dir/src/1_Pooling"
+echo x >"$dir/src/a/b/c.txt"; echo y >"$dir/src/modeling_x.py"; echo '{}' >"$dir/src/1_Pooling/config.json"
+for f in original/params.json pytorch_model.bin a/rust_model.ot hf_quant_config.json; do echo z >"$dir/src/$f"; done
+ln -s a/b/c.txt "$dir/src/linked.txt"; ln -s nowhere "$dir/src/lost.txt"
+sed 's/"dtype": "bfloat16"/"torch_dtype": "float32"/; s/^{/{ "text_config": { "dtype": "float32", "a": [1, {"dtype": "x"}], "quantization_config": {"bits": 4} }, "compression_config": {},/' "$kjv/config.json" >"$dir/src/config.json"
+"$heft" convert "$dir/src" --to fp8 -t bf16 -q -o "$dir/full" 2>"$dir/log"; pass $? "a folder with folders and links is written"
+(cd "$dir/full" && find . -type f | sort) >"$dir/have"
+(cd "$dir/src" && find . -type f ! -name '*.ot' ! -name '*.bin' ! -path './original/*' ! -name hf_quant_config.json; echo ./linked.txt) | sort | diff - "$dir/have" >"$dir/log"
+pass $? "every file but other weights, and what they are described by"
+cmp "$dir/src/a/b/c.txt" "$dir/full/a/b/c.txt" && [ ! -L "$dir/full/linked.txt" ]; pass $? "files in folders, and of links, are copies"
+[ "$(grep -c '"torch_dtype": "bfloat16"' "$dir/full/config.json")" = 1 ] && grep -q '"text_config": {"\?.*"dtype": "bfloat16", "a": \[1, {"dtype": "x"}\]' "$dir/full/config.json"; pass $? "config.json: the type that was asked for" || shown "$dir/full/config.json"
+[ "$(grep -c '"quant_method"' "$dir/full/config.json")" = 2 ] && ! grep -q 'compression_config\|"bits"' "$dir/full/config.json"; pass $? "config.json: another quantization_config where the source had one, too"
+tar -C "$dir" -cf "$dir/src.tar" --exclude 'l*.txt' src
+"$heft" convert "$dir/src.tar" --to fp8 -t bf16 -q -o "$dir/fromtar" 2>"$dir/log" && cmp "$dir/full/model.safetensors" "$dir/fromtar/model.safetensors" &&
+	cmp "$dir/src/a/b/c.txt" "$dir/fromtar/a/b/c.txt" && cmp "$dir/src/modeling_x.py" "$dir/fromtar/modeling_x.py"
+pass $? "the same from an archive"
+ln -s /etc/hostname "$dir/src/outside.txt"
+refused 1 "a link out of the model's folder" "a link out of the folder" "$dir/src" --to fp8 -o "$dir/no"
+rm "$dir/src/outside.txt"; ln -s "$dir/parts" "$dir/src/elsewhere"
+refused 1 "a link out of the model's folder" "a linked folder" "$dir/src" --to fp8 -o "$dir/no"
+"$heft" convert "$kjv" --to w4a16 -n --json >"$dir/log" 2>&1 && tr -d ' \n' <"$dir/log" | grep -q '"stored":\[{"name":"[^"]*weight_packed","type":"i32","shape":\['; pass $? "--json names the tensors that a weight becomes"
 refused 1 "writes a directory" "standard output" "$kjv" --to w4a16 -o -
 refused 1 "is also the input" "the source's own folder" "$kjv" --to w4a16 -f -o "$kjv"
 refused 1 "has no groups" "a group size for floats" "$kjv" --to fp8 --group-size 32 -o "$dir/no"
