@@ -495,7 +495,7 @@ static int check_words(struct build *b)
 	if (named_encoding(b, "--output-tensor-type", j->output_tensor_type, &b->output_type) ||
 	    named_encoding(b, "--token-embedding-type", j->token_embedding_type, &b->embedding_type))
 		return -1;
-	return plan_check_together(b->job, b->plan->model, b->keeps_names, b->err);
+	return plan_check_together(b->job, b->plan->model, target, b->err);
 }
 
 /* What the recipes see: metadata with the user's overrides, and layers as they were before some were left out. */

@@ -39,6 +39,8 @@ struct plan_output {
 	const float **importance; /* per item: of each column (of each expert's matrix, one after another), or NULL; array NULL: none at all */
 	struct kv_list kv;
 	struct scheme_names stays; /* modules that a target with schemes leaves as they are */
+	struct scheme_use *use;    /* those that it does not, target by target */
+	size_t n_uses;
 	struct plan_part *part;
 	size_t n_parts;
 	struct plan_side *side; /* index of a set, config.json, tokenizer ... */
@@ -89,8 +91,8 @@ const char *const *plan_family_choices(const struct heft_job *j, struct arena *a
 bool plan_fp8_as_q8(const struct heft_job *j, const struct weight *w);
 /* How many bytes of an encoding's values change places in a big-endian file; 1: none, 0: it has no such form. */
 size_t plan_turns(const struct heft_encoding *e);
-/* plan_check.c: refuses options that do not go together; keeps_names: tensors keep the source's names. */
-int plan_check_together(const struct heft_job *j, const struct heft_model *m, bool keeps_names, struct heft_err *err);
+/* plan_check.c: refuses options that do not go together. */
+int plan_check_together(const struct heft_job *j, const struct heft_model *m, const struct target *target, struct heft_err *err);
 /* plan_fuse.c: --fuse-qkv and --fuse-gate-up-exps, on the family's weights. */
 int plan_fuse(struct heft_plan *p, const struct heft_job *job, struct heft_err *err);
 /* plan_edit.c: overrides, order and layers of the family's weights; then, when an output's metadata is complete, what leaving layers out

@@ -45,10 +45,9 @@ static void put_key(struct editing *e, const char *from, bool first)
 	jbuf_raw(e->out, from, (size_t)(e->scan.at - from));
 }
 
-/* Its value: as it is, or the type that was asked for. */
-static int put_value(struct editing *e, bool is_dtype)
+/* Its value, which begins with white space at `from`: as it is, or the type that was asked for. */
+static int put_value(struct editing *e, const char *from, bool is_dtype)
 {
-	const char *from = e->scan.at;
 	bool ours = is_dtype && e->edit->dtype && jscan_peek(&e->scan) == '"';
 
 	if (jscan_skip(&e->scan))
@@ -65,15 +64,14 @@ static bool is_dtype(const struct heft_str *key)
 	return is_key(key, "torch_dtype") || is_key(key, "dtype");
 }
 
-static int put_nested(struct editing *e)
+static int put_nested(struct editing *e, const char *from)
 {
 	const struct jbuf *ours = e->edit->quantization;
 	bool first = true;
 	struct heft_str key;
-	const char *from;
 	int more = jscan_begin(&e->scan, '{') ? -1 : 1;
 
-	jbuf_raw(e->out, " {", 2);
+	jbuf_raw(e->out, from, (size_t)(e->scan.at - from));
 	while (more > 0 && (from = e->scan.at, more = jscan_member(&e->scan, &key)) > 0) {
 		bool quantization = says_quantization(&key), dtype = is_dtype(&key);
 
@@ -82,7 +80,7 @@ static int put_nested(struct editing *e)
 			first = false;
 		}
 		if (!quantization)
-			more = put_value(e, dtype) ? -1 : 1;
+			more = put_value(e, e->scan.at, dtype) ? -1 : 1;
 		else if (jscan_skip(&e->scan))
 			more = -1;
 		else if (ours)
@@ -110,7 +108,8 @@ static int put_members(struct editing *e)
 		}
 		put_key(e, from, first);
 		first = false;
-		more = (jscan_peek(&e->scan) == '{' ? put_nested(e) : put_value(e, dtype)) ? -1 : 1;
+		from = e->scan.at;
+		more = (jscan_peek(&e->scan) == '{' ? put_nested(e, from) : put_value(e, from, dtype)) ? -1 : 1;
 	}
 	if (more)
 		return -1;

@@ -13,6 +13,7 @@
 
 #include "../quant/quant.h"
 #include "model.h"
+#include "plan_rules.h"
 
 enum { REALS = 3 };
 
@@ -22,7 +23,12 @@ struct deciding {
 	const struct target *target;
 	const struct heft_job *job;
 	const struct heft_encoding *given;      /* the user's float type, or NULL */
-	const struct scheme *scheme[REALS];     /* made when they are needed, by enum scaled_real */
+	struct plan_rules *rules;
+	struct made {                           /* when they are needed */
+		const struct target *target;
+		const struct scheme *scheme[REALS]; /* by enum scaled_real */
+	} *made;
+	size_t n_made, cap_made, cap_use;
 	uint64_t layers;
 	size_t cap;                             /* of output->stays */
 	struct heft_err *err;
@@ -52,24 +58,41 @@ static const struct heft_encoding *real_of(const struct deciding *d, const struc
 	return d->given ? d->given : is_plain(e) && !is_quantized(w) ? e : quant_find("bf16");
 }
 
-static const struct scheme *scheme_of(struct deciding *d, const struct heft_encoding *real)
+static struct made *made_for(struct deciding *d, const struct target *target)
+{
+	for (size_t i = 0; i < d->n_made; i++)
+		if (d->made[i].target == target)
+			return &d->made[i];
+	d->made = arena_grow(d->plan->arena, d->made, &d->cap_made, d->n_made + 1, sizeof *d->made);
+	d->made[d->n_made] = (struct made){ .target = target };
+	return &d->made[d->n_made++];
+}
+
+static const struct scheme *scheme_of(struct deciding *d, const struct target *target, const struct heft_encoding *real)
 {
 	enum scaled_real k = scheme_real(real);
-	struct scheme_options o = { real, d->job->group_size };
+	struct scheme_options o = { real, target == d->target ? d->job->group_size : 0 };
+	struct made *made = made_for(d, target);
 	struct scheme *s;
 
-	if (d->scheme[k])
-		return d->scheme[k];
+	if (made->scheme[k])
+		return made->scheme[k];
 	s = arena_alloc(d->plan->arena, sizeof *s);
 	s->enc.about = "codes with scales";
 	s->enc.block = 1;
 	s->enc.class = QUANT_BLOCK;
-	if (d->target->scheme(s, &o, d->plan->arena, d->err))
+	if (target->scheme(s, &o, d->plan->arena, d->err))
 		return NULL;
-	return d->scheme[k] = s;
+	return made->scheme[k] = s;
 }
 
 /* ---- one weight ---- */
+
+static void append(struct scheme_names *l, size_t *cap, const char *name, struct arena *a)
+{
+	l->name = arena_grow(a, (void *)l->name, cap, l->n + 1, sizeof *l->name);
+	((const char **)l->name)[l->n++] = name;
+}
 
 static void add_name(struct deciding *d, const char *name)
 {
@@ -78,8 +101,22 @@ static void add_name(struct deciding *d, const char *name)
 	for (size_t i = l->n; i-- > 0;)
 		if (!strcmp(l->name[i], name))
 			return;
-	l->name = arena_grow(d->plan->arena, (void *)l->name, &d->cap, l->n + 1, sizeof *l->name);
-	((const char **)l->name)[l->n++] = name;
+	append(l, &d->cap, name, d->plan->arena);
+}
+
+/* Among the modules that are stored as this target has it. */
+static void add_use(struct deciding *d, const struct target *target, const struct scheme *s, const char *module)
+{
+	struct plan_output *o = d->output;
+	size_t k = 0;
+
+	while (k < o->n_uses && o->use[k].target != target)
+		k++;
+	if (k == o->n_uses) {
+		o->use = arena_grow(d->plan->arena, o->use, &d->cap_use, ++o->n_uses, sizeof *o->use);
+		o->use[k] = (struct scheme_use){ .target = target, .scheme = s };
+	}
+	append(&o->use[k].modules, &o->use[k].cap, module, d->plan->arena);
 }
 
 static void keep(struct deciding *d, size_t i, const char *why)
@@ -106,14 +143,14 @@ static int leave(struct deciding *d, size_t i, const char *why)
 	return 0;
 }
 
-static void store(struct deciding *d, size_t i, const struct scheme *s, const struct heft_encoding *real)
+static void store(struct deciding *d, size_t i, const struct target *target, const struct scheme *s, const struct heft_encoding *real)
 {
 	struct heft_item *it = &d->output->item[i];
 	const struct weight *w = d->plan->weight[i].weight;
 	const char *module = linear_module(it->name, d->plan->arena);
 
 	it->to = &s->enc;
-	it->why = d->target->name;
+	it->why = target->name;
 	it->n_stored = s->enc.n_planes;
 	it->stored = arena_array(d->plan->arena, it->n_stored, sizeof *it->stored);
 	it->size = 0;
@@ -125,15 +162,16 @@ static void store(struct deciding *d, size_t i, const struct scheme *s, const st
 		t->size = scheme_tensor(s, p, it->dim[0], it->dim[1], &t->rank, t->dim);
 		it->size += t->size;
 	}
+	add_use(d, target, s, module);
 	d->output->scheme[i] = s;
 	d->output->via[i] = source_of(w) == real && weight_moves_only(w) ? NULL : real;
 }
 
-static int quantize(struct deciding *d, size_t i)
+static int quantize(struct deciding *d, size_t i, const struct target *target)
 {
 	const struct weight *w = d->plan->weight[i].weight;
 	const struct heft_encoding *real = real_of(d, w);
-	const struct scheme *s = scheme_of(d, real);
+	const struct scheme *s = scheme_of(d, target, real);
 	struct arena *a = d->plan->arena;
 	uint64_t rows = w->shape.dim[0], cols = w->shape.dim[1], bytes;
 
@@ -148,7 +186,20 @@ static int quantize(struct deciding *d, size_t i)
 	if (is_quantized(w) && !w->source[0]->packed && !d->job->allow_requantize)
 		return heft_fail(d->err, HEFT_E_REQUANTIZE, "tensor '%s' is quantized already (%s); quantizing it again loses quality: --allow-requantize does it all the same",
 				 w->source[0]->name, w->source[0]->enc->name);
-	store(d, i, s, real);
+	store(d, i, target, s, real);
+	return 0;
+}
+
+/* The user has it so. */
+static int keep_as(struct deciding *d, size_t i, enum linear kind, const struct plan_choice *c)
+{
+	struct heft_item *it = &d->output->item[i];
+
+	keep(d, i, c->why);
+	if (c->type && it->to->class != QUANT_INTEGER)
+		it->to = c->type;
+	if (kind != LINEAR_NO)
+		add_name(d, linear_module(it->name, d->plan->arena));
 	return 0;
 }
 
@@ -157,11 +208,15 @@ static int decide(struct deciding *d, size_t i)
 	const struct weight *w = d->plan->weight[i].weight;
 	const char *why;
 	enum linear kind = linear_kind(w->name, w->shape.rank, d->layers, &why);
+	struct plan_choice choice;
 
 	if (source_of(w)->class == QUANT_INTEGER)
 		kind = LINEAR_NO;
-	if (kind == LINEAR_YES)
-		return quantize(d, i);
+	plan_rules_find(d->rules, linear_module(w->name, d->plan->arena), kind, &choice);
+	if (choice.stays)
+		return keep_as(d, i, kind, &choice);
+	if (kind == LINEAR_YES || (kind == LINEAR_STAYS && choice.target))
+		return quantize(d, i, choice.target ? choice.target : d->target);
 	if (kind == LINEAR_FUSED)
 		return leave(d, i, why);
 	keep(d, i, why);
@@ -195,6 +250,15 @@ static bool to_stdout(const struct heft_job *j)
 	return false;
 }
 
+static bool is_used(const struct plan_output *o, const char *module)
+{
+	for (size_t k = 0; k < o->n_uses; k++)
+		for (size_t i = 0; i < o->use[k].modules.n; i++)
+			if (!strcmp(o->use[k].modules.name[i], module))
+				return true;
+	return false;
+}
+
 int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, struct heft_err *err)
 {
 	struct deciding d = { .plan = p, .output = o, .target = target, .job = job, .err = err };
@@ -203,12 +267,15 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 	if (to_stdout(job))
 		return heft_fail(err, HEFT_E_OPTION, "--to %s writes a directory: name it with -o", target->name);
 	d.layers = count_layers(p->model, p->arena);
+	if (plan_rules_open(&d.rules, job, target, p->arena, err))
+		return -1;
 	o->scheme = arena_array(p->arena, p->n_weights, sizeof *o->scheme);
 	for (size_t i = 0; i < p->n_weights; i++)
 		if (decide(&d, i))
 			return -1;
-	add_name(&d, "lm_head"); /* also where it shares the embeddings' weight: it is a Linear */
-	return 0;
+	if (!is_used(o, "lm_head"))
+		add_name(&d, "lm_head"); /* also where it shares the embeddings' weight: it is a Linear */
+	return plan_rules_check_used(d.rules, err);
 }
 
 uint64_t plan_strip(const struct heft_plan *p, size_t weight)
@@ -240,14 +307,14 @@ int plan_scheme_files(struct heft_plan *p, struct plan_output *o, const struct t
 {
 	struct jbuf ours = { 0 };
 	struct config_edit edit = { &ours, plan_torch_name(o->given) };
-	const struct scheme *any = NULL;
 	int rc;
 
-	for (size_t i = 0; i < p->n_weights && !any; i++)
-		any = o->scheme[i];
-	if (!any)
+	if (!o->n_uses)
 		return heft_fail(err, HEFT_E_TYPE, "no tensor is a matrix that %s quantizes; --to safetensors carries them as they are", target->name);
-	target->config(&ours, any, &o->stays);
+	if (o->n_uses == 1)
+		o->use->target->config(&ours, o->use->scheme, &o->stays);
+	else
+		target->mix(&ours, o->use, o->n_uses, &o->stays);
 	rc = plan_config(p, o, &edit, err) || plan_copies(p, o, err) ? -1 : 0;
 	jbuf_release(&ours);
 	return rc;
