@@ -322,7 +322,8 @@ struct heft_job {
 	enum heft_method method;
 	const char *via;                 /* "auto" (NULL), "bf16", "f16", "f32" */
 	const char *const *tensor_type;  /* "PATTERN=TYPE", the first that matches decides */
-	size_t n_tensor_types;
+	const char *const *ignore, *const *targets; /* patterns on modules of a layout for GPU runtimes: these stay, only those are quantized */
+	size_t n_tensor_types, n_ignore, n_targets;
 	const char *arch;                /* NULL: by the configuration; "none"; or the path of a family file */
 	const char *pre;                 /* name of the pre-tokenizer; NULL: recognised */
 	const char *metadata_file;       /* JSON object of general.* overrides */

@@ -81,7 +81,7 @@ enum member_role member_role(const char *name)
 		{ ".safetensors", ROLE_WEIGHTS }, { ".gguf", ROLE_WEIGHTS }, { ".npy", ROLE_WEIGHTS },
 		{ ".bin", ROLE_WEIGHTS }, { ".pt", ROLE_WEIGHTS }, { ".pth", ROLE_WEIGHTS }, { ".ckpt", ROLE_WEIGHTS },
 		{ ".json", ROLE_SMALL }, { ".model", ROLE_SMALL }, { ".txt", ROLE_SMALL }, { ".jinja", ROLE_SMALL },
-		{ ".md", ROLE_SMALL }, { ".yaml", ROLE_SMALL }, { ".yml", ROLE_SMALL }, { ".tiktoken", ROLE_SMALL },
+		{ ".md", ROLE_SMALL }, { ".py", ROLE_SMALL }, { ".yaml", ROLE_SMALL }, { ".yml", ROLE_SMALL }, { ".tiktoken", ROLE_SMALL },
 		{ ".tar", ROLE_NESTED }, { ".zip", ROLE_NESTED }, { ".tgz", ROLE_NESTED }, { ".gz", ROLE_NESTED },
 		{ ".zst", ROLE_NESTED }, { ".xz", ROLE_NESTED }, { ".7z", ROLE_NESTED }, { ".nemo", ROLE_NESTED },
 		{ ".npz", ROLE_NESTED },

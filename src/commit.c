@@ -223,6 +223,9 @@ static int add_output(struct commit *c, size_t i, struct heft_err *err)
 	c->first_file[i] = c->n_files;
 	if (o->directory && make_directory(c, o->directory, err))
 		return -1;
+	for (size_t k = 0; k < o->n_folders; k++)
+		if (make_directory(c, o->folder[k], err))
+			return -1;
 	for (size_t k = 0; k < o->n_parts; k++) {
 		const struct format_layout *l = &o->part[k].layout;
 
@@ -334,6 +337,13 @@ static void sync_directory(struct commit *c, const char *path)
 	free(dir);
 }
 
+static bool same_directory(const char *a, const char *b)
+{
+	const char *x = strrchr(a, '/'), *y = strrchr(b, '/');
+
+	return (x ? x - a : 0) == (y ? y - b : 0) && !strncmp(a, b, x ? (size_t)(x - a) : 0);
+}
+
 static int rename_all(struct commit *c, struct heft_err *err)
 {
 	for (size_t i = 0; i < c->n_files; i++) {
@@ -346,7 +356,7 @@ static int rename_all(struct commit *c, struct heft_err *err)
 		free(f->temp);
 		f->temp = NULL;
 		f->fd = -1;
-		if (i + 1 == c->n_files)
+		if (i + 1 == c->n_files || !same_directory(f->path, c->file[i + 1].path))
 			sync_directory(c, f->path);
 	}
 	return 0;

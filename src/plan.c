@@ -401,6 +401,8 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 	const char *type = spec->type ? spec->type : "auto";
 	struct plan_limits limits = { b->job->split_size, b->job->split_tensors, b->part, b->job->no_tensor_first_split };
 
+	if (is_plain_float(type))
+		o->given = quant_find(type);
 	if (is_word(type, "auto"))
 		type = b->from_gguf && !b->keeps_names ? "keep" : b->auto_type;
 	if (known_type(b, type))
@@ -418,7 +420,7 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 		describe_item(p, &o->item[i], &p->weight[i]);
 	if (b->keeps_names && !b->target->scheme)
 		cast_all(b, o, type);
-	else if (b->target->scheme ? plan_schemes(p, o, b->target, b->job, type, b->err) : p->model->adapter ? plan_adapter(p, o, type, b->err) : decide_types(b, o, type))
+	else if (b->target->scheme ? plan_schemes(p, o, b->target, b->job, b->err) : p->model->adapter ? plan_adapter(p, o, type, b->err) : decide_types(b, o, type))
 		return -1;
 	for (size_t i = 0; i < p->n_weights; i++)
 		if (check_item(b, o, i))
@@ -493,7 +495,7 @@ static int check_words(struct build *b)
 	if (named_encoding(b, "--output-tensor-type", j->output_tensor_type, &b->output_type) ||
 	    named_encoding(b, "--token-embedding-type", j->token_embedding_type, &b->embedding_type))
 		return -1;
-	return plan_check_together(b->job, b->plan->model, b->keeps_names, b->err);
+	return plan_check_together(b->job, b->plan->model, target, b->err);
 }
 
 /* What the recipes see: metadata with the user's overrides, and layers as they were before some were left out. */

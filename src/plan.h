@@ -40,11 +40,16 @@ struct plan_output {
 	float (*number)[SCHEME_NUMBERS]; /* per item: what a first pass measured; NULL before it */
 	struct kv_list kv;
 	struct scheme_names stays; /* modules that a target with schemes leaves as they are */
+	struct scheme_use *use;    /* those that it does not, target by target */
+	size_t n_uses;
 	struct plan_part *part;
 	size_t n_parts;
 	struct plan_side *side; /* index of a set, config.json, tokenizer ... */
 	size_t n_sides, cap_sides;
 	const char *directory;  /* that is made where it is missing; NULL: none */
+	const char **folder;    /* in it, outer ones first */
+	size_t n_folders;
+	const struct heft_encoding *given; /* the float type that the user asks for; NULL: none, as with auto and keep */
 	bool to_stdout;
 	bool big_endian;
 };
@@ -87,8 +92,8 @@ const char *const *plan_family_choices(const struct heft_job *j, struct arena *a
 bool plan_fp8_as_q8(const struct heft_job *j, const struct weight *w);
 /* How many bytes of an encoding's values change places in a big-endian file; 1: none, 0: it has no such form. */
 size_t plan_turns(const struct heft_encoding *e);
-/* plan_check.c: refuses options that do not go together; keeps_names: tensors keep the source's names. */
-int plan_check_together(const struct heft_job *j, const struct heft_model *m, bool keeps_names, struct heft_err *err);
+/* plan_check.c: refuses options that do not go together. */
+int plan_check_together(const struct heft_job *j, const struct heft_model *m, const struct target *target, struct heft_err *err);
 /* plan_fuse.c: --fuse-qkv and --fuse-gate-up-exps, on the family's weights. */
 int plan_fuse(struct heft_plan *p, const struct heft_job *job, struct heft_err *err);
 /* plan_edit.c: overrides, order and layers of the family's weights; then, when an output's metadata is complete, what leaving layers out
@@ -130,15 +135,25 @@ int plan_check_needs(const struct heft_plan *p, struct heft_err *err);
 
 /* plan_target.c: what a target with schemes makes of each weight; then, when the parts stand, config.json and copies of the source's other
  * files. */
-int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, const char *type,
-		 struct heft_err *err);
+int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, struct heft_err *err);
 int plan_scheme_files(struct heft_plan *p, struct plan_output *o, const struct target *target, struct heft_err *err);
+const char *plan_torch_name(const struct heft_encoding *real); /* "bfloat16"; NULL where torch has no such float, and of NULL */
 /* Rows of the tiles of a weight that some output has a scheme for; 0: none has. */
 uint64_t plan_strip(const struct heft_plan *p, size_t weight);
 
 /* plan_measure.c: fills o->number of the weights whose scheme measures: those that it must know early, or the others; nothing where there
  * are none. */
 int plan_measure(struct heft_plan *p, struct plan_output *o, bool early, const volatile int *stop, struct heft_err *err);
+/* plan_config.c: config.json of the output's directory: the source's with our quantization_config, or (NULL) with none. */
+struct jbuf;
+struct config_edit {
+	const struct jbuf *quantization;
+	const char *dtype; /* as torch calls it; NULL: as the source has it */
+};
+int config_edit(struct jbuf *out, const char *text, size_t n, const char *name, const struct config_edit *edit, struct heft_err *err);
+int plan_config(struct heft_plan *p, struct plan_output *o, const struct config_edit *edit, struct heft_err *err);
+/* plan_copies.c: copies of the source's other files into the output's directory. */
+int plan_copies(struct heft_plan *p, struct plan_output *o, struct heft_err *err);
 
 /* plan_filetype.c: writes the key where llama-quantize or the converter has it; what the key would be of a file that lacks it. */
 void plan_set_file_type(const struct heft_plan *p, struct plan_output *o, uint32_t file_type, bool quantizer_order, bool from_gguf);

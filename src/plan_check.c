@@ -44,13 +44,16 @@ size_t plan_turns(const struct heft_encoding *e)
 	return strcmp(e->name, "bf16") ? e->plane[0].bytes : 1;
 }
 
-int plan_check_together(const struct heft_job *j, const struct heft_model *m, bool keeps_names, struct heft_err *err)
+int plan_check_together(const struct heft_job *j, const struct heft_model *m, const struct target *target, struct heft_err *err)
 {
-	bool quantizes = j->n_tensor_types || j->output_tensor_type || j->token_embedding_type || j->pure || j->leave_output_tensor;
+	bool keeps_names = target->keeps_names;
+	bool quantizes = (j->n_tensor_types && !target->scheme) || j->output_tensor_type || j->token_embedding_type || j->pure || j->leave_output_tensor;
 
 	if (keeps_names && (quantizes || j->vocab_only || j->n_override_kv || j->n_prune_layers || j->keep_split || j->imatrix))
 		return heft_fail(err, HEFT_E_OPTION,
 				 "--imatrix, types of single tensors, --pure, --override-kv, --prune-layers, --keep-split and --vocab-only go with --to gguf");
+	if ((j->n_ignore || j->n_targets) && !target->scheme)
+		return heft_fail(err, HEFT_E_OPTION, "--ignore and --targets go with --to for GPU runtimes; with GGUF, --tensor-type names single tensors");
 	if (keeps_names && j->big_endian)
 		return heft_fail(err, HEFT_E_OPTION, "--bigendian goes with --to gguf");
 	if ((j->fuse_qkv || j->fuse_gate_up_exps) && (keeps_names || model_speaks_gguf(m) || m->adapter || (j->arch && !strcmp(j->arch, "none"))))

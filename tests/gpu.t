@@ -39,6 +39,54 @@ pass $? "shards with an index"
 "$heft" convert "$dir/fp8" --to w4a16 -q -o "$dir/again" 2>"$dir/log" && ! grep -q '"fp8"' "$dir/again/config.json"; pass $? "a quantized checkpoint gets another quantization_config"
 "$heft" convert "$kjv" -t f16 -q -o "$dir/f16.gguf" && "$heft" convert "$dir/f16.gguf" --to fp8-dynamic -q -o "$dir/from" 2>"$dir/log" && grep -q '"quantization_config"' "$dir/from/config.json"
 pass $? "from GGUF"
+
+# the other files, folders too
+cp -r "$kjv" "$dir/src"
+mkdir -p "$dir/src/a/b" "$dir/src/original" "$dir/src/1_Pooling"
+echo x >"$dir/src/a/b/c.txt"; echo y >"$dir/src/modeling_x.py"; echo '{}' >"$dir/src/1_Pooling/config.json"
+for f in original/params.json pytorch_model.bin a/rust_model.ot hf_quant_config.json; do echo z >"$dir/src/$f"; done
+ln -s a/b/c.txt "$dir/src/linked.txt"; ln -s nowhere "$dir/src/lost.txt"
+sed 's/"dtype": "bfloat16"/"torch_dtype": "float32"/; s/^{/{ "text_config": { "dtype": "float32", "a": [1, {"dtype": "x"}], "quantization_config": {"bits": 4} }, "compression_config": {},/' "$kjv/config.json" >"$dir/src/config.json"
+"$heft" convert "$dir/src" --to fp8 -t bf16 -q -o "$dir/full" 2>"$dir/log"; pass $? "a folder with folders and links is written"
+(cd "$dir/full" && find . -type f | sort) >"$dir/have"
+(cd "$dir/src" && find . -type f ! -name '*.ot' ! -name '*.bin' ! -path './original/*' ! -name hf_quant_config.json; echo ./linked.txt) | sort | diff - "$dir/have" >"$dir/log"
+pass $? "every file but other weights, and what they are described by"
+cmp "$dir/src/a/b/c.txt" "$dir/full/a/b/c.txt" && [ ! -L "$dir/full/linked.txt" ]; pass $? "files in folders, and of links, are copies"
+[ "$(grep -c '"torch_dtype": "bfloat16"' "$dir/full/config.json")" = 1 ] && grep -q '"text_config": { "dtype": "bfloat16", "a": \[1, {"dtype": "x"}\]' "$dir/full/config.json"; pass $? "config.json: the type that was asked for" || shown "$dir/full/config.json"
+[ "$(grep -c '"quant_method"' "$dir/full/config.json")" = 2 ] && ! grep -q 'compression_config\|"bits"' "$dir/full/config.json"; pass $? "config.json: another quantization_config where the source had one, too"
+tar -C "$dir" -cf "$dir/src.tar" --exclude 'l*.txt' src
+"$heft" convert "$dir/src.tar" --to fp8 -t bf16 -q -o "$dir/fromtar" 2>"$dir/log" && cmp "$dir/full/model.safetensors" "$dir/fromtar/model.safetensors" &&
+	cmp "$dir/src/a/b/c.txt" "$dir/fromtar/a/b/c.txt" && cmp "$dir/src/modeling_x.py" "$dir/fromtar/modeling_x.py"
+pass $? "the same from an archive"
+ln -s /etc/hostname "$dir/src/outside.txt"
+refused 1 "a link out of the model's folder" "a link out of the folder" "$dir/src" --to fp8 -o "$dir/no"
+rm "$dir/src/outside.txt"; ln -s "$dir/parts" "$dir/src/elsewhere"
+refused 1 "a link out of the model's folder" "a linked folder" "$dir/src" --to fp8 -o "$dir/no"
+"$heft" convert "$kjv" --to w4a16 -n --json >"$dir/log" 2>&1 && tr -d ' \n' <"$dir/log" | grep -q '"stored":\[{"name":"[^"]*weight_packed","type":"i32","shape":\['; pass $? "--json names the tensors that a weight becomes"
+
+# single modules
+types() { "$heft" convert "$kjv" -n --json "$@" 2>"$dir/log" | tr -d ' \n' | sed 's/{"name":"model.layers/\n&/g' >"$dir/items"; [ "${PIPESTATUS[0]}" = 0 ]; }
+has() { grep -q "^{\"name\":\"$1\".*\"type\":\"$2\",\"part\"" "$dir/items"; }
+types --to w4a16 --ignore 'LAYERS.1.*' --ignore 'down_proj$' && has model.layers.0.mlp.down_proj.weight bf16 && has model.layers.1.mlp.up_proj.weight bf16 && has model.layers.0.mlp.up_proj.weight 'int4g128'
+pass $? "--ignore: modules stay, large and small letters alike"
+types --to w4a16 --targets 'mlp' --ignore 'layers.2' && has model.layers.0.self_attn.q_proj.weight bf16 && has model.layers.0.mlp.up_proj.weight int4g128 && has model.layers.2.mlp.up_proj.weight bf16
+pass $? "--targets: no others are quantized; --ignore comes first"
+types --to w4a16 --tensor-type 'layers.3=bf16' --tensor-type 'self_attn=w8a16' --tensor-type 'v_proj=fp8-dynamic' --tensor-type 'lm_head=fp8-dynamic' && has model.layers.3.self_attn.q_proj.weight bf16 &&
+	has model.layers.0.self_attn.v_proj.weight int8channel && has model.layers.0.mlp.up_proj.weight int4g128
+pass $? "--tensor-type: the first that matches decides"
+"$heft" convert "$kjv" --to w4a16 --group-size 32 --tensor-type 'self_attn=w8a16' --tensor-type 'lm_head=fp8-dynamic' --tensor-type 'layers.0.mlp=f32' -q -o "$dir/mixed" 2>"$dir/log" &&
+	[ "$(grep -c '"group_[012]"' "$dir/mixed/config.json")" = 3 ] && grep -q '"format": "mixed-precision"' "$dir/mixed/config.json" &&
+	grep -q '"targets": \["model.layers.0.self_attn.k_proj", ' "$dir/mixed/config.json" && grep -q '"ignore": \["model.layers.0.mlp.down_proj", "model.layers.0.mlp.gate_proj", "model.layers.0.mlp.up_proj"\]' "$dir/mixed/config.json"
+pass $? "mixed: a group for each target, with exact names" || shown "$dir/mixed/config.json"
+"$heft" convert "$dir/mixed" --arch none --to safetensors -t bf16 -q -o "$dir/back.safetensors" 2>"$dir/log" &&
+	"$heft" diff "$dir/back.safetensors" "$kjv/model.safetensors" --arch none --min-sqnr 18 >"$dir/log" 2>&1
+pass $? "mixed: is read back"
+rm -f "$dir/back.safetensors"
+refused 1 "matches no module's name" "a pattern that nothing matches" "$kjv" --to w4a16 --ignore nothing -o "$dir/no"
+refused 1 "do not go into one directory" "targets that do not mix" "$kjv" --to w4a16 --tensor-type 'mlp=fp8' -o "$dir/no"
+refused 1 "a target like it" "a GGUF type" "$kjv" --to w4a16 --tensor-type 'mlp=q4_k' -o "$dir/no"
+refused 1 "go with --to for GPU runtimes" "--ignore for GGUF" "$kjv" --ignore mlp -o "$dir/no"
+refused 1 "without" "a pattern with an error" "$kjv" --to w4a16 --targets '(' -o "$dir/no"
 refused 1 "writes a directory" "standard output" "$kjv" --to w4a16 -o -
 refused 1 "is also the input" "the source's own folder" "$kjv" --to w4a16 -f -o "$kjv"
 "$heft" convert "$kjv" --to w4a16 --method rtn -q -o "$dir/rtn" --report "$dir/rtn.json" 2>"$dir/log" &&

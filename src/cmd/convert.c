@@ -9,7 +9,7 @@
 
 struct options {
 	struct writer w;
-	struct list output, type;
+	struct list output, type, ignore, targets;
 	const char *to, *group_size, *method;
 	uint64_t split_size, split_tensors;
 	bool force, consume, vocab_only, mtp, no_mtp, mmproj, no_tensor_first_split, fp8_as_q8, fuse_qkv, fuse_gate_up_exps, big_endian;
@@ -34,6 +34,10 @@ static const struct opt rows[] = {
 	  "codes and scales for GPU runtimes: searched for less error (default), or rounded to nearest as the library does", FIELD(method) },
 	{ OPT_STRING, 0, "group-size", "N", "32|64|128|channel",
 	  "columns that share a scale in packed integers (default: 128; w8a16: channel)", FIELD(group_size) },
+	{ OPT_LIST, 0, "ignore", "PATTERN", NULL,
+	  "leave the modules whose name matches as they are, for a GPU runtime; may be repeated (default: heads, routers and the like)", FIELD(ignore) },
+	{ OPT_LIST, 0, "targets", "PATTERN", NULL,
+	  "quantize only modules whose name matches, for a GPU runtime; may be repeated (default: all that runtimes expect)", FIELD(targets) },
 	WRITER_TYPE_ROWS(FIELD(w)),
 	{ OPT_SIZE, 0, "split-size", "SIZE", NULL,
 	  "begin a new file before this one grows past SIZE (default: one file)",
@@ -155,6 +159,10 @@ static int run(void *options, const struct list *args)
 		.to = o->to,
 		.group_size = group_size(o),
 		.method = o->method && !strcasecmp(o->method, "rtn") ? HEFT_METHOD_RTN : HEFT_METHOD_SEARCH,
+		.ignore = o->ignore.v,
+		.n_ignore = o->ignore.n,
+		.targets = o->targets.v,
+		.n_targets = o->targets.n,
 		.split_size = o->split_size,
 		.split_tensors = o->split_tensors,
 		.force = o->force,

@@ -336,6 +336,24 @@ static double bits_per_weight(uint64_t bytes, uint64_t weights)
 	return weights ? 8.0 * (double)bytes / (double)weights : 0;
 }
 
+/* The tensors that a weight becomes. */
+static void json_stored(struct emitter *w, const struct heft_item *it)
+{
+	emit_open(w, "stored", '[');
+	for (size_t i = 0; i < it->n_stored; i++) {
+		const struct heft_stored *s = &it->stored[i];
+
+		emit_open(w, NULL, '{');
+		emit_text(w, "name", s->name);
+		emit_text(w, "type", heft_encoding_name(s->enc));
+		emit_dims(w, "shape", s->dim, s->rank);
+		emit_number(w, "offset", s->offset);
+		emit_number(w, "size", s->size);
+		emit_close(w, '}');
+	}
+	emit_close(w, ']');
+}
+
 static void json_item(struct emitter *w, const struct heft_item *it, const struct heft_error *e)
 {
 	emit_open(w, NULL, '{');
@@ -356,6 +374,8 @@ static void json_item(struct emitter *w, const struct heft_item *it, const struc
 	for (size_t i = 0; i < it->n_sources; i++)
 		emit_text(w, NULL, it->source[i]);
 	emit_close(w, ']');
+	if (it->n_stored)
+		json_stored(w, it);
 	if (e)
 		emit_error(w, "error", e);
 	emit_close(w, '}');

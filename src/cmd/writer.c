@@ -21,10 +21,11 @@ static int check_rules(const struct writer *w)
 		struct word near;
 		if (!equals || equals == rule || !equals[1])
 			return misuse("'%s' is not PATTERN=TYPE for --tensor-type", rule);
-		if (!word_known("encoding", equals + 1) && word_nearest("encoding", equals + 1, &near))
+		if (word_known("encoding", equals + 1) || word_known("target", equals + 1))
+			continue;
+		if (word_nearest("encoding", equals + 1, &near))
 			return misuse("--tensor-type does not know '%s', did you mean '%s'?", equals + 1, near.s);
-		if (!word_known("encoding", equals + 1))
-			return misuse("--tensor-type does not know '%s', 'heft types' lists the types", equals + 1);
+		return misuse("--tensor-type does not know '%s', 'heft types' lists the types", equals + 1);
 	}
 	return -1;
 }

@@ -12,6 +12,7 @@
  * Scales have the weight's own float type where none is said. Refuses group sizes that no kernel serves.
  */
 #include "scheme.h"
+#include "target.h"
 
 #include <string.h>
 
@@ -114,13 +115,47 @@ static void put_weights(struct jbuf *b, const struct scheme *s)
 	jbuf_printf(b, "\"dynamic\": false, \"observer\": \"minmax\"}");
 }
 
-void ct_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *ignore, const char *format, const char *activations)
+static void put_group(struct jbuf *b, const struct scheme *s, const char *format, const char *activations)
+{
+	jbuf_printf(b, "        \"format\": \"%s\",\n        \"weights\": ", format);
+	put_weights(b, s);
+	jbuf_printf(b, ",\n        \"input_activations\": %s,\n        \"output_activations\": null\n      }", activations);
+}
+
+static void put_head(struct jbuf *b, const char *format)
 {
 	jbuf_printf(b, "{\n    \"quant_method\": \"compressed-tensors\",\n    \"format\": \"%s\",\n    \"quantization_status\": \"compressed\",\n", format);
-	jbuf_printf(b, "    \"global_compression_ratio\": null,\n    \"kv_cache_scheme\": null,\n    \"config_groups\": {\n      \"group_0\": {\n");
-	jbuf_printf(b, "        \"format\": \"%s\",\n        \"targets\": [\"Linear\"],\n        \"weights\": ", format);
-	put_weights(b, s);
-	jbuf_printf(b, ",\n        \"input_activations\": %s,\n        \"output_activations\": null\n      }\n    },\n    \"ignore\": ", activations);
+	jbuf_printf(b, "    \"global_compression_ratio\": null,\n    \"kv_cache_scheme\": null,\n    \"config_groups\": {\n");
+}
+
+static void put_tail(struct jbuf *b, const struct scheme_names *ignore)
+{
+	jbuf_printf(b, "\n    },\n    \"ignore\": ");
 	scheme_list(b, ignore);
 	jbuf_printf(b, "\n  }");
+}
+
+void ct_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *ignore, const char *format, const char *activations)
+{
+	if (!ignore) {
+		put_group(b, s, format, activations);
+		return;
+	}
+	put_head(b, format);
+	jbuf_printf(b, "      \"group_0\": {\n        \"targets\": [\"Linear\"],\n");
+	put_group(b, s, format, activations);
+	put_tail(b, ignore);
+}
+
+/* Exact names: runtimes look for a class's name before they look for the parts of what they join. */
+void ct_mix(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *ignore)
+{
+	put_head(b, "mixed-precision");
+	for (size_t i = 0; i < n; i++) {
+		jbuf_printf(b, "%s      \"group_%zu\": {\n        \"targets\": ", i ? ",\n" : "", i);
+		scheme_list(b, &use[i].modules);
+		jbuf_printf(b, ",\n");
+		use[i].target->config(b, use[i].scheme, NULL);
+	}
+	put_tail(b, ignore);
 }

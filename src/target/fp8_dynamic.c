@@ -22,4 +22,5 @@ const struct target target_fp8_dynamic = {
 	.keeps_names = true,
 	.scheme = scheme,
 	.config = config,
+	.mix = ct_mix,
 };

@@ -37,6 +37,7 @@ struct scheme_options {
 struct scheme;
 struct scheme_strip {
 	const float *src;    /* whole rows */
+	const float *importance; /* of each column, or NULL: all alike */
 	uint64_t rows, cols, of; /* of: rows of the matrix */
 	const float *number; /* what the scheme measured of the matrix, SCHEME_NUMBERS; NULL where it measures nothing */
 };
@@ -75,6 +76,19 @@ uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t co
 /* Offset in plane p of the units that begin with this row, a multiple of `strip`. */
 uint64_t scheme_offset(const struct scheme *s, int p, uint64_t row, uint64_t cols);
 
+/* Names of modules for the configuration. */
+struct scheme_names {
+	const char *const *name;
+	size_t n;
+};
+/* Modules that are stored alike. */
+struct scheme_use {
+	const struct target *target;
+	const struct scheme *scheme;
+	struct scheme_names modules;
+	size_t cap;
+};
+
 /* For the targets: fill a scheme that is zero. */
 void scheme_add(struct scheme *s, const char *suffix, const struct heft_encoding *type, struct quant_plane unit);
 enum scaled_real scheme_real(const struct heft_encoding *real);
@@ -92,13 +106,10 @@ void ct_nvfp4(struct scheme *s, const struct scheme_options *o, enum scaled_scal
 /* Packed integers of 4 or 8 bits; `group` is what o does not say. */
 int ct_integer(struct scheme *s, const struct scheme_options *o, unsigned bits, uint32_t group, bool zeros, struct arena *a, struct heft_err *err);
 
-/* Names of modules for the configuration. */
-struct scheme_names {
-	const char *const *name;
-	size_t n;
-};
-/* quantization_config; activations: the JSON of input_activations. */
+/* quantization_config; activations: the JSON of input_activations. ignore NULL: only what a group says besides its modules. */
 void ct_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *ignore, const char *format, const char *activations);
+/* For targets whose config() is ct_config(). */
+void ct_mix(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *ignore);
 /* "[", names, "]" */
 void scheme_list(struct jbuf *b, const struct scheme_names *names);
 

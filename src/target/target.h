@@ -21,6 +21,8 @@ struct target {
 	/* How a Linear's matrix is stored, and what config.json says of that; NULL: as any other tensor. `stays`: the modules that are not. */
 	int (*scheme)(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err);
 	void (*config)(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays);
+	/* The same where modules are stored as several targets with this very function have them; NULL: it goes with no other. */
+	void (*mix)(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *stays);
 };
 const struct target *target_find(const char *name); /* NULL gives the default; a name that is not known gives NULL */
 

@@ -21,4 +21,5 @@ const struct target target_w4a16_asym = {
 	.scheme = scheme,
 	.groups = true,
 	.config = config,
+	.mix = ct_mix,
 };

@@ -1,0 +1,25 @@
+/*
+ * plan_rules.h - the user's choices for single modules: --ignore, --targets and --tensor-type of a target with schemes.
+ */
+#ifndef PLAN_RULES_H
+#define PLAN_RULES_H
+
+#include "target/target.h"
+
+struct plan_rules; /* in the arena */
+
+/* What they say of one module; all zero: nothing. */
+struct plan_choice {
+	bool stays;
+	const struct heft_encoding *type; /* as what it stays; NULL: as it would */
+	const struct target *target;      /* how else it is stored */
+	const char *why;
+};
+
+/* main: what the user asks for. */
+int plan_rules_open(struct plan_rules **out, const struct heft_job *j, const struct target *main, struct arena *a, struct heft_err *err);
+void plan_rules_find(struct plan_rules *r, const char *module, enum linear kind, struct plan_choice *out);
+/* Refuses a pattern that nothing matched, when all modules were asked about. */
+int plan_rules_check_used(const struct plan_rules *r, struct heft_err *err);
+
+#endif
