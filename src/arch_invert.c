@@ -4,7 +4,7 @@
  *
  *	one for one      the operations backwards
  *	{e} stacked      one slice for each place
- *	rows that split  joined again: their take() must follow one another
+ *	rows that split  joined again: arch_split.c
  *
  * Whether this gives back what the family would make of the result is not decided here: arch_back.c runs it forward.
  */
@@ -40,11 +40,22 @@ static bool is_shown(const struct row *row, int symbol)
 	return false;
 }
 
+/* A hole that stands for the same text in every name: its expression asks for no capture. */
+static bool is_constant(const struct row *row, const struct part *hole)
+{
+	if (hole->kind != PART_EXPR)
+		return hole->kind == PART_TEXT;
+	for (int i = 0; i < hole->expr->n; i++)
+		if (hole->expr->code[i].op == X_NAME && captured_part(row, hole->expr->code[i].a))
+			return false;
+	return true;
+}
+
 /* Can the right side be read as a pattern? */
 static bool shows_captures(const struct row *row)
 {
 	for (int i = 0; i < row->right->n; i++)
-		if (row->right->part[i].kind != PART_TEXT && !shown_part(row, &row->right->part[i]))
+		if (!is_constant(row, &row->right->part[i]) && !shown_part(row, &row->right->part[i]))
 			return false;
 	return true;
 }
@@ -78,7 +89,7 @@ static bool has_inverse(enum op_kind kind)
 	       kind == OP_ADD || kind == OP_MUL || kind == OP_NEGEXP || kind == OP_LOGNEG;
 }
 
-static bool ops_invert(const struct arch *a, const struct op_row *op, int n)
+bool arch_ops_invert(const struct arch *a, const struct op_row *op, int n)
 {
 	for (int i = 0; i < n; i++) {
 		if (op[i].join || !has_inverse(op[i].kind) || asks_shape(a, &op[i]))
@@ -90,35 +101,14 @@ static bool ops_invert(const struct arch *a, const struct op_row *op, int n)
 	return true;
 }
 
-static bool same_left(const struct row *a, const struct row *b)
-{
-	return !a->skip && !b->skip && a->n_left == 1 && b->n_left == 1 && a->file == b->file && !strcmp(a->left->text, b->left->text);
-}
-
-/* The first of the rows that split one tensor, where this is one of them. */
-static const struct row *split_head(const struct arch *a, const struct row *row)
-{
-	const struct rows *rules = &a->rows[ROW_RULE];
-	const struct row *head = NULL;
-	for (size_t i = 0; i < rules->n; i++) {
-		const struct row *r = rules->row[i];
-		if (!same_left(r, row))
-			continue;
-		if (r->n_ops != 1 || r->op->kind != OP_TAKE || r->op->join || r->op->n_args != 3 || r->partial)
-			return NULL;
-		head = head ? head : r;
-	}
-	return head && head->twin && !pattern_has(row->left, a->sym.e) ? head : NULL;
-}
-
 static const char *row_no_inverse(const struct arch *a, const struct row *row)
 {
 	const char *why = names_no_inverse(a, row);
-	if (why || row->n_back || split_head(a, row))
+	if (why || arch_split_head(a, row) || row->n_back)
 		return why;
 	if (row->partial)
 		return "it takes a part";
-	return ops_invert(a, row->op, row->n_ops) ? NULL : "an operation has no inverse";
+	return arch_ops_invert(a, row->op, row->n_ops) ? NULL : "an operation has no inverse";
 }
 
 const char *arch_no_inverse(const struct arch *a, const struct row *row)
@@ -165,7 +155,7 @@ static int invert_op(struct env *e, const struct op_row *row, struct op *op)
 	}
 }
 
-static int invert_ops(struct env *e, const struct op_row *row, int n, struct op *op)
+int arch_invert_ops(struct env *e, const struct op_row *row, int n, struct op *op)
 {
 	for (int i = 0; i < n; i++) {
 		const struct op_row *from = &row[n - 1 - i];
@@ -189,34 +179,35 @@ struct inverse { /* a row and the pattern of what it makes */
 	const char *why; /* it has no inverse */
 };
 
-struct joint { /* a tensor that comes together again */
-	const struct row *head;
-	const char *name;
-	const struct heft_tensor *part[8];
-	struct binding capture[8];
-	int n_captures;
-	size_t at; /* its place among the weights */
-};
-
 struct inverting {
 	struct arch_run *run;
 	struct inverse *inverse;
 	size_t n;
 	size_t cap_weights, cap_drops;
 	struct map joints; /* by name: index in joint */
-	struct joint *joint;
+	struct split_whole *joint;
 	size_t n_joints, cap_joints;
 };
 
-static void make_pattern(const struct row *row, struct pattern *p)
+static int make_pattern(struct env *e, const struct row *row, struct pattern *p)
 {
 	*p = *row->right;
-	for (int i = 0; i < p->n; i++)
-		if (p->part[i].kind != PART_TEXT)
-			p->part[i] = *shown_part(row, &row->right->part[i]);
+	for (int i = 0; i < p->n; i++) {
+		struct part *part = &p->part[i];
+		const struct pattern alone = { .part = { *part }, .n = 1 };
+		if (!is_constant(row, part)) {
+			*part = *shown_part(row, part);
+			continue;
+		}
+		const char *text = template_make(e, &alone);
+		if (!text)
+			return -1;
+		*part = (struct part){ .kind = PART_TEXT, .text = { text, strlen(text) }, .symbol = -1 };
+	}
+	return 0;
 }
 
-static void collect(struct inverting *v)
+static int collect(struct inverting *v)
 {
 	const struct arch *a = v->run->arch;
 	const struct rows *rules = &a->rows[ROW_RULE];
@@ -227,11 +218,12 @@ static void collect(struct inverting *v)
 			continue;
 		struct inverse *x = &v->inverse[v->n++];
 		*x = (struct inverse){ .row = row, .why = row_no_inverse(a, row) };
-		if (shows_captures(row))
-			make_pattern(row, &x->made);
-		if (!x->why && !row->n_back)
-			x->head = split_head(a, row);
+		if (shows_captures(row) && make_pattern(&v->run->env, row, &x->made))
+			return -1;
+		if (!x->why)
+			x->head = arch_split_head(a, row);
 	}
+	return 0;
 }
 
 static struct weight *add_weight(struct inverting *v, const char *name)
@@ -258,7 +250,7 @@ static int chain(struct inverting *v, const struct row *row, const struct heft_t
 	memcpy(shape.dim, t->dim, sizeof(shape.dim));
 	*n = row->n_back ? row->n_back : row->n_ops;
 	*op = arena_array(r->arena, (size_t)*n + SLICE_OPS, sizeof(**op));
-	return row->n_back ? arch_make_ops(r, row->back, *n, shape, *op) : invert_ops(&r->env, row->op, *n, *op);
+	return row->n_back ? arch_make_ops(r, row->back, *n, shape, *op) : arch_invert_ops(&r->env, row->op, *n, *op);
 }
 
 /* One of a stack: a slice of its first axis, without it. */
@@ -344,62 +336,17 @@ static int add_part(struct inverting *v, const struct inverse *x, const struct h
 	if (!found) {
 		v->joint = arena_grow(r->arena, v->joint, &v->cap_joints, v->n_joints + 1, sizeof(*v->joint));
 		slot->value.i = (int64_t)v->n_joints;
-		struct joint *j = &v->joint[v->n_joints++];
-		*j = (struct joint){ .head = x->head, .name = name, .at = v->run->out->n_weights };
-		for (int i = r->env.bind_base; i < r->env.n_bind && j->n_captures < 8; i++)
+		struct split_whole *j = &v->joint[v->n_joints++];
+		*j = (struct split_whole){ .head = x->head, .name = name, .at = v->run->out->n_weights };
+		for (int i = r->env.bind_base; i < r->env.n_bind && j->n_captures < SPLIT_PARTS; i++)
 			j->capture[j->n_captures++] = r->env.bind[i];
 		add_weight(v, name);
 	}
-	struct joint *j = &v->joint[slot->value.i];
-	if (place >= 8 || j->head != x->head || j->part[place])
+	struct split_whole *j = &v->joint[slot->value.i];
+	if (place >= SPLIT_PARTS || j->head != x->head || j->part[place])
 		return heft_fail(r->err, HEFT_E_DUPLICATE, "'%s' becomes a part of '%s' that is there already", t->name, name);
 	j->part[place] = t;
 	return 0;
-}
-
-/* Do the rows' slices follow one another along one axis of the whole? */
-static int check_slices(struct arch_run *r, const struct joint *j, const struct weight *w)
-{
-	const struct row *row = j->head;
-	uint64_t at = 0;
-	int bound = r->env.n_bind, rc = 0;
-	for (int i = 0; i < j->n_captures && !rc; i++)
-		rc = env_bind(&r->env, j->capture[i].symbol, j->capture[i].value);
-	for (size_t i = 0; row && !rc; row = row->twin, i++) {
-		struct op op;
-		struct shape part;
-		if (arch_bind_shape(&r->env, r->arch->sym.shape, &w->shape) || arch_make_op(&r->env, row->op, &op) ||
-		    op_shape(&op, &w->shape, &part, r->err))
-			rc = -1;
-		else if (op.arg[0] != w->join_axis || (uint64_t)op.arg[1] != at || part.dim[op.arg[0]] != j->part[i]->dim[op.arg[0]])
-			rc = heft_fail(r->err, HEFT_E_SHAPE, "'%s' is not the part of '%s' that %s:%d takes", j->part[i]->name, w->name,
-				       row->file, row->line);
-		else
-			at += part.dim[op.arg[0]];
-	}
-	r->env.n_bind = bound;
-	return rc;
-}
-
-static int finish_joint(struct inverting *v, const struct joint *j)
-{
-	struct arch_run *r = v->run;
-	struct weight *w = &r->out->weight[j->at];
-	const struct heft_tensor **source = arena_array(r->arena, 8, sizeof(*source));
-	int64_t axis = 0;
-	const struct row *row = j->head;
-	do {
-		source[w->n_sources] = w->n_sources < 8 ? j->part[w->n_sources] : NULL;
-		if (!source[w->n_sources])
-			return heft_fail(r->err, HEFT_E_TENSOR_MISSING, "'%s' lacks the part that %s:%d takes", j->name, row->file, row->line);
-		w->n_sources++;
-	} while ((row = row->twin));
-	if (expr_eval_int(&r->env, j->head->op->arg[0], &axis))
-		return -1;
-	w->source = source;
-	w->combine = COMBINE_JOIN;
-	w->join_axis = axis < 0 || axis >= HEFT_MAX_RANK ? HEFT_MAX_RANK : (int)axis;
-	return weight_shape(w, r->err) || check_slices(r, j, w) ? -1 : 0;
 }
 
 /* ---- all ---- */
@@ -470,7 +417,7 @@ static int invert_all(struct inverting *v)
 		r->env.n_bind = r->env.bind_base;
 	}
 	for (size_t i = 0; i < v->n_joints; i++)
-		if (finish_joint(v, &v->joint[i]))
+		if (arch_unsplit(v->run, &v->joint[i], &v->run->out->weight[v->joint[i].at]))
 			return -1;
 	return 0;
 }
@@ -479,8 +426,7 @@ int arch_invert(struct arch_run *r)
 {
 	struct inverting v = { .run = r };
 	map_init(&v.joints);
-	collect(&v);
-	int rc = invert_all(&v);
+	int rc = collect(&v) || invert_all(&v) ? -1 : 0;
 	map_release(&v.joints);
 	return rc;
 }

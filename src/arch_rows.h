@@ -9,6 +9,7 @@
  *   arch_map.c      source tensors -> weights
  *   arch_back.c     metadata of a GGUF -> configuration
  *   arch_invert.c   a GGUF's tensors -> weights under the checkpoint's names
+ *   arch_split.c    tensors of a GGUF that were one before
  *   arch_eval.c     keys, vocabulary, and the order of all this
  */
 #ifndef ARCH_ROWS_H
@@ -154,6 +155,25 @@ int arch_bind_shape(struct env *e, int symbol, const struct shape *shape);
 int arch_invert(struct arch_run *r);
 /* Why no row gives back what the map row makes, or NULL. */
 const char *arch_no_inverse(const struct arch *a, const struct row *row);
+/* Does each of the operations have an inverse that needs nothing but their arguments? */
+bool arch_ops_invert(const struct arch *a, const struct op_row *op, int n);
+/* The inverses, in the inverse order; op: room for n. */
+int arch_invert_ops(struct env *e, const struct op_row *row, int n, struct op *op);
+
+enum { SPLIT_PARTS = 8 };
+
+struct split_whole { /* a tensor that comes together again */
+	const struct row *head;
+	const char *name;
+	const struct heft_tensor *part[SPLIT_PARTS]; /* by the rows' order */
+	struct binding capture[SPLIT_PARTS];
+	int n_captures;
+	size_t at; /* its place among the weights */
+};
+/* The first of the rows that split one tensor and can join it again, where this is one of them; else NULL. */
+const struct row *arch_split_head(const struct arch *a, const struct row *row);
+/* Fills w, which has its name, from the parts. */
+int arch_unsplit(struct arch_run *r, const struct split_whole *s, struct weight *w);
 const struct json *arch_text_config(
 	const struct json *config); /* the nested configuration of a multimodal model's text part, or NULL */
 

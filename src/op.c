@@ -228,11 +228,27 @@ static bool same_but_axis(const struct shape *a, const struct shape *b, int axis
 	return true;
 }
 
+static int flat_shape(const struct weight *w, struct shape *out, struct heft_err *err)
+{
+	*out = (struct shape){ .rank = 1 };
+	for (size_t i = 0; i < w->n_sources; i++) {
+		struct shape s;
+		uint64_t n;
+
+		shape_of_tensor(w->source[i], &s);
+		if (!shape_count(&s, 0, &n) || __builtin_add_overflow(out->dim[0], n, &out->dim[0]))
+			return heft_fail(err, HEFT_E_SHAPE, "'%s': too many elements", w->name);
+	}
+	return 0;
+}
+
 int weight_combined_shape(const struct weight *w, struct shape *out, struct heft_err *err)
 {
 	struct shape first, s;
 	int axis = w->combine == COMBINE_JOIN ? w->join_axis : -1;
 
+	if (w->combine == COMBINE_FLAT)
+		return flat_shape(w, out, err);
 	shape_of_tensor(w->source[0], &first);
 	*out = first;
 	if (w->combine == COMBINE_JOIN && (axis < 0 || axis >= first.rank))
@@ -329,6 +345,8 @@ const char *weight_describe(const struct weight *w, struct arena *a)
 		jbuf_printf(&b, "stack %zu", w->n_sources);
 	else if (w->combine == COMBINE_JOIN)
 		jbuf_printf(&b, "join(%d)", w->join_axis);
+	else if (w->combine == COMBINE_FLAT)
+		jbuf_printf(&b, "join flat");
 	if (w->n_sources && w->source[0]->lora)
 		jbuf_printf(&b, "%slora", b.n ? " " : "");
 	describe_ops(&b, w->op, w->n_ops);

@@ -1,7 +1,7 @@
 /*
  * op.h - operations between a source tensor and an output tensor: where each output row comes from.
  *
- * A weight is one output tensor: one or more sources, combined (one, stacked on a new axis 0, or joined along an axis), then a chain
+ * A weight is one output tensor: one or more sources, combined (one, stacked on a new axis 0, joined along an axis or as vectors), then a chain
  * of operations. Shapes are worked out when planning; data moves as a map from output rows to source runs. Axes are outermost first.
  */
 #ifndef OP_H
@@ -54,7 +54,7 @@ struct shape {
 	uint64_t dim[HEFT_MAX_RANK];
 };
 
-enum combine { COMBINE_ONE, COMBINE_STACK, COMBINE_JOIN };
+enum combine { COMBINE_ONE, COMBINE_STACK, COMBINE_JOIN, COMBINE_FLAT /* joined as vectors, whatever their shapes */ };
 
 /* One output tensor. Arrays lie in the arena of whoever made it. */
 struct weight {

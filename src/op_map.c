@@ -22,9 +22,26 @@ static uint64_t gcd(uint64_t a, uint64_t b)
 	return a;
 }
 
+/* The shapes of at()'s slice, before and after each of its operations. */
+static bool at_stages(const struct op *op, const struct shape *in, struct shape *stage)
+{
+	int axis = (int)op->arg[0];
+	struct heft_err err;
+
+	if (op->n_sub > OP_MAP_MAX)
+		return false;
+	stage[0] = *in;
+	stage[0].dim[axis] = op->arg[2] < 0 ? in->dim[axis] - (uint64_t)op->arg[1] : (uint64_t)op->arg[2];
+	for (int i = 0; i < op->n_sub; i++)
+		if (op_shape(&op->sub[i], &stage[i], &stage[i + 1], &err))
+			return false;
+	return true;
+}
+
 /* The grain after an operation whose input has grain g: an aligned block of the result must stay one run of the input. */
 static uint64_t op_grain(const struct op *op, const struct shape *in, const struct shape *out, uint64_t g)
 {
+	struct shape stage[OP_MAP_MAX + 1];
 	uint64_t inner, cut = 0;
 	int axis = op->n_args ? (int)op->arg[0] : 0;
 
@@ -46,8 +63,10 @@ static uint64_t op_grain(const struct op *op, const struct shape *in, const stru
 			return g;
 		inner = shape_inner(in, axis) * gcd(gcd((uint64_t)op->arg[1], op->arg[2] < 0 ? 0 : (uint64_t)op->arg[2]), in->dim[axis]);
 		g = gcd(g, inner);
+		if (!at_stages(op, in, stage))
+			return gcd(g, 1);
 		for (int i = 0; i < op->n_sub; i++)
-			g = op_grain(&op->sub[i], in, out, g);
+			g = op_grain(&op->sub[i], &stage[i], &stage[i + 1], g);
 		return g;
 	case OP_REGROUP:
 	case OP_UNGROUP:
@@ -204,18 +223,12 @@ static bool op_back(const struct op *op, const struct shape *in, const struct sh
 
 static bool at_back(const struct op *op, const struct shape *in, uint64_t *index)
 {
-	struct shape part = *in, stage[OP_MAP_MAX + 1];
+	struct shape stage[OP_MAP_MAX + 1];
 	int axis = (int)op->arg[0];
 	uint64_t start = (uint64_t)op->arg[1], n = op->arg[2] < 0 ? in->dim[axis] - start : (uint64_t)op->arg[2];
-	struct heft_err err;
 
-	if (index[axis] < start || index[axis] - start >= n)
+	if (index[axis] < start || index[axis] - start >= n || !at_stages(op, in, stage))
 		return true;
-	part.dim[axis] = n;
-	stage[0] = part;
-	for (int i = 0; i < op->n_sub && i < OP_MAP_MAX; i++)
-		if (op_shape(&op->sub[i], &stage[i], &stage[i + 1], &err))
-			return true;
 	index[axis] -= start;
 	for (int i = op->n_sub - 1; i >= 0; i--)
 		op_back(&op->sub[i], &stage[i], &stage[i + 1], index);
@@ -247,6 +260,13 @@ bool op_map_locate(const struct op_map *m, uint64_t flat, size_t *source, uint64
 
 		*source = (size_t)(flat / each);
 		*element = flat % each;
+	} else if (w->combine == COMBINE_FLAT) {
+		struct shape part;
+
+		for (shape_of_tensor(w->source[0], &part); *element >= shape_inner(&part, -1); shape_of_tensor(w->source[*source], &part)) {
+			*element -= shape_inner(&part, -1);
+			++*source;
+		}
 	} else if (w->combine == COMBINE_JOIN) {
 		struct shape part;
 

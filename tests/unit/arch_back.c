@@ -117,6 +117,15 @@ static void test_rows(void)
 	check_row("map a.{l}.w -> b.{l}.v : regroup(2, 1, 2, 1)", "a.0.w", 8, 4, "ungroup(2, 1, 2, 1)");
 	check_row("map a.{l}.w -> b.{l}.v : perm(1, 0)", "a.0.w", 8, 4, "perm(1, 0)");
 	check_row("map a.{l}.w -> b.{l}.v : at(0, 4, -1 : rope(1)) regroup(4, 1, 1)", "a.0.w", 8, 4, "ungroup(4, 1, 1) at(0, 4, -1 unrope(1))");
+	check_row("map a.{l}.w -> b.{l}.v{h} : perm(1, 0)", "a.0.w", 8, 4, "perm(1, 0)");
+	check_row("map a.{l}.w -> b.{l}.q : take(0, 0, 4) rope(h)\nmap a.{l}.w -> b.{l}.k : take(0, 4, 2) rope(1)\nmap a.{l}.w -> b.{l}.v : take(0, 6, -1)",
+		  "a.0.w", 8, 4, "join flat at(0, 0, 16 view(4, 4) unrope(2) view(16)) at(0, 16, 8 view(2, 4) unrope(1) view(8)) ungroup(1, 16, 8, 8) view(8, 4)");
+	check_row("map a.{l}.w -> b.{l}.q : regroup(2, 2, 1) take(0, 0, 4)\nmap a.{l}.w -> b.{l}.k : regroup(2, 2, 1) take(0, 4, -1)", "a.0.w", 6, 3,
+		  "join flat ungroup(1, 12, 6) view(6, 3) ungroup(2, 2, 1)");
+	check_row("map a.{l}.w -> b.{l}.q : perm(1, 0) take(0, 0, 3, 2)\nmap a.{l}.w -> b.{l}.k : perm(1, 0) take(0, 1, 3, 2)", "a.0.w", 4, 6,
+		  "join flat ungroup(3, 4, 4) view(6, 4) perm(1, 0)");
+	check_row("map a.{l}.w -> b.{l}.q : view(h, 4, -1) take(1, 0, 3) perm(0, 2, 1) back view(8, -1)\nmap a.{l}.w -> b.{l}.k : view(h, 4, -1) take(1, 3, 1)",
+		  "a.0.w", 8, 5, "join flat at(0, 0, 30 view(2, 5, 3) perm(0, 2, 1) view(30)) ungroup(2, 15, 5) view(2, 4, 5) view(8, -1)");
 	check_row("map a.{l}.w -> b.{l}.v : view(shape[0] * shape[1]) back view(-1, 4)", "a.0.w", 8, 4, "view(-1, 4)");
 	check_row("map a.{l}.{x:old|new}.{s} -> b.{l}.{s}", "a.0.old.bias", 8, 0, "copy");
 	check_row("map a.w -> b : add(1) mul(4)", "a.w", 8, 0, "mul(0.25) add(-1)");
@@ -166,7 +175,7 @@ static void refuses(const char *rows, enum heft_code code, const char *words)
 static void test_refusals(void)
 {
 	refuses("map a.w + c.w -> b : join(0)\n" BACK, HEFT_E_UNMAPPED, "test.arch:13: the row that makes 'b' has no inverse: several tensors");
-	refuses("map a.w -> b.{1 + 1}\nmap c.w -> d\n" BACK, HEFT_E_UNMAPPED, "no row of family sample makes 'b.2'");
+	refuses("map a.w -> b.{k in range(2)}\nmap c.w -> d\n" BACK, HEFT_E_UNMAPPED, "no row of family sample makes 'b.0'");
 	refuses("map a.w -> b : view(-1)\nmap c.w -> d\n" BACK, HEFT_E_UNMAPPED, "an operation has no inverse");
 	refuses("map a.w -> b : take(0, 0, 4) partial\nmap c.w -> d\n" BACK, HEFT_E_UNMAPPED, "it takes a part");
 	refuses("map a.w -> b\nmap c.w -> d\nback model_type = 1\nback architectures = [\"x\"]\nback hidden_size = embedding_length\n", HEFT_E_UNMAPPED,
