@@ -304,6 +304,18 @@ const char *plan_torch_name(const struct heft_encoding *real)
 	return NULL;
 }
 
+static void add_side(struct heft_plan *p, struct plan_output *o)
+{
+	const struct target *target = o->use->target;
+	struct jbuf b = { 0 };
+
+	if (!target->side)
+		return;
+	target->side(&b, o->use->scheme, &o->stays);
+	plan_add_side(o, path_join(p->arena, o->directory, target->side_name), (struct heft_str){ arena_memdup(p->arena, b.p, b.n), b.n }, p->arena);
+	jbuf_release(&b);
+}
+
 int plan_scheme_files(struct heft_plan *p, struct plan_output *o, const struct target *target, struct heft_err *err)
 {
 	struct jbuf ours = { 0 };
@@ -316,6 +328,7 @@ int plan_scheme_files(struct heft_plan *p, struct plan_output *o, const struct t
 		o->use->target->config(&ours, o->use->scheme, &o->stays);
 	else
 		target->mix(&ours, o->use, o->n_uses, &o->stays);
+	add_side(p, o);
 	rc = plan_config(p, o, &edit, err) || plan_copies(p, o, err) ? -1 : 0;
 	jbuf_release(&ours);
 	return rc;

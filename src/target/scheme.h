@@ -110,6 +110,13 @@ int ct_integer(struct scheme *s, const struct scheme_options *o, unsigned bits, 
 void ct_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *ignore, const char *format, const char *activations);
 /* For targets whose config() is ct_config(). */
 void ct_mix(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *ignore);
+
+/* ---- ModelOpt (src/target/modelopt.c) ---- */
+
+/* quantization_config, and hf_quant_config.json; groups: JSON or NULL; group: columns, 0 where none is said. */
+void modelopt_config(struct jbuf *b, const struct scheme_names *stays, const char *algorithm, const char *groups);
+void modelopt_file(struct jbuf *b, const struct scheme_names *stays, const char *algorithm, unsigned group);
+
 /* "[", names, "]" */
 void scheme_list(struct jbuf *b, const struct scheme_names *names);
 

@@ -6,7 +6,7 @@ usage: gpu.py sources WORK                      WORK/MODEL/: a checkpoint of eac
                                                 and WORK/decoded/MODEL.TARGET.GROUP.safetensors: what heft reads of it again; TAP
 
 compressed-tensors 0.20 makes scales, zero points and codes by itself (calculate_qparams, the compressors), transformers those of fp8
-(Fp8Quantize), both on a processor. The rest must be the source's bytes, the configuration one that the library takes, every module either
+(Fp8Quantize), ModelOpt 0.47 its own (NVFP4QTensor, FP8QTensor), all on a processor. The rest must be the source's bytes, the configuration one that the library takes, every module either
 quantized with all its tensors or in the list of those that stay, and decompressing must give what heft's own reader gives."""
 import json
 import os
@@ -20,7 +20,7 @@ PRESETS = {"fp8-dynamic": "FP8_DYNAMIC", "fp8-block": "FP8_BLOCK", "w4a16": "W4A
            "w8a8": "W8A8", "mxfp4a16": "MXFP4A16", "mxfp8a16": "MXFP8A16", "nvfp4a16": "NVFP4A16"}
 FORMATS = {"w8a8": "int-quantized", "mxfp4a16": "mxfp4-pack-quantized", "mxfp8a16": "mxfp8-quantized",
            "nvfp4a16": "nvfp4-pack-quantized"}
-GROUPS = {"mxfp4a16": 32, "mxfp8a16": 32, "nvfp4a16": 16}
+GROUPS = {"mxfp4a16": 32, "mxfp8a16": 32, "nvfp4a16": 16, "modelopt-nvfp4": 16}
 SETS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"), ("w1", "w3"), ("q_a_proj", "kv_a_proj_with_mqa"))
 
 
@@ -144,6 +144,53 @@ def by_compressed_tensors(w, target, s, fused):
     return compressor(target, s).compress(state, s)
 
 
+def modelopt():
+    """ModelOpt's number formats and configuration, without the packages around them, which want libraries that are not needed here."""
+    import types
+    root = next(p for p in sys.path if os.path.isdir(os.path.join(p, "modelopt")))
+
+    class Absent(types.ModuleType):
+        def __getattr__(self, name):
+            if name.startswith("__"):
+                raise AttributeError(name)
+            return type(name, (), {})
+
+    for n in ("omegaconf", "pulp", "pynvml"):
+        sys.modules.setdefault(n, Absent(n))
+    for n in ("modelopt", "modelopt.torch", "modelopt.torch.quantization", "modelopt.torch.quantization.backends", "modelopt.torch.export"):
+        if n not in sys.modules:
+            sys.modules[n] = types.ModuleType(n)
+            sys.modules[n].__path__ = [os.path.join(root, *n.split("."))]
+            sys.modules[n].__version__ = "0.47.0"
+    from modelopt.torch.export.convert_hf_config import convert_hf_quant_config_format
+    from modelopt.torch.quantization.qtensor.fp8_tensor import FP8QTensor
+    from modelopt.torch.quantization.qtensor.nvfp4_tensor import NVFP4QTensor
+    return NVFP4QTensor, FP8QTensor, convert_hf_quant_config_format
+
+
+def by_modelopt(w, target, fused):
+    nvfp4, fp8, _ = modelopt()
+    if target == "modelopt-nvfp4":
+        whole = nvfp4.get_weights_scaling_factor_2(max(fused, key=lambda f: f.abs().max()))
+        codes, scale, whole = nvfp4.quantize(w.clone(), 16, weights_scaling_factor_2=whole)
+        return {"weight": codes._quantized_data, "weight_scale": scale, "weight_scale_2": whole}
+    if target == "modelopt-fp8-channel":
+        most = w.abs().amax(1).float()
+        scale = torch.where(most == 0, torch.full_like(most, 448.0), most) / 448.0  # get_scaling_factor of export_amax
+        return {"weight": (w / scale[:, None]).to(torch.float8_e4m3fn), "weight_scale": scale}  # to_quantized_weight
+    most = w.abs().unflatten(0, (-1, 128)).unflatten(2, (-1, 128)).amax((1, 3), keepdim=True).float()
+    scale = torch.where(most == 0, torch.full_like(most, 448.0), most) / 448.0
+    return {"weight": fp8.quantize(w, scale.squeeze((1, 3)), block_sizes={-1: 128, -2: 128})[0]._quantized_data, "weight_scale": scale}
+
+
+def library(source, module, w, target, group):
+    if target == "fp8":
+        return by_transformers(w)
+    if target.startswith("modelopt"):
+        return by_modelopt(w, target, relatives(source, module))
+    return by_compressed_tensors(w, target, scheme(target, group), relatives(source, module))
+
+
 def by_transformers(w):
     from types import SimpleNamespace
     from transformers.integrations.finegrained_fp8 import Fp8Quantize
@@ -153,9 +200,9 @@ def by_transformers(w):
 
 
 def fits(w, target, group):
-    if target in ("fp8", "fp8-block"):
+    if target in ("fp8", "fp8-block", "modelopt-fp8-block"):
         return w.shape[0] % 128 == 0 and w.shape[1] % 128 == 0
-    if target in ("fp8-dynamic", "w8a8") or group == "channel" or (target == "w8a16" and not group):
+    if target in ("fp8-dynamic", "w8a8", "modelopt-fp8-channel") or group == "channel" or (target == "w8a16" and not group):
         return True
     return w.shape[1] % int(group or GROUPS.get(target, 128)) == 0
 
@@ -210,8 +257,7 @@ def compare(src, out, target, group, decoded):
                 wrong.append(module + " is not in the list")
             continue
         linear.add(module)
-        parts = by_transformers(w) if target == "fp8" else by_compressed_tensors(w, target, scheme(target, group), relatives(source, module))
-        want.update({f"{module}.{k}": v for k, v in parts.items()})
+        want.update({f"{module}.{k}": v for k, v in library(source, module, w, target, group).items()})
     wrong += [f"{m} is in the list" for m in linear if m in ignore]
     t.ok(set(want) == set(ours), "names", str(sorted(set(want) ^ set(ours))[:4]))
     diff = [k for k in want if k in ours and not same(want[k], ours[k])]
@@ -221,14 +267,18 @@ def compare(src, out, target, group, decoded):
     rest = {k: v for k, v in config.items() if k != "quantization_config"}
     t.ok(rest == json.load(open(os.path.join(src, "config.json"))), "config.json has all else")
     t.ok(open(os.path.join(src, "tokenizer.json"), "rb").read() == open(os.path.join(out, "tokenizer.json"), "rb").read(), "other files are copies")
-    if target != "fp8":
+    if target.startswith("modelopt"):
+        told = json.load(open(os.path.join(out, "hf_quant_config.json")))
+        t.ok(modelopt()[2](told) == q, "both configurations say the same, as ModelOpt converts the one to the other", f"{modelopt()[2](told)}\n# {q}")
+    elif target != "fp8":
         from compressed_tensors.quantization import QuantizationConfig
         known = QuantizationConfig.model_validate(q)
         got, need = known.config_groups["group_0"], scheme(target, group)
         t.ok(got.weights.model_dump(exclude={"observer"}) == need.weights.model_dump(exclude={"observer"}) and got.input_activations == need.input_activations,
              "compressed-tensors takes the configuration", f"{got}\n# {need}")
     own = load_file(decoded)
-    worst = [m for m in linear if not same(own[m + ".weight"], value(m, ours, target, group))]
+    plus = 0.0 if target == "modelopt-nvfp4" else -0.0  # its library reads the code of -0 as 0
+    worst = [m for m in linear if not same(own[m + ".weight"] + plus, value(m, ours, target, group) + plus)]
     t.ok(not worst, "heft reads what the library decompresses", "; ".join(worst[:4]))
     return t.bad
 
@@ -239,6 +289,13 @@ def value(m, ours, target, group):
     if target == "fp8":
         w = part["weight"].float().unflatten(0, (-1, 128)).unflatten(2, (-1, 128))
         return (w * part["weight_scale_inv"][:, None, :, None]).flatten(2, 3).flatten(0, 1)
+    if target == "modelopt-nvfp4":
+        q = modelopt()[0]((len(part["weight"]), 2 * part["weight"].shape[1]), F32, part["weight"])
+        return q.dequantize(F32, scale=part["weight_scale"], double_scale=part["weight_scale_2"], block_sizes={-1: 16})
+    if target == "modelopt-fp8-channel":
+        return part["weight"].float() * part["weight_scale"][:, None]
+    if target == "modelopt-fp8-block":
+        return (part["weight"].float().unflatten(0, (-1, 128)).unflatten(2, (-1, 128)) * part["weight_scale"]).flatten(2, 3).flatten(0, 1)
     s = scheme(target, group)
     if target in ("mxfp4a16", "nvfp4a16"):
         return fp4_value(part, s)
