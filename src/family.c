@@ -60,9 +60,9 @@ static int from_gguf(struct family *f, const struct heft_model *m, struct arena 
 }
 
 /* For a safetensors file: its own __metadata__; of another container, what transformers wants to see. */
-static void with_own_names(struct family *f, const struct heft_model *m, struct arena *a)
+static void with_own_names(struct family *f, const struct heft_model *m, bool as_stored, struct arena *a)
 {
-	identity_weights(f, m, true, a);
+	identity_weights(f, m, !as_stored, a);
 	if (!strcmp(m->format, "safetensors"))
 		kv_set_all(&f->kv, m->kv, m->n_kv);
 	kv_set(&f->kv, "format", value_string("pt"));
@@ -293,7 +293,7 @@ int family_resolve(struct family *out, struct heft_model *m, const struct family
 	if (o->own_names && !o->names_only && !none && goes_back(m))
 		return family_back(out, m, o, a, err);
 	if (o->own_names)
-		with_own_names(out, m, a);
+		with_own_names(out, m, o->as_stored, a);
 	else if (model_speaks_gguf(m))
 		return from_gguf(out, m, a, err);
 	else if (none)

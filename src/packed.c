@@ -215,6 +215,24 @@ static int turned_strip(const struct heft_model *m, const struct heft_tensor *t,
 	return 0;
 }
 
+/* The same of a tensor that is not packed: its pieces are read one by one, so that each number is read once. scratch: as floats, then as bytes. */
+static int plain_strip(const struct heft_model *m, const struct heft_tensor *t, uint64_t row, uint64_t n, float *dst, void *scratch,
+		       struct heft_err *err)
+{
+	uint64_t rows = t->dim[t->rank - 1], cols = t->dim[t->rank - 2], bytes = t->enc->plane[0].bytes;
+	float *piece = scratch;
+	const void *codes = piece + n;
+
+	for (uint64_t r = 0; r < rows; r++) {
+		if (packed_read_plane(m, t, 0, ((row / cols * rows + r) * cols + row % cols) * bytes, piece + n, (size_t)(n * bytes), err))
+			return -1;
+		quant_decoder(t->enc)(&codes, piece, (size_t)n);
+		for (uint64_t i = 0; i < n; i++)
+			dst[i * rows + r] = piece[i];
+	}
+	return 0;
+}
+
 /* As many rows as make a good tile, of those that divide the matrix. */
 static uint32_t turned_rows(const struct packed_shape *s, uint32_t block)
 {
@@ -233,22 +251,22 @@ const struct heft_tensor *packed_turned(const struct heft_tensor *t, struct aren
 	struct packed *k = arena_alloc(a, sizeof *k);
 	struct packed_shape s = packed_shape(t->rank, t->dim);
 
-	if (t->rank < 2 || !t->packed->decode || s.cols % t->enc->block)
+	if (t->rank < 2 || (t->packed ? !t->packed->decode : t->enc->n_planes > 1) || s.cols % t->enc->block)
 		return NULL;
 	*turned = *t;
-	*k = *t->packed;
+	*k = t->packed ? *t->packed : (struct packed){ .enc = *t->enc };
 	turned->dim[t->rank - 2] = s.cols;
 	turned->dim[t->rank - 1] = s.rows;
 	k->straight = t->packed;
 	k->decode = NULL;
 	k->repack = NULL;
 	k->turns = false;
-	k->strip = turned_strip;
+	k->strip = t->packed ? turned_strip : plain_strip;
 	k->strip_rows = turned_rows(&s, t->enc->block);
-	k->scratch = k->strip_rows * sizeof(float);
+	k->scratch = k->strip_rows * (sizeof(float) + sizeof(double)); /* the numbers, and as they are stored */
 	k->enc.block = 1;
 	turned->packed = k;
-	turned->enc = &k->enc;
+	turned->enc = t->packed ? &k->enc : t->enc;
 	return turned;
 }
 

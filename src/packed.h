@@ -72,7 +72,8 @@ void packed_scratch_release(struct packed_scratch *s);
 /* Elements first .. first+n, row-major, of a tensor that has t->packed. Any, where the block is 1; else multiples of it. */
 int packed_read(const struct heft_model *m, const struct heft_tensor *t, uint64_t first, size_t n, float *dst, struct packed_scratch *s,
 		struct heft_err *err);
-/* The tensor with the last two dimensions changed about, read in strips; NULL where it is no matrix of whole blocks both ways. */
+/* The tensor, packed or not, with the last two dimensions changed about, read in strips; NULL where it is no matrix of whole blocks both
+ * ways. */
 const struct heft_tensor *packed_turned(const struct heft_tensor *t, struct arena *a);
 /* NULL: the layout's codes are not on that encoding's grid. */
 packed_repack_fn *packed_repacker(const struct heft_tensor *t, const struct heft_encoding *to);

@@ -152,6 +152,11 @@ struct config_edit {
 };
 int config_edit(struct jbuf *out, const char *text, size_t n, const char *name, const struct config_edit *edit, struct heft_err *err);
 int plan_config(struct heft_plan *p, struct plan_output *o, const struct config_edit *edit, struct heft_err *err);
+/* What it is made of; NULL where there is none, or it cannot be read: others complain of that. json_free() it. */
+struct json_doc;
+struct json_doc *plan_config_doc(const struct heft_plan *p);
+/* plan_experts.c: experts that are one tensor become a weight for each matrix, for a target with schemes. */
+int plan_experts(struct heft_plan *p, struct heft_err *err);
 /* plan_copies.c: copies of the source's other files into the output's directory. */
 int plan_copies(struct heft_plan *p, struct plan_output *o, struct heft_err *err);
 

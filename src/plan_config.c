@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "../base/json.h"
 #include "../base/json_scan.h"
 #include "../base/mount.h"
 #include "model.h"
@@ -134,6 +135,16 @@ int config_edit(struct jbuf *out, const char *text, size_t n, const char *name, 
 }
 
 /* ---- the file ---- */
+
+struct json_doc *plan_config_doc(const struct heft_plan *p)
+{
+	struct heft_err none;
+
+	for (size_t i = 0; i < p->family.n_files; i++)
+		if (!strcmp(p->family.file[i].name, "config.json"))
+			return json_parse(p->family.file[i].text.p, p->family.file[i].text.n, "config.json", false, &none);
+	return model_config_read(p->model, p->arena, &none);
+}
 
 /* The configuration as it is written: the source's own file where it has one. NUL behind it. */
 static char *config_text(const struct heft_plan *p, size_t *n, struct heft_err *err)

@@ -48,7 +48,7 @@ static const struct heft_encoding *source_of(const struct weight *w)
 
 static bool is_quantized(const struct weight *w)
 {
-	return w->n_sources && (w->source[0]->packed || w->source[0]->enc->class == QUANT_BLOCK);
+	return source_of(w)->class == QUANT_BLOCK;
 }
 
 static const struct heft_encoding *real_of(const struct deciding *d, const struct weight *w)
@@ -228,10 +228,9 @@ static int decide(struct deciding *d, size_t i)
 
 /* ---- all ---- */
 
-static uint64_t count_layers(const struct heft_model *m, struct arena *a)
+static uint64_t count_layers(const struct heft_plan *p)
 {
-	struct heft_err none;
-	struct json_doc *doc = model_config_read(m, a, &none);
+	struct json_doc *doc = plan_config_doc(p);
 	const struct json *root = json_root(doc), *text = json_get(root, "text_config");
 	uint64_t n = 0;
 
@@ -267,7 +266,7 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 	d.given = o->given;
 	if (to_stdout(job))
 		return heft_fail(err, HEFT_E_OPTION, "--to %s writes a directory: name it with -o", target->name);
-	d.layers = count_layers(p->model, p->arena);
+	d.layers = count_layers(p);
 	if (plan_rules_open(&d.rules, job, target, p->arena, err))
 		return -1;
 	o->scheme = arena_array(p->arena, p->n_weights, sizeof *o->scheme);

@@ -321,12 +321,12 @@ static uint64_t tile_size(const struct heft_plan *p, size_t weight, uint64_t fir
 {
 	const struct heft_item *it = &p->output[0].item[weight]; /* shapes are those of every output */
 	uint64_t row = columns(it), matrix = it->rank > 1 ? it->dim[it->rank - 2] * row : row;
-	uint64_t rows, left, strip = plan_strip(p, weight);
+	uint64_t rows, left, strip = plan_strip(p, weight), good = tile_good_size(&p->weight[weight].tile);
 
 	if (strip)
-		return (row * strip > TILE_ELEMENTS ? strip : TILE_ELEMENTS / row / strip * strip) * row;
+		return (row * strip > good ? strip : good / row / strip * strip) * row;
 	if (!has_importance(p, weight))
-		return tile_good_size(&p->weight[weight].tile);
+		return good;
 	rows = row > TILE_ELEMENTS ? row : TILE_ELEMENTS / row * row;
 	left = matrix - first % matrix;
 	return left < rows ? left : rows;

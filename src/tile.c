@@ -311,7 +311,7 @@ uint64_t tile_good_size(const struct tile_plan *p)
 	const struct weight *w = p->map.weight;
 	const struct heft_tensor *t = w->n_sources ? w->source[0] : NULL;
 
-	if (!t || !t->packed || !t->packed->strip || w->n_ops || w->n_sources > 1)
+	if (!t || !t->packed || !t->packed->strip || w->n_sources > 1 || p->grain % packed_shape(t->rank, t->dim).cols) /* no whole rows */
 		return TILE_ELEMENTS;
 	return t->packed->strip_rows * packed_shape(t->rank, t->dim).cols;
 }

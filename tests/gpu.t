@@ -87,6 +87,20 @@ refused 1 "do not go into one directory" "targets that do not mix" "$kjv" --to w
 refused 1 "a target like it" "a GGUF type" "$kjv" --to w4a16 --tensor-type 'mlp=q4_k' -o "$dir/no"
 refused 1 "go with --to for GPU runtimes" "--ignore for GGUF" "$kjv" --ignore mlp -o "$dir/no"
 refused 1 "without" "a pattern with an error" "$kjv" --to w4a16 --targets '(' -o "$dir/no"
+
+# experts that are one tensor: the directory of their twin, whose experts stand apart
+for kind in concat turned alternate granite mixtral; do
+	"$build/tests/helper/mkexperts" "$dir/experts" "$kind" >"$dir/log" 2>&1
+	for t in w4a16:0 fp8:32 w8a16:32; do
+		args=(--to "${t%:*}" -q -f) at=$dir/experts/${t%:*}
+		[ "${t%:*}" != w8a16 ] || args+=(--ignore 'experts.1' --tensor-type 'experts.2=w4a16')
+		"$heft" convert "$dir/experts/fused" "${args[@]}" -o "$at.fused" 2>"$dir/log" && "$heft" convert "$dir/experts/split" "${args[@]}" -o "$at.split" 2>>"$dir/log" &&
+			diff -r "$at.fused" "$at.split" >>"$dir/log"
+		pass $? "experts in one tensor ($kind): ${t%:*} of the twin's bytes"
+	done
+	[ "$kind" != alternate ] || { "$heft" convert "$dir/experts/fused" --to w4a16 -q -n --json 2>/dev/null | grep -q 'experts.2.up_proj.bias'; pass $? "biases go with their experts"; }
+	rm -rf "$dir/experts"
+done
 refused 1 "writes a directory" "standard output" "$kjv" --to w4a16 -o -
 refused 1 "is also the input" "the source's own folder" "$kjv" --to w4a16 -f -o "$kjv"
 "$heft" convert "$kjv" --to w4a16 --method rtn -q -o "$dir/rtn" --report "$dir/rtn.json" 2>"$dir/log" &&
