@@ -21,4 +21,5 @@ const struct target target_mxfp4a16 = {
 	.keeps_names = true,
 	.scheme = scheme,
 	.config = config,
+	.mix = ct_mix,
 };

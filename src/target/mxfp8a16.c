@@ -21,4 +21,5 @@ const struct target target_mxfp8a16 = {
 	.keeps_names = true,
 	.scheme = scheme,
 	.config = config,
+	.mix = ct_mix,
 };

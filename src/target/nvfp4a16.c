@@ -22,4 +22,5 @@ const struct target target_nvfp4a16 = {
 	.keeps_names = true,
 	.scheme = scheme,
 	.config = config,
+	.mix = ct_mix,
 };

@@ -22,4 +22,5 @@ const struct target target_w8a8 = {
 	.keeps_names = true,
 	.scheme = scheme,
 	.config = config,
+	.mix = ct_mix,
 };
