@@ -179,13 +179,21 @@ static void fit_e2m1(const struct scaled *s, struct scaled_unit *u, const float 
 	scaled_codes(s, u, x, n, code, back);
 }
 
+static bool has_integers(const struct scaled *s)
+{
+	return s->code == SCALED_INTEGER && s->scale == SCALED_REAL;
+}
+
+bool fit_searches(const struct scaled *s)
+{
+	return has_integers(s) || (s->code == SCALED_E2M1 && s->scale != SCALED_REAL);
+}
+
 void fit_codes(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, uint8_t *code, float *back)
 {
-	bool integers = s->code == SCALED_INTEGER && s->scale == SCALED_REAL;
-	bool floats = s->code == SCALED_E2M1 && s->scale != SCALED_REAL;
-	double error = integers || floats ? fit_kernel()->error(x, w, back, n) : 0;
+	double error = fit_searches(s) ? fit_kernel()->error(x, w, back, n) : 0;
 
 	if (!(error > 0) || !isfinite(error))
 		return;
-	(integers ? fit_integers : fit_e2m1)(s, u, x, w, n, error, code, back);
+	(has_integers(s) ? fit_integers : fit_e2m1)(s, u, x, w, n, error, code, back);
 }

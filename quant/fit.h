@@ -17,6 +17,9 @@
 
 #include "scaled.h"
 
+/* Is there anything to search for? */
+bool fit_searches(const struct scaled *s);
+
 /* Improves what scaled_unit() and scaled_codes() gave for x: *u, code and back. w may be NULL. */
 void fit_codes(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, uint8_t *code, float *back);
 

@@ -531,6 +531,8 @@ static int build_plan(struct build *b)
 		b->via = is_word(j->via, "auto") ? b->auto_type : j->via;
 	}
 	set_facts(b);
+	if (j->imatrix && b->target->scheme && plan_columns(p, j, b->err))
+		return -1;
 	if (plan_open_importance(p, j, b->err) || add_outputs(b))
 		return -1;
 	return plan_order(p, j->spool ? j->spool : DEFAULT_SPOOL, b->err);

@@ -12,6 +12,7 @@
 struct plan_weight {
 	struct weight *weight;
 	const char *old_name;   /* before layers were left out: what an importance matrix calls it */
+	uint64_t matrix, matrices; /* of a weight with the source's own name: which matrix of that entry's it is, and of how many */
 	struct tile_plan tile;
 	bool keeps_f32, keeps_float; /* always F32; F16 in an F16 file, else F32 */
 };
@@ -125,6 +126,9 @@ const char *const *plan_side_paths(const struct plan_output *o, struct arena *a)
 /* The family's files, where the output is a checkpoint's directory. */
 void plan_files(struct heft_plan *p, struct plan_output *o);
 bool plan_wants_files(const struct heft_job *job);
+
+/* plan_columns.c: old_name of weights that have the source's own names, by the family. */
+int plan_columns(struct heft_plan *p, const struct heft_job *job, struct heft_err *err);
 
 /* plan_importance.c: opens the job's importance matrix into plan->imatrix, before types are decided; then, when they are, finds each
  * item's entry, and refuses what llama-quantize refuses. */

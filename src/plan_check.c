@@ -49,9 +49,11 @@ int plan_check_together(const struct heft_job *j, const struct heft_model *m, co
 	bool keeps_names = target->keeps_names;
 	bool quantizes = (j->n_tensor_types && !target->scheme) || j->output_tensor_type || j->token_embedding_type || j->pure || j->leave_output_tensor;
 
-	if (keeps_names && (quantizes || j->vocab_only || j->n_override_kv || j->n_prune_layers || j->keep_split || j->imatrix))
+	if (keeps_names && (quantizes || j->vocab_only || j->n_override_kv || j->n_prune_layers || j->keep_split || (j->imatrix && !target->scheme)))
 		return heft_fail(err, HEFT_E_OPTION,
 				 "--imatrix, types of single tensors, --pure, --override-kv, --prune-layers, --keep-split and --vocab-only go with --to gguf");
+	if (j->imatrix && target->scheme && j->method == HEFT_METHOD_RTN)
+		return heft_fail(err, HEFT_E_OPTION, "--imatrix weighs what a search compares: --method rtn has nothing for it");
 	if ((j->n_ignore || j->n_targets) && !target->scheme)
 		return heft_fail(err, HEFT_E_OPTION, "--ignore and --targets go with --to for GPU runtimes; with GGUF, --tensor-type names single tensors");
 	if (keeps_names && j->big_endian)

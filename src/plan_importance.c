@@ -116,6 +116,12 @@ static uint64_t dim_from_end(const struct heft_item *it, int i)
 	return it->rank > i ? it->dim[it->rank - 1 - i] : 1;
 }
 
+/* Of an entry's matrices, the one that is this weight's; NULL: it has others. */
+static const float *part_of(const struct heft_imatrix_entry *e, const struct plan_weight *w, uint64_t columns)
+{
+	return e->columns * e->matrices == columns * w->matrices ? e->mean + w->matrix * columns : NULL;
+}
+
 static int find_entry(const struct heft_plan *p, const struct plan_output *o, size_t i, const float **importance, struct heft_err *err)
 {
 	const struct heft_item *it = &o->item[i];
@@ -125,9 +131,13 @@ static int find_entry(const struct heft_plan *p, const struct plan_output *o, si
 	*importance = NULL;
 	if (!e)
 		return 0;
-	if (e->columns * e->matrices == columns * matrices)
+	if (p->weight[i].matrices && p->weight[i].matrix < p->weight[i].matrices)
+		*importance = part_of(e, &p->weight[i], columns);
+	else if (e->columns * e->matrices == columns * matrices)
 		*importance = e->mean;
-	else if (!is_embedding(it->name))
+	if (*importance)
+		return 0;
+	if (!is_embedding(e->name))
 		return heft_fail(err, HEFT_E_IMATRIX,
 				 "'%s' has %" PRIu64 " values for tensor '%s', which has %" PRIu64 " columns in %" PRIu64
 				 " matri%s: it is another model's", p->imatrix->path[0], e->columns * e->matrices, it->name, columns, matrices,
@@ -165,7 +175,7 @@ int plan_importance(struct heft_plan *p, struct plan_output *o, const struct hef
 		struct heft_item *it = &o->item[i];
 		const float *importance;
 
-		if (o->copy[i] || it->to->class != QUANT_BLOCK)
+		if (o->copy[i] || it->to->class != QUANT_BLOCK || (o->scheme && !(o->scheme[i] && scheme_searches(o->scheme[i]))))
 			continue;
 		if (find_entry(p, o, i, &importance, err))
 			return -1;
@@ -177,7 +187,9 @@ int plan_importance(struct heft_plan *p, struct plan_output *o, const struct hef
 		o->pub.n_unweighted += p->imatrix && !importance;
 		o->pub.n_needs_imatrix += it->needs_imatrix;
 	}
-	if (p->imatrix)
+	if (p->imatrix && o->scheme && !o->pub.n_weighted)
+		return heft_fail(err, HEFT_E_OPTION, "--imatrix: nothing is searched for that it could weigh; --to w4a16 and the other layouts of 4 bits do");
+	if (p->imatrix && !o->scheme)
 		set_keys(o, p->imatrix, p->arena);
 	return 0;
 }

@@ -197,6 +197,7 @@ static int write_strip(struct run *r, struct worker *w, const struct tile *t, si
 	const struct heft_item *it = &o->item[i];
 	const struct scheme *s = o->scheme[i];
 	struct scheme_strip strip = { .src = through(o->via[i], w, t->n), .cols = columns(it), .of = it->dim[0],
+				    .importance = o->importance ? o->importance[i] : NULL,
 				      .number = o->number ? o->number[i] : NULL };
 	uint64_t row = t->first / strip.cols, bytes = 0;
 	void *plane[QUANT_MAX_PLANES];
@@ -213,6 +214,8 @@ static int write_strip(struct run *r, struct worker *w, const struct tile *t, si
 	scheme_encode(s, &strip, plane, w->decoded, buf);
 	if (r->tally)
 		quant_compare(w->values, w->decoded, t->n, &w->sums[output]);
+	for (uint64_t k = 0; r->tally && strip.importance && k < t->n; k += strip.cols)
+		quant_compare_weighted(w->values + k, w->decoded + k, strip.importance, strip.cols, &w->sums[output]);
 	if (r->tally && r->options->details)
 		quant_histogram(w->values, w->decoded, t->n, &w->details[output]);
 	for (int p = 0; p < s->enc.n_planes; p++) {

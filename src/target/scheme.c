@@ -52,6 +52,11 @@ uint64_t scheme_offset(const struct scheme *s, int p, uint64_t row, uint64_t col
 	return ceil_of(row, g->rows) * ceil_of(cols, g->cols) * g->bytes;
 }
 
+bool scheme_searches(const struct scheme *s)
+{
+	return s->search && s->enc.plane[SCHEME_SCALES].rows == 1 && fit_searches(&s->scaled);
+}
+
 struct block {
 	const struct scheme *s;
 	struct scaled scaled; /* the scheme's, with the number of the matrix */

@@ -89,6 +89,9 @@ struct scheme_use {
 	size_t cap;
 };
 
+/* Is there a choice between scales, which an importance matrix can weigh? */
+bool scheme_searches(const struct scheme *s);
+
 /* For the targets: fill a scheme that is zero. */
 void scheme_add(struct scheme *s, const char *suffix, const struct heft_encoding *type, struct quant_plane unit);
 enum scaled_real scheme_real(const struct heft_encoding *real);
