@@ -74,7 +74,7 @@ struct row {
 	size_t number;                  /* of skip and map: place among those of the family */
 	const char *name;               /* arch, from, base, key, gen, token, back: the name; need, skip: the text */
 	int symbol;                     /* default, let */
-	bool also_null;                 /* default NAME ?= E, token ROLE ?= E */
+	bool also_null;                 /* default NAME ?= E, token ROLE ?= E, back KEY ?= E */
 	bool skip, partial;
 	const struct expr *expr, *when;
 	const struct pattern *left;     /* several of a map row are joined */
