@@ -33,7 +33,9 @@ struct back {
 const char *arch_no_way_back(const struct arch *a)
 {
 	static const char *const needed[] = { "model_type", "architectures" };
-	const struct rows *back = &a->rows[ROW_BACK], *rules = &a->rows[ROW_RULE];
+	const struct rows *back = &a->rows[ROW_BACK], *rules = &a->rows[ROW_RULE], *oneway = &a->rows[ROW_ONEWAY];
+	if (oneway->n)
+		return arena_printf(a->arena, "%s:%d: %s", oneway->row[0]->file, oneway->row[0]->line, oneway->row[0]->name);
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		size_t k = 0;
 		while (k < back->n && (strcmp(back->row[k]->name, needed[i]) || strcmp(back->row[k]->file, a->file)))

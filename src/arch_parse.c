@@ -192,6 +192,13 @@ static int parse_need(struct scan *s, struct row *r)
 	return r->name ? 0 : scan_fail(s, "need takes a condition and a text in quotes");
 }
 
+static int parse_why(struct scan *s, struct row *r)
+{
+	if (take_text(s, &r->name))
+		return -1;
+	return r->name ? 0 : scan_fail(s, "oneway takes a text in quotes");
+}
+
 static int parse_require(struct scan *s, struct row *r)
 {
 	return take_expr(s, &r->expr) || take_when(s, r) ? -1 : 0;
@@ -336,7 +343,7 @@ static const struct row_word {
 	{ "expect", ROW_EXPECT, parse_expect },	  { "gen", ROW_GEN, parse_named },
 	{ "type", ROW_TYPE, parse_type },	  { "vocab", ROW_VOCAB, parse_vocab },
 	{ "vocab_size", ROW_VOCAB_SIZE, parse_expr }, { "token", ROW_TOKEN, parse_maybe },
-	{ "back", ROW_BACK, parse_maybe },
+	{ "back", ROW_BACK, parse_maybe },	  { "oneway", ROW_ONEWAY, parse_why },
 	{ "also", ROW_CONFIG, parse_also },	  { NULL, ROW_CONFIG, NULL },
 };
 

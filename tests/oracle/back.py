@@ -108,6 +108,8 @@ CASES = {
     "qwen3next": ("Qwen3Next", dict(LINEAR, **MOE, num_experts=4, moe_intermediate_size=32, shared_expert_intermediate_size=32)),
     "qwen35": ("Qwen3_5", LINEAR),
     "qwen35moe": ("Qwen3_5Moe", dict(LINEAR, **MOE, num_experts=4, moe_intermediate_size=32, shared_expert_intermediate_size=32)),
+    "nemotron_h-moe": ("NemotronH", dict(MOE, layers_block_type=["mamba", "moe", "attention", "moe"], mamba_num_heads=8, mamba_head_dim=16, n_groups=2, ssm_state_size=16,
+                                         head_dim=16, n_routed_experts=4, moe_intermediate_size=64, moe_shared_expert_intermediate_size=64, pad_token_id=None)),
     "qwen3moe": ("Qwen3Moe", dict(MOE, num_experts=4, moe_intermediate_size=64, head_dim=32, norm_topk_prob=True)),
 }
 SPM = ("llama*", "mistral", "mixtral", "ministral3", "smollm3", "granite*", "gemma*", "phi3*", "ernie*", "nemotron", "afmoe", "phimoe", "jamba") # others: byte-level BPE
@@ -121,7 +123,8 @@ WRITTEN = {
     "minicpm-long": {}, "minicpm3": {}, "bailingmoe2": {}, "bailingmoe2-mtp": {}, "chatglm-old": dict(pre="llama-bpe", again=False),
     "smallthinker": dict(loose=["intermediate_size"]), "grovemoe": {}, "plm": {}, "pangu-embedded": {}, "openelm": dict(loose=["ffn_multipliers", "ffn_dim_divisor"]),
     "llada": {}, "llada-moe": {}, "dream": {}, "hunyuan-moe": {}, "tiktoken-qwen-eps": dict(again=False), "exaone": {}, "deepseek": {}, "baichuan": {}, "bailingmoe": {}, "internlm2": dict(again=False), "dbrx": {}, "kimi-linear": {},
-    "t5": dict(alone=True), "t5-gated": dict(alone=True), "t5-encoder": dict(alone=True),
+    "t5": dict(alone=True), "t5-gated": dict(alone=True), "t5-encoder": dict(alone=True), "gemma4": dict(alone=True),
+    "gemma4-f16": dict(alone=True), "gemma4-moe": dict(alone=True), "gemma4-all": dict(alone=True),
 }
 GONE = (".inv_freq", ".masked_bias", ".attn.bias", ".gate.expert_bias") # what the runtime works out, what Grove's class does not use
 LOOSE = {"torch_dtype", "dtype", "transformers_version", "use_cache", "model_type", "bos_token_id", "eos_token_id"}
