@@ -33,7 +33,9 @@ struct back {
 const char *arch_no_way_back(const struct arch *a)
 {
 	static const char *const needed[] = { "model_type", "architectures" };
-	const struct rows *back = &a->rows[ROW_BACK], *rules = &a->rows[ROW_RULE];
+	const struct rows *back = &a->rows[ROW_BACK], *rules = &a->rows[ROW_RULE], *oneway = &a->rows[ROW_ONEWAY];
+	if (oneway->n)
+		return arena_printf(a->arena, "%s:%d: %s", oneway->row[0]->file, oneway->row[0]->line, oneway->row[0]->name);
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		size_t k = 0;
 		while (k < back->n && (strcmp(back->row[k]->name, needed[i]) || strcmp(back->row[k]->file, a->file)))
@@ -202,17 +204,26 @@ static int back_rows(struct arch_run *r, struct nest *s)
 			continue;
 		if (expr_eval_bool(&r->env, row->when, &holds) || (holds && expr_eval(&r->env, row->expr, &v)))
 			return -1;
-		if (holds && v.kind != V_NULL)
+		if (holds && (v.kind != V_NULL || row->also_null))
 			put_value(s, row->name, &v);
 	}
 	return 0;
+}
+
+/* Does a row before this one always decide? */
+static bool is_hidden(const struct rows *keys, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (!keys->row[k]->when && !strcmp(keys->row[k]->name, keys->row[i]->name))
+			return true;
+	return false;
 }
 
 static void key_rows(const struct back *b, struct nest *s)
 {
 	const struct rows *keys = &b->arch->rows[ROW_KEY];
 	for (size_t i = 0; i < keys->n; i++) {
-		const char *name = copied_name(b->arch, keys->row[i]);
+		const char *name = is_hidden(keys, i) ? NULL : copied_name(b->arch, keys->row[i]);
 		const struct heft_value *v = kv_find(b->kv, b->n_kv, arena_printf(b->arena, "%s.%s", b->name, keys->row[i]->name));
 		const char *json = name && v && !has_back_row(b->arch, name) ? json_of_value(v, b->arena) : NULL;
 		if (json)

@@ -192,12 +192,19 @@ static int parse_need(struct scan *s, struct row *r)
 	return r->name ? 0 : scan_fail(s, "need takes a condition and a text in quotes");
 }
 
+static int parse_why(struct scan *s, struct row *r)
+{
+	if (take_text(s, &r->name))
+		return -1;
+	return r->name ? 0 : scan_fail(s, "oneway takes a text in quotes");
+}
+
 static int parse_require(struct scan *s, struct row *r)
 {
 	return take_expr(s, &r->expr) || take_when(s, r) ? -1 : 0;
 }
 
-/* key, gen, token, back: `NAME = E [when E]` */
+/* key, gen: `NAME = E [when E]` */
 static int parse_named(struct scan *s, struct row *r)
 {
 	if (take_word(s, &r->name, "a name") || take_mark(s, "=") || take_expr(s, &r->expr))
@@ -205,10 +212,10 @@ static int parse_named(struct scan *s, struct row *r)
 	return take_when(s, r);
 }
 
-/* `token ROLE = E`, `token ROLE ?= E` */
-static int parse_token(struct scan *s, struct row *r)
+/* `token ROLE = E`, `token ROLE ?= E`; back alike */
+static int parse_maybe(struct scan *s, struct row *r)
 {
-	if (take_word(s, &r->name, "a role"))
+	if (take_word(s, &r->name, "a name"))
 		return -1;
 	r->also_null = scan_mark(s, "?=");
 	if ((!r->also_null && take_mark(s, "=")) || take_expr(s, &r->expr))
@@ -250,8 +257,10 @@ static int parse_map(struct scan *s, struct row *r)
 		return -1;
 	if (scan_mark(s, ":") && take_ops(s, &r->op, &r->n_ops, false))
 		return -1;
-	if (scan_word(s, "back") && take_ops(s, &r->back, &r->n_back, true))
+	if (scan_word(s, "back") && take_ops(s, &r->back, &r->n_back, false))
 		return -1;
+	if (r->n_back && r->back->join)
+		return scan_fail(s, "join() is no way back");
 	if (scan_word(s, "same") || scan_word(s, "first"))
 		return scan_fail(s, "'same' and 'first' are not supported yet");
 	r->partial = scan_word(s, "partial");
@@ -333,8 +342,8 @@ static const struct row_word {
 	{ "skip", ROW_RULE, parse_skip },	  { "map", ROW_RULE, parse_map },
 	{ "expect", ROW_EXPECT, parse_expect },	  { "gen", ROW_GEN, parse_named },
 	{ "type", ROW_TYPE, parse_type },	  { "vocab", ROW_VOCAB, parse_vocab },
-	{ "vocab_size", ROW_VOCAB_SIZE, parse_expr }, { "token", ROW_TOKEN, parse_token },
-	{ "back", ROW_BACK, parse_named },
+	{ "vocab_size", ROW_VOCAB_SIZE, parse_expr }, { "token", ROW_TOKEN, parse_maybe },
+	{ "back", ROW_BACK, parse_maybe },	  { "oneway", ROW_ONEWAY, parse_why },
 	{ "also", ROW_CONFIG, parse_also },	  { NULL, ROW_CONFIG, NULL },
 };
 

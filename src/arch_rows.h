@@ -57,6 +57,7 @@ enum row_kind {
 	ROW_VOCAB_SIZE,
 	ROW_TOKEN,
 	ROW_BACK,
+	ROW_ONEWAY,
 	ROW_KINDS
 };
 
@@ -72,9 +73,9 @@ struct row {
 	const char *file, *text;        /* text: the whole row, on one line */
 	int line;
 	size_t number;                  /* of skip and map: place among those of the family */
-	const char *name;               /* arch, from, base, key, gen, token, back: the name; need, skip: the text */
+	const char *name;               /* arch, from, base, key, gen, token, back: the name; need, skip, oneway: the text */
 	int symbol;                     /* default, let */
-	bool also_null;                 /* default NAME ?= E, token ROLE ?= E */
+	bool also_null;                 /* default NAME ?= E, token ROLE ?= E, back KEY ?= E */
 	bool skip, partial;
 	const struct expr *expr, *when;
 	const struct pattern *left;     /* several of a map row are joined */

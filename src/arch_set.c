@@ -377,6 +377,18 @@ const struct arch *arch_find_named(struct arch_set *s, const char *name, struct 
 	return NULL;
 }
 
+/* Has the family's text this name in an `arch` row behind the first? */
+static bool may_be(const struct family *f, const char *name)
+{
+	size_t n = strlen(name);
+	for (const char *line = f->text; line && n; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!strncmp(line, "arch ", 5) && !strncmp(line + 5, name, n) && (line[5 + n] == ' ' || line[5 + n] == '\n'))
+			return true;
+	}
+	return false;
+}
+
 const struct arch *arch_find_way_back(struct arch_set *s, const char *name, struct heft_err *err)
 {
 	for (size_t i = 0; i < s->n && !s->user; i++) {
@@ -387,6 +399,9 @@ const struct arch *arch_find_way_back(struct arch_set *s, const char *name, stru
 		if (!a || !arch_no_way_back(a))
 			return a;
 	}
+	for (size_t i = 0; i < s->n && !s->user && !family_named(s, name, NULL); i++)
+		if (s->family[i].name && !s->family[i].abstract && may_be(&s->family[i], name))
+			return parse_family(s, &s->family[i], err);
 	return arch_find_named(s, name, err);
 }
 

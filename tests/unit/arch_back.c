@@ -162,6 +162,18 @@ static void test_config(void)
 	close_trip(&p);
 }
 
+static void test_settings(void)
+{
+	struct trip p = { 0 };
+	struct heft_tensor t = tensor("a.w", 8, 4);
+	const struct arch *a = open_family(&p, HEAD "key heads = hidden_size // 4\nkey eps = epsilon\nmap a.w -> b\n" BACK "back none = null\nback lost ?= null\n");
+	forward(&p, a, &t, 1);
+	ok(!backward(&p, a), "rows that give nothing");
+	ok(strstr(p.back.config.p, "\"lost\": null") && !strstr(p.back.config.p, "none"), "a null is written where ?= says so");
+	ok(!strstr(p.back.config.p, "epsilon"), "a key row behind one that always decides copies nothing");
+	close_trip(&p);
+}
+
 static void refuses(const char *rows, enum heft_code code, const char *words)
 {
 	struct trip p = { 0 };
@@ -188,6 +200,7 @@ static void test_ways(void)
 {
 	static const struct { const char *rows, *why; } ways[] = {
 		{ "map a -> b\n", "test.arch: no row 'back model_type'" },
+		{ "oneway \"it is lost\"\nmap a -> b\n" BACK, "test.arch:13: it is lost" },
 		{ "map a -> b\nback model_type = \"x\"\n", "test.arch: no row 'back architectures'" },
 		{ "map a -> b : view(-1)\n" BACK, "test.arch:13: an operation has no inverse, so that 'b' has no way back" },
 		{ "map a -> b : view(-1)\nmap c -> b\n" BACK, NULL },
@@ -228,6 +241,7 @@ int main(void)
 	test_rows();
 	test_many();
 	test_config();
+	test_settings();
 	test_refusals();
 	test_ways();
 	test_nest();
