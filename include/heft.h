@@ -543,6 +543,7 @@ struct heft_format_info {
 size_t heft_formats(const struct heft_format_info **out);
 
 const char *heft_target_at(size_t i); /* what heft_job.to takes: "gguf", "safetensors", "fp8-dynamic", "w4a16" ...; NULL past the end */
+const char *heft_target_instead(const char *name); /* of one that it does not take: why, and what there is instead; NULL: nothing is known */
 
 int heft_default_threads(void); /* processors that this process may use: affinity and cgroup */
 

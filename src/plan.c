@@ -483,7 +483,8 @@ static int check_words(struct build *b)
 	b->target = target;
 	b->format = target ? format_find(target->format) : NULL;
 	if (!b->format || !b->format->layout)
-		return heft_fail(b->err, HEFT_E_OPTION, "--to '%s': no such layout ('heft convert --help' lists them)", j->to);
+		return heft_fail(b->err, HEFT_E_OPTION, "--to '%s' %s", j->to,
+				 heft_target_instead(j->to) ? heft_target_instead(j->to) : "is no layout ('heft convert --help' lists them)");
 	if (j->group_size && !target->groups)
 		return heft_fail(b->err, HEFT_E_OPTION, "--group-size: %s has no groups of a size to choose", target->name);
 	if (j->via && !is_word(j->via, "auto") && !is_plain_float(j->via))

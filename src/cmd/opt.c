@@ -83,9 +83,11 @@ bool opt_size(const char *s, uint64_t *out)
 int unknown_word(const char *what, const char *complete, const char *s)
 {
 	struct word w;
-	char all[128] = "";
+	char all[512] = "";
 	size_t n = 0;
 
+	if (!strcmp(complete, "target") && heft_target_instead(s))
+		return misuse("%s'%s' %s", what, s, heft_target_instead(s));
 	if (word_nearest(complete, s, &w))
 		return misuse("%sdoes not know '%s', did you mean '%s'?", what, s, w.s);
 	if (!strcmp(complete, "type"))

@@ -29,7 +29,7 @@ void ct_float(struct scheme *s, const struct scheme_options *o, uint32_t rows, u
 
 void ct_integer8(struct scheme *s, const struct scheme_options *o)
 {
-	s->enc.name = "int8 rows";
+	s->enc.name = "int8 channel";
 	s->scaled = (struct scaled){ .bits = 8, .twos = true, .real = scheme_real(o->real) };
 	s->strip = s->even_rows = s->even_cols = 1;
 	scheme_add(s, ".weight", quant_find("i8"), (struct quant_plane){ "codes", 1, 1, 1 });
@@ -50,7 +50,7 @@ void ct_mx(struct scheme *s, const struct scheme_options *o, enum scaled_code co
 
 void ct_nvfp4(struct scheme *s, const struct scheme_options *o, enum scaled_scale scale, const char *const *suffix)
 {
-	s->enc.name = "nvfp4 1x16";
+	s->enc.name = scale == SCALED_DIVIDED ? "nvfp4 pairs, divisor" : "nvfp4 pairs, factor";
 	s->scaled = (struct scaled){ .code = SCALED_E2M1, .scale = scale, .bits = 4, .real = scheme_real(o->real) };
 	s->measure = &scheme_most;
 	s->strip = s->even_rows = 1;

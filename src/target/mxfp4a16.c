@@ -6,7 +6,7 @@
 
 static int scheme(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
 {
-	ct_mx(s, o, SCALED_E2M1, "mxfp4 1x32");
+	ct_mx(s, o, SCALED_E2M1, "mxfp4 pairs");
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 
 static int scheme(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
 {
-	ct_mx(s, o, SCALED_E4M3, "mxfp8 1x32");
+	ct_mx(s, o, SCALED_E4M3, "fp8_e4m3 1x32 f8_e8m0");
 	return 0;
 }
 
