@@ -41,7 +41,7 @@ static void encode(const struct scheme *s, const float *x, uint64_t rows, uint64
 		void *plane[QUANT_MAX_PLANES];
 
 		for (int p = 0; p < s->enc.n_planes; p++)
-			plane[p] = out->byte[p] + (scheme_is_once(s, p) ? 0 : scheme_offset(s, p, row, cols));
+			plane[p] = out->byte[p] + (s->enc.plane[p].rows == SCHEME_ALL ? 0 : scheme_offset(s, p, row, cols));
 		for (int p = 0; p < s->enc.n_planes; p++)
 			if (scheme_is_once(s, p))
 				scheme_once(s, p, rows, cols, plane[p]);
