@@ -137,7 +137,8 @@ def check_layout(t, ours, source, linear, target, group):
         if group and all(source[m + ".weight"].dtype == F32 for m in linear):
             bad = []
             for m, p in part.items():
-                ct = by_compressed_tensors(source[m + ".weight"], scheme("w4a16" if target == "gptq" else "w8a16", str(group)))
+                kind, w = "w4a16" if target == "gptq" else "w8a16", source[m + ".weight"]
+                ct = by_compressed_tensors(w, kind, scheme(kind, str(group)), [w])
                 agree = ((ct["weight_scale"].to(F16) == p["scales"].t()) & (p["scales"].t() > 2 ** -14)).t().repeat_interleave(group * BITS[target] // 32, 0)
                 if agree.float().mean() < 0.7 or not torch.equal(ct["weight_packed"].t()[agree], p["qweight"][agree]):
                     bad.append(m)
