@@ -125,7 +125,7 @@ static void take(const struct fit *f, float scale, struct scaled_unit *u, double
 	struct fit_try t = f->best;
 	double now;
 
-	t.scale = scaled_round(f->s->real, scale);
+	t.scale = scaled_round(scaled_stored(f->s), scale);
 	if (!sensible(&t))
 		return;
 	now = f->ops->error_of(&t, f->x, f->w, f->n);
@@ -136,13 +136,22 @@ static void take(const struct fit *f, float scale, struct scaled_unit *u, double
 	u->zero = (int)t.zero;
 }
 
+/* GPTQ's scale has no room for the upper half of numbers that are all positive. */
+static bool any_negative(const float *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (x[i] < 0)
+			return true;
+	return false;
+}
+
 static void fit_integers(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, double error, uint8_t *code, float *back)
 {
-	float low = -(float)(1u << (s->bits - 1)), between = scaled_step(s->real), before = u->scale;
+	float low = -(float)(1u << (s->bits - 1)), between = scaled_step(scaled_stored(s)), before = u->scale;
 	struct fit f = { .s = s, .ops = fit_kernel(), .x = x, .w = w, .n = n, .best = { before, (float)u->zero, low, -low - 1, 0 } };
 	double least = error;
 
-	search(&f, before);
+	search(&f, s->scale == SCALED_GPTQ && !any_negative(x, n) ? 2 * before : before);
 	if (!(f.gain > 0))
 		return;
 	take(&f, f.scale, u, &least);
@@ -181,7 +190,7 @@ static void fit_e2m1(const struct scaled *s, struct scaled_unit *u, const float 
 
 static bool has_integers(const struct scaled *s)
 {
-	return s->code == SCALED_INTEGER && s->scale == SCALED_REAL;
+	return s->code == SCALED_INTEGER && (s->scale == SCALED_REAL || s->scale == SCALED_GPTQ || s->scale == SCALED_AWQ);
 }
 
 bool fit_searches(const struct scaled *s)
@@ -193,7 +202,7 @@ void fit_codes(const struct scaled *s, struct scaled_unit *u, const float *x, co
 {
 	double error = fit_searches(s) ? fit_kernel()->error(x, w, back, n) : 0;
 
-	if (!(error > 0) || !isfinite(error))
+	if (!(error > 0) || !isfinite(error) || !(u->scale > 0))
 		return;
 	(has_integers(s) ? fit_integers : fit_e2m1)(s, u, x, w, n, error, code, back);
 }

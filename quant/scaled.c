@@ -26,6 +26,11 @@ float scaled_round(enum scaled_real real, float v)
 	return rounded(real, v);
 }
 
+enum scaled_real scaled_stored(const struct scaled *s)
+{
+	return s->scale == SCALED_GPTQ || s->scale == SCALED_AWQ ? SCALED_F16 : s->real;
+}
+
 float scaled_step(enum scaled_real real)
 {
 	return real == SCALED_F32 ? 0x1p-23f : real == SCALED_F16 ? 0x1p-10f : 0x1p-7f;
@@ -62,6 +67,12 @@ static float to_even(float v)
 static float clamped(float v, float lo, float hi)
 {
 	return v > hi ? hi : v > lo ? v : lo;
+}
+
+void scaled_empty(const struct scaled *s, float *lo, float *hi)
+{
+	*lo = s->scale == SCALED_AWQ ? INFINITY : 0;
+	*hi = s->scale == SCALED_AWQ ? -INFINITY : 0;
 }
 
 void scaled_range(const float *x, size_t n, float *lo, float *hi)
@@ -148,7 +159,10 @@ static const struct code {
 
 void scaled_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
 {
-	codes[s->code].codes(s, u, x, n, code, back);
+	if (s->scale >= SCALED_GPTQ)
+		scaled_half_codes(s, u, x, n, code, back);
+	else
+		codes[s->code].codes(s, u, x, n, code, back);
 }
 
 /* ---- scales ---- */
@@ -230,6 +244,8 @@ static struct scaled_unit (*const units[])(const struct scaled *s, float most) =
 
 struct scaled_unit scaled_unit(const struct scaled *s, float lo, float hi)
 {
+	if (s->scale >= SCALED_GPTQ)
+		return scaled_half_unit(s, lo, hi);
 	return s->zeros ? with_zeros(s, lo, hi) : units[s->scale](s, -lo > hi ? -lo : hi);
 }
 

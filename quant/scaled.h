@@ -33,7 +33,8 @@
 
 enum scaled_real { SCALED_F32, SCALED_F16, SCALED_BF16 };
 enum scaled_code { SCALED_INTEGER, SCALED_E4M3, SCALED_E2M1 };
-enum scaled_scale { SCALED_REAL, SCALED_PLAIN, SCALED_INVERSE, SCALED_E8M0, SCALED_DIVIDED, SCALED_MULTIPLIED };
+enum scaled_scale { SCALED_REAL, SCALED_PLAIN, SCALED_INVERSE, SCALED_E8M0, SCALED_DIVIDED, SCALED_MULTIPLIED,
+	SCALED_GPTQ, SCALED_AWQ, SCALED_INT8 }; /* the last three: scaled_half.c */
 
 struct scaled {
 	enum scaled_code code;
@@ -56,8 +57,11 @@ struct scaled_unit {
 /* To nearest as a number of that type; the step between numbers of the type around 1. */
 float scaled_round(enum scaled_real real, float v);
 float scaled_step(enum scaled_real real);
+enum scaled_real scaled_stored(const struct scaled *s); /* type of a scale that is real */
 
-/* Widens *lo <= 0 and *hi >= 0 to n numbers. */
+/* What a range is before it is widened: empty for AWQ, which does not want 0 in it; else 0 alone. */
+void scaled_empty(const struct scaled *s, float *lo, float *hi);
+/* Widens *lo and *hi to n numbers. */
 void scaled_range(const float *x, size_t n, float *lo, float *hi);
 /* The number that scales are relative to, of a tensor (or of some that must share it) whose largest magnitude is `most`. */
 float scaled_whole(const struct scaled *s, float most);
@@ -67,5 +71,9 @@ void scaled_codes(const struct scaled *s, const struct scaled_unit *u, const flo
 /* The byte of a scale that is e8m0 or e4m3, and the unit of such a byte; false: it is no scale's. */
 uint8_t scaled_byte(const struct scaled *s, float scale);
 bool scaled_unit_of(const struct scaled *s, int byte, struct scaled_unit *u);
+
+/* scaled_half.c: the same two for its scales. */
+struct scaled_unit scaled_half_unit(const struct scaled *s, float lo, float hi);
+void scaled_half_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back);
 
 #endif

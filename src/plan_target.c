@@ -165,6 +165,7 @@ static void store(struct deciding *d, size_t i, const struct target *target, con
 	}
 	add_use(d, target, s, module);
 	d->output->scheme[i] = s;
+	real = s->through ? s->through : real;
 	d->output->via[i] = source_of(w) == real && weight_moves_only(w) ? NULL : real;
 }
 
@@ -303,14 +304,17 @@ const char *plan_torch_name(const struct heft_encoding *real)
 	return NULL;
 }
 
-static void add_side(struct heft_plan *p, struct plan_output *o)
+static void add_side(struct heft_plan *p, struct plan_output *o, const struct jbuf *ours)
 {
 	const struct target *target = o->use->target;
 	struct jbuf b = { 0 };
 
-	if (!target->side)
+	if (!target->side_name)
 		return;
-	target->side(&b, o->use->scheme, &o->stays);
+	if (target->side)
+		target->side(&b, o->use->scheme, &o->stays);
+	else
+		jbuf_printf(&b, "%.*s\n", (int)ours->n, ours->p);
 	plan_add_side(o, path_join(p->arena, o->directory, target->side_name), (struct heft_str){ arena_memdup(p->arena, b.p, b.n), b.n }, p->arena);
 	jbuf_release(&b);
 }
@@ -327,7 +331,7 @@ int plan_scheme_files(struct heft_plan *p, struct plan_output *o, const struct t
 		o->use->target->config(&ours, o->use->scheme, &o->stays);
 	else
 		target->mix(&ours, o->use, o->n_uses, &o->stays);
-	add_side(p, o);
+	add_side(p, o, &ours);
 	rc = plan_config(p, o, &edit, err) || plan_copies(p, o, err) ? -1 : 0;
 	jbuf_release(&ours);
 	return rc;

@@ -5,6 +5,7 @@
  * pipe each thread waits for its turn to write. A stream is read under the lock, since its bytes come in one order.
  */
 #include "commit.h"
+#include "gather.h"
 #include "model.h"
 #include "tally.h"
 
@@ -25,6 +26,7 @@ struct run {
 	struct heft_plan *plan;
 	const struct heft_run_options *options;
 	struct commit *commit;
+	struct gather *gather;
 	struct tally *tally;
 	struct source *stream;  /* the model's stream, or NULL */
 
@@ -189,6 +191,11 @@ static const uint8_t *turned(struct worker *w, const struct heft_encoding *e, co
 	return dst;
 }
 
+static uint64_t plane_bytes(const struct scheme *s, int p, const struct scheme_strip *t, uint64_t rows)
+{
+	return scheme_is_once(s, p) ? scheme_once(s, p, rows, t->cols, NULL) : scheme_offset(s, p, t->rows, t->cols);
+}
+
 /* A strip of rows as codes and scales, measured on the way; each plane goes to its own tensor. */
 static int write_strip(struct run *r, struct worker *w, const struct tile *t, size_t output, struct heft_err *err)
 {
@@ -205,11 +212,11 @@ static int write_strip(struct run *r, struct worker *w, const struct tile *t, si
 
 	strip.rows = t->n / strip.cols;
 	for (int p = 0; p < s->enc.n_planes; p++)
-		bytes += scheme_offset(s, p, strip.rows, strip.cols);
+		bytes += plane_bytes(s, p, &strip, it->dim[0]);
 	buf = buffer(&w->bytes, &w->n_bytes, (size_t)(bytes + strip.cols));
 	for (int p = 0; p < s->enc.n_planes; p++) {
 		plane[p] = buf;
-		buf += scheme_offset(s, p, strip.rows, strip.cols);
+		buf += plane_bytes(s, p, &strip, it->dim[0]);
 	}
 	scheme_encode(s, &strip, plane, w->decoded, buf);
 	if (r->tally)
@@ -221,11 +228,15 @@ static int write_strip(struct run *r, struct worker *w, const struct tile *t, si
 	for (int p = 0; p < s->enc.n_planes; p++) {
 		bool once = s->enc.plane[p].rows == SCHEME_ALL; /* the first strip has it */
 
-		if ((!once || !row) && commit_write_plane(r->commit, output, i, p, scheme_offset(s, p, row, strip.cols), plane[p],
-							  (size_t)scheme_offset(s, p, strip.rows, strip.cols), err))
+		if (s->dims[p] == SCHEME_TURNED || (once && row))
+			continue;
+		if (scheme_is_once(s, p))
+			scheme_once(s, p, it->dim[0], strip.cols, plane[p]);
+		if (commit_write_plane(r->commit, output, i, p, once ? 0 : scheme_offset(s, p, row, strip.cols), plane[p],
+				       (size_t)plane_bytes(s, p, &strip, it->dim[0]), err))
 			return -1;
 	}
-	return 0;
+	return gather_put(r->gather, output, i, row, strip.rows, plane, err);
 }
 
 static int write_tile(struct run *r, struct worker *w, const struct tile *t, struct heft_err *err)
@@ -335,17 +346,39 @@ static uint64_t tile_size(const struct heft_plan *p, size_t weight, uint64_t fir
 	return left < rows ? left : rows;
 }
 
+/* Is there room for the next tile of this size where its bytes are gathered? */
+static bool has_room(struct run *r, size_t weight, uint64_t size)
+{
+	uint64_t row = columns(&r->plan->output[0].item[weight]);
+
+	return !plan_strip(r->plan, weight) || gather_begin(r->gather, weight, r->first / row, size / row);
+}
+
+/* Waits until there is a next tile with room for it; false where there is none. */
+static bool find_next(struct run *r)
+{
+	const struct heft_plan *p = r->plan;
+
+	for (;;) {
+		while (r->segment < p->n_segments && r->first >= p->segment[r->segment].count) {
+			r->segment++;
+			r->first = 0;
+		}
+		if (stopped(r) || r->segment >= p->n_segments)
+			return false;
+		if (has_room(r, p->segment[r->segment].weight, tile_size(p, p->segment[r->segment].weight, r->first)))
+			return true;
+		pthread_cond_wait(&r->turn, &r->lock);
+	}
+}
+
 /* Takes the next tile; false where there is none. The lock is held. */
 static bool take(struct run *r, struct tile *t)
 {
 	struct heft_plan *p = r->plan;
 	uint64_t left, size;
 
-	while (r->segment < p->n_segments && r->first >= p->segment[r->segment].count) {
-		r->segment++;
-		r->first = 0;
-	}
-	if (stopped(r) || r->segment >= p->n_segments)
+	if (!find_next(r))
 		return false;
 	t->segment = &p->segment[r->segment];
 	t->weight = &p->weight[t->segment->weight];
@@ -492,7 +525,9 @@ int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_
 		r.tally = tally_new(p);
 	pthread_mutex_init(&r.lock, NULL);
 	pthread_cond_init(&r.turn, NULL);
+	r.gather = gather_new(p, r.commit);
 	run_threads(&r);
+	gather_free(r.gather);
 	pthread_cond_destroy(&r.turn);
 	pthread_mutex_destroy(&r.lock);
 	if (r.failed != UINT64_MAX) {

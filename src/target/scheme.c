@@ -26,9 +26,38 @@ enum scaled_real scheme_real(const struct heft_encoding *real)
 	return !strcmp(real->name, "bf16") ? SCALED_BF16 : !strcmp(real->name, "f16") ? SCALED_F16 : SCALED_F32;
 }
 
+int scheme_group(struct scheme *s, const struct scheme_options *o, uint32_t group, const char *name, struct arena *a, struct heft_err *err)
+{
+	group = o->group ? o->group : group;
+	if (group != 32 && group != 64 && group != 128 && group != SCHEME_ALL)
+		return heft_fail(err, HEFT_E_OPTION, "--group-size %u: kernels for packed integers serve 32, 64, 128 and channel", (unsigned)group);
+	s->group = group;
+	s->even_cols = group == SCHEME_ALL ? 32 : group;
+	s->enc.name = group == SCHEME_ALL ? arena_printf(a, "%s channel", name) : arena_printf(a, "%s g%u", name, (unsigned)group);
+	return 0;
+}
+
 static uint64_t ceil_of(uint64_t n, uint64_t each)
 {
 	return n / each + (n % each != 0);
+}
+
+bool scheme_is_once(const struct scheme *s, int p)
+{
+	return s->once && s->enc.plane[p].rows == SCHEME_ALL;
+}
+
+uint64_t scheme_once(const struct scheme *s, int p, uint64_t rows, uint64_t cols, void *dst)
+{
+	return s->once(s, p, rows, cols, dst);
+}
+
+bool scheme_turns(const struct scheme *s)
+{
+	for (int p = 0; p < s->enc.n_planes; p++)
+		if (s->dims[p] == SCHEME_TURNED)
+			return true;
+	return false;
 }
 
 uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t cols, int *rank, uint64_t *dim)
@@ -36,13 +65,19 @@ uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t co
 	const struct quant_plane *g = &s->enc.plane[p];
 	uint32_t size = s->type[p]->plane[0].bytes;
 
-	uint64_t down = ceil_of(rows, g->rows), across = ceil_of(cols, g->cols);
-	const uint64_t matrix[2] = { g->bytes == size ? down : g->bytes / size, across }, blocks[4] = { down, 1, across, 1 };
-	bool block = s->dims[p] == SCHEME_BLOCKS;
+	uint64_t down = ceil_of(rows, g->rows), across = ceil_of(cols, g->cols), bytes = down * across * g->bytes;
+	const uint64_t matrix[2] = { g->bytes == size ? down : g->bytes / size, across }, blocks[4] = { down, 1, across, 1 }, turned[2] = { across, down };
+	enum scheme_dims dims = s->dims[p];
 
-	*rank = block ? 4 : s->dims[p] == SCHEME_SCALAR ? 0 : g->bytes == size && s->dims[p] == SCHEME_MATRIX ? 2 : 1;
-	memcpy(dim, block ? blocks : matrix, (size_t)*rank * sizeof *dim);
-	return down * across * g->bytes;
+	if (scheme_is_once(s, p)) {
+		bytes = scheme_once(s, p, rows, cols, NULL);
+		dim[0] = bytes / size;
+		*rank = dims != SCHEME_SCALAR;
+		return bytes;
+	}
+	*rank = dims == SCHEME_BLOCKS ? 4 : dims == SCHEME_TURNED ? 2 : dims == SCHEME_SCALAR ? 0 : g->bytes == size && dims == SCHEME_MATRIX ? 2 : 1;
+	memcpy(dim, dims == SCHEME_BLOCKS ? blocks : dims == SCHEME_TURNED ? turned : matrix, (size_t)*rank * sizeof *dim);
+	return bytes;
 }
 
 uint64_t scheme_offset(const struct scheme *s, int p, uint64_t row, uint64_t cols)
@@ -66,8 +101,9 @@ struct block {
 
 static struct scaled_unit measure(const struct block *b)
 {
-	float lo = 0, hi = 0;
+	float lo, hi;
 
+	scaled_empty(&b->s->scaled, &lo, &hi);
 	for (uint64_t r = b->row; r < b->row + b->rows; r++)
 		scaled_range(b->t->src + r * b->t->cols + b->col, (size_t)b->cols, &lo, &hi);
 	return scaled_unit(&b->scaled, lo, hi);
@@ -85,14 +121,18 @@ static void put_scale(const struct block *b, float scale, uint8_t *plane)
 		plane[at] = scaled_byte(&b->s->scaled, scale);
 }
 
+/* Nibbles of AWQ's words, by row. */
+static const uint8_t awq_nibble[8] = { 0, 4, 1, 5, 2, 6, 3, 7 };
+
 /* Into the word of its column of groups; words are zero before. */
 static void put_zero(const struct block *b, int zero, uint8_t *plane)
 {
 	const struct quant_plane *g = &b->s->enc.plane[b->s->zeros];
-	unsigned bits = b->s->scaled.bits, at = (unsigned)(b->row % g->rows) * bits;
+	unsigned bits = b->s->scaled.bits, field = (unsigned)(b->row % g->rows), at = (b->s->shuffled ? awq_nibble[field] : field) * bits;
+	unsigned code = (unsigned)(zero + (1 << (bits - 1))) - b->s->zero_less;
 	uint8_t *word = plane + (b->row / g->rows * ceil_of(b->t->cols, g->cols) + b->col / g->cols) * g->bytes;
 
-	word[at / 8] |= (uint8_t)((unsigned)(zero + (1 << (bits - 1))) << at % 8);
+	word[at / 8] |= (uint8_t)((code & ((1u << bits) - 1)) << at % 8);
 }
 
 /* A row's codes; what is left of the last word stays zero. */
@@ -108,6 +148,27 @@ static void put_codes(const struct scheme *s, const uint8_t *code, uint64_t cols
 		dst[cols / 2] = code[cols - 1];
 }
 
+/* A row's nibbles, each in the word of its column. */
+static void put_shuffled(const uint8_t *code, uint64_t cols, unsigned row, uint8_t *dst)
+{
+	unsigned at = awq_nibble[row];
+
+	for (uint64_t i = 0; i < cols; i++)
+		dst[i * 4 + at / 2] |= (uint8_t)(code[i] << at % 2 * 4);
+}
+
+static void put_row(const struct block *b, uint64_t row, const uint8_t *code, uint8_t *plane)
+{
+	const struct scheme *s = b->s;
+	const struct quant_plane *g = &s->enc.plane[SCHEME_CODES];
+	uint8_t *line = plane + row / g->rows * ceil_of(b->t->cols, g->cols) * g->bytes;
+
+	if (s->shuffled)
+		put_shuffled(code, b->cols, (unsigned)(row % g->rows), line + b->col * g->bytes);
+	else
+		put_codes(s, code, b->cols, line + b->col * (s->scaled.bits == 4 ? 4 : 8) / 8);
+}
+
 static void encode_block(const struct block *b, void *const *plane, float *back, uint8_t *codes)
 {
 	const struct scheme *s = b->s;
@@ -115,12 +176,11 @@ static void encode_block(const struct block *b, void *const *plane, float *back,
 
 	for (uint64_t r = b->row; r < b->row + b->rows; r++) {
 		uint64_t at = r * b->t->cols + b->col;
-		uint64_t line = scheme_offset(s, SCHEME_CODES, 1, b->t->cols), first = b->col * (s->scaled.bits == 4 ? 4 : 8) / 8;
 
 		scaled_codes(&b->scaled, &u, b->t->src + at, (size_t)b->cols, codes, back + at);
 		if (s->search && b->rows == 1)
 			fit_codes(&b->scaled, &u, b->t->src + at, b->t->importance ? b->t->importance + b->col : NULL, (size_t)b->cols, codes, back + at);
-		put_codes(s, codes, b->cols, (uint8_t *)plane[SCHEME_CODES] + r * line + first);
+		put_row(b, r, codes, plane[SCHEME_CODES]);
 	}
 	put_scale(b, u.scale, plane[SCHEME_SCALES]);
 	if (s->zeros)
@@ -138,7 +198,8 @@ void scheme_encode(const struct scheme *s, const struct scheme_strip *t, void *c
 	struct block b = { .s = s, .scaled = s->scaled, .t = t };
 
 	for (int p = 0; p < s->enc.n_planes; p++)
-		memset(plane[p], 0, (size_t)scheme_offset(s, p, t->rows, t->cols));
+		if (!scheme_is_once(s, p))
+			memset(plane[p], 0, (size_t)scheme_offset(s, p, t->rows, t->cols));
 	if (s->whole) {
 		b.scaled.whole = scaled_whole(&s->scaled, t->number[0]);
 		memcpy(plane[s->whole], &b.scaled.whole, sizeof b.scaled.whole);

@@ -6,7 +6,9 @@
  *                                    up_proj.weight_shape   I64  [2]         one unit
  *
  * Each is a plane of the scheme's encoding, whose geometry says where the units of a strip lie, so that strips are written in any order and
- * no tensor is ever held whole.
+ * no tensor is ever held whole. Units of a strip lie row by row; in the file they may be turned, column after column:
+ *
+ *   up_proj.weight  BF16 [O, I]  ->  up_proj.qweight        I32  [I/8, O]    codes, one unit per 1 x 8, turned (src/gather.h)
  */
 #ifndef TARGET_SCHEME_H
 #define TARGET_SCHEME_H
@@ -25,6 +27,7 @@ enum scheme_dims {
 	SCHEME_VECTOR, /* rows of units */
 	SCHEME_SCALAR, /* no dimension */
 	SCHEME_BLOCKS, /* [rows, 1, columns, 1] */
+	SCHEME_TURNED, /* [columns, rows]: here units lie column after column */
 };
 enum { SCHEME_CODES, SCHEME_SCALES }; /* planes of every scheme */
 
@@ -57,12 +60,18 @@ struct scheme {
 	const char *suffix[QUANT_MAX_PLANES];          /* of each plane's tensor, instead of ".weight" */
 	const struct heft_encoding *type[QUANT_MAX_PLANES]; /* whose elements are the units; smaller ones lie in one dimension */
 	struct scaled scaled;
+	uint32_t group;                                /* columns that share a scale; SCHEME_ALL: a row's; for the target's own use */
 	enum scheme_dims dims[QUANT_MAX_PLANES];
 	bool search;                                   /* for a scale with less error, where there are several to choose from */
 	uint32_t strip;                                /* rows that are encoded together: multiples of it, but for the last */
 	uint32_t even_rows, even_cols;                 /* what a matrix's must be multiples of */
 	int zeros, shape, whole;                       /* planes, or 0 */
+	unsigned zero_less;                            /* what is taken off the zero points that are stored, which wrap around */
+	bool shuffled;                                 /* codes and zero points stand as AWQ has them in words of eight rows */
+	const struct heft_encoding *through;           /* type that numbers have before they are measured; NULL: the weight's */
 	const struct scheme_measure *measure;          /* or NULL */
+	/* Bytes of plane p, of rows SCHEME_ALL, which shapes alone tell; to dst where that is not NULL. NULL: no plane is such a one. */
+	size_t (*once)(const struct scheme *s, int p, uint64_t rows, uint64_t cols, uint8_t *dst);
 };
 
 /* Measures the largest magnitude, shared: number[0]. */
@@ -73,8 +82,12 @@ extern const struct scheme_measure scheme_most;
 void scheme_encode(const struct scheme *s, const struct scheme_strip *t, void *const *plane, float *back, uint8_t *code);
 /* The tensor of plane p of a matrix of rows x cols: its bytes; its shape goes to dim (4 at most), the rank to *rank. */
 uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t cols, int *rank, uint64_t *dim);
-/* Offset in plane p of the units that begin with this row, a multiple of `strip`. */
+/* Offset in plane p of the units that begin with this row, a multiple of `strip`; where it is turned, in the part of the strips before. */
 uint64_t scheme_offset(const struct scheme *s, int p, uint64_t row, uint64_t cols);
+/* Is plane p one of once()? It is written with the first strip: its bytes, to dst where that is not NULL. */
+bool scheme_is_once(const struct scheme *s, int p);
+uint64_t scheme_once(const struct scheme *s, int p, uint64_t rows, uint64_t cols, void *dst);
+bool scheme_turns(const struct scheme *s); /* any plane */
 
 /* Names of modules for the configuration. */
 struct scheme_names {
@@ -95,6 +108,8 @@ bool scheme_searches(const struct scheme *s);
 /* For the targets: fill a scheme that is zero. */
 void scheme_add(struct scheme *s, const char *suffix, const struct heft_encoding *type, struct quant_plane unit);
 enum scaled_real scheme_real(const struct heft_encoding *real);
+/* Groups of integers: as o says, else `group`. Refuses those that no kernel serves. Sets the name too: "NAME g128". */
+int scheme_group(struct scheme *s, const struct scheme_options *o, uint32_t group, const char *name, struct arena *a, struct heft_err *err);
 
 /* ---- compressed-tensors (src/target/ct.c) ---- */
 

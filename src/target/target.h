@@ -23,7 +23,7 @@ struct target {
 	void (*config)(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays);
 	/* The same where modules are stored as several targets with this very function have them; NULL: it goes with no other. */
 	void (*mix)(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *stays);
-	const char *side_name; /* of a file that says the same in another way, or NULL */
+	const char *side_name; /* of a file that says the same beside config.json, or NULL; side: where it says it in another way */
 	void (*side)(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays);
 };
 const struct target *target_find(const char *name); /* NULL gives the default; a name that is not known gives NULL */

@@ -4,6 +4,8 @@
 #include "src/target/target.h"
 #include "tests/tap.h"
 
+#include <math.h>
+
 static struct arena *arena;
 
 static const struct scheme *scheme(const char *target, const char *real, uint32_t group)
@@ -40,6 +42,9 @@ static void encode(const struct scheme *s, const float *x, uint64_t rows, uint64
 
 		for (int p = 0; p < s->enc.n_planes; p++)
 			plane[p] = out->byte[p] + (s->enc.plane[p].rows == SCHEME_ALL ? 0 : scheme_offset(s, p, row, cols));
+		for (int p = 0; p < s->enc.n_planes; p++)
+			if (scheme_is_once(s, p))
+				scheme_once(s, p, rows, cols, plane[p]);
 		scheme_encode(s, &t, plane, out->back + row * cols, code);
 		if (!row)
 			break;
@@ -108,10 +113,70 @@ static void test_integers(void)
 	ok(!scheme("w4a16", "f32", 48), "a group that no kernel serves is refused");
 }
 
+/* An encoded line of words that run down a column: units of a strip lie row by row. */
+static void test_turned(void)
+{
+	float column[32][32] = { { 0 } }, awq[32][32];
+	const struct scheme *s = scheme("gptq", "f32", 32);
+	struct planes p;
+	uint64_t dim[2];
+	int rank;
+
+	for (int r = 0; r < 32; r++)
+		for (int i = 0; i < 32; i++) {
+			column[r][i] = r ? 0 : i < 8 ? (float)(i + 1 - 8) : i == 8 ? -7.5f : 0;
+			awq[r][i] = i == 0 ? 0 : i == 1 ? 15 : (float)(r % 8 + 1);
+		}
+	encode(s, column[0], 32, 32, 16, &p);
+	is_int(word(p.byte[0]), 0x87654321, "GPTQ: codes 1 to 8 of a column");
+	is_int(p.byte[1][1] << 8 | p.byte[1][0], 0x3c00, "a scale of 1 in F16");
+	is_int(word(p.byte[s->zeros]), 0x77777777, "zero points are stored less one");
+	is_int(word(p.byte[3]) + word(p.byte[3] + 31 * 4), 0, "32 columns are of group 0");
+	is_int((int)scheme_tensor(s, 0, 64, 32, &rank, dim) + (int)dim[0] * 10000 + (int)dim[1] * 100000, 4 * 4 * 64 + 4 * 10000 + 64 * 100000, "words by columns, then rows");
+	is_int((int)scheme_tensor(s, 3, 64, 32, &rank, dim) + rank * 1000, 4 * 32 + 1000, "the index is a vector");
+	encode(scheme("gptq-8bit", "f32", 32), column[0], 32, 32, 16, &p);
+	is_int(word(p.byte[2]), 0x7f7f7f7f, "8 bits: zero points");
+	s = scheme("awq", "f32", 32);
+	encode(s, awq[0], 32, 32, 16, &p);
+	is_int(word(p.byte[0] + 2 * 4), 0x86427531, "AWQ: rows 0 to 7 hold 1 to 8");
+	for (int r = 0; r < 32; r++)
+		for (int i = 0; i < 32; i++)
+			awq[r][i] = (float)(i % 16 - r % 8 - 1);
+	encode(s, awq[0], 32, 32, 16, &p);
+	is_int(word(p.byte[s->zeros]), 0x86427531, "and their zero points");
+	ok(p.back[7 * 32] == -8 && p.back[15] == 14, "which are taken off");
+}
+
+/* Ranges that F16 does not hold, and those of no numbers. */
+static void test_half(void)
+{
+	const struct scaled gptq = { .bits = 4, .scale = SCALED_GPTQ }, awq = { .bits = 4, .scale = SCALED_AWQ };
+	static const float large[3] = { 1e7f, -1e7f, NAN }, positive[2] = { 1, 15 };
+	float lo, hi, back[3];
+	uint8_t code[3];
+	struct scaled_unit u;
+
+	u = scaled_half_unit(&gptq, -1e7f, 1e7f);
+	scaled_half_codes(&gptq, &u, large, 3, code, back);
+	ok(u.scale == 65504 && code[0] == 15 && code[1] == 0 && code[2] == 8 && !back[2], "a scale beyond F16 is its largest number; NaN is zero");
+	ok(scaled_half_unit(&gptq, 0, 0).factor == 2.0f / 15, "a group of zeros has GPTQ's scale of -1 to 1");
+	u = scaled_half_unit(&gptq, 0, 15);
+	scaled_half_codes(&gptq, &u, positive, 2, code, back);
+	ok(u.scale == 1 && code[0] == 9 && code[1] == 15 && back[1] == 7, "numbers that are all positive stop at 7 steps, as in GPTQModel");
+	scaled_empty(&awq, &lo, &hi);
+	scaled_range(positive, 2, &lo, &hi);
+	ok(lo == 1 && hi == 15, "AWQ's range need not hold 0");
+	scaled_empty(&awq, &lo, &hi);
+	u = scaled_half_unit(&awq, lo, hi);
+	ok(u.scale == 0x1.6p-21f && u.zero == -8, "a group without numbers has its smallest scale");
+	ok(scaled_half_unit(&awq, -INFINITY, INFINITY).scale == 65504, "no scale is infinite");
+}
+
 static void test_strips(void)
 {
 	static const struct { const char *target; uint32_t group; uint64_t cols, each; } rows[] = {
 		{ "fp8-dynamic", 0, 9, 1 }, { "fp8-block", 0, 9, 128 }, { "w4a16", 32, 64, 3 }, { "w4a16-asym", 32, 64, 8 }, { "w8a16", 0, 9, 5 },
+		{ "gptq", 32, 64, 8 }, { "gptq-8bit", SCHEME_ALL, 64, 4 }, { "awq", 64, 64, 8 },
 	};
 	static float x[20 * 64];
 	static struct planes one, many;
@@ -161,6 +226,8 @@ int main(void)
 	arena = arena_new();
 	test_fp8();
 	test_integers();
+	test_turned();
+	test_half();
 	test_strips();
 	test_linear();
 	arena_free(arena);

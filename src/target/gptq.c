@@ -1,0 +1,135 @@
+/*
+ * gptq.c - GPTQ's layout (AutoGPTQ's v1): packed integers, words that run down the columns. I inputs, O outputs, b bits, groups of g columns.
+ *
+ *   M.qweight  I32 [I*b/32, O]   M.scales F16 [I/g, O]   M.qzeros I32 [I/g, O*b/32]   M.g_idx I32 [I], column / g
+ *
+ * Codes are symmetric: every zero point is 2^(b-1), and v1 stores it less one: 0x77777777. GPTQModel packs blocks of 32 columns and 32 rows:
+ * refuses other matrices, and groups that no kernel serves.
+ */
+#include "scheme.h"
+#include "target.h"
+
+#include <string.h>
+
+static size_t index_of_groups(const struct scheme *s, int p, uint64_t rows, uint64_t cols, uint8_t *dst)
+{
+	for (uint64_t i = 0; dst && i < cols; i++) {
+		uint32_t group = (uint32_t)(i / s->enc.plane[SCHEME_SCALES].cols);
+
+		memcpy(dst + 4 * i, &group, sizeof group);
+	}
+	return 4 * (size_t)cols;
+}
+
+static int gptq(struct scheme *s, const struct scheme_options *o, unsigned bits, struct arena *a, struct heft_err *err)
+{
+	const struct heft_encoding *words = quant_find("i32");
+
+	if (scheme_group(s, o, 128, arena_printf(a, "gptq%u", bits), a, err))
+		return -1;
+	s->scaled = (struct scaled){ .bits = bits, .scale = SCALED_GPTQ, .real = scheme_real(o->real) };
+	s->strip = 16; /* a line of the processor's cache of each column's words */
+	s->even_rows = 32;
+	scheme_add(s, ".qweight", words, (struct quant_plane){ "codes", 1, 32 / bits, 4 });
+	scheme_add(s, ".scales", quant_find("f16"), (struct quant_plane){ "scales", 1, s->group, 2 });
+	scheme_add(s, ".qzeros", words, (struct quant_plane){ "zeros", 32 / bits, s->group, 4 });
+	scheme_add(s, ".g_idx", words, (struct quant_plane){ "groups", SCHEME_ALL, SCHEME_ALL, 4 });
+	s->dims[SCHEME_CODES] = s->dims[SCHEME_SCALES] = s->dims[2] = SCHEME_TURNED;
+	s->zeros = 2;
+	s->zero_less = 1;
+	s->once = index_of_groups;
+	return 0;
+}
+
+static int scheme4(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
+{
+	return gptq(s, o, 4, a, err);
+}
+
+static int scheme8(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
+{
+	return gptq(s, o, 8, a, err);
+}
+
+static int group_size(const struct scheme *s)
+{
+	return s->group == SCHEME_ALL ? -1 : (int)s->group;
+}
+
+/* A regular expression that matches this name alone. */
+static void put_pattern(struct jbuf *b, const char *name)
+{
+	jbuf_raw(b, "^", 1);
+	for (; *name; name++) {
+		if (*name == '.')
+			jbuf_raw(b, "\\\\", 2);
+		jbuf_raw(b, name, 1);
+	}
+	jbuf_raw(b, "$", 1);
+}
+
+/* What stays beside lm_head, which has a member of its own; then what is stored otherwise than most. */
+static void put_dynamic(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_use *most, const struct scheme_names *stays)
+{
+	const char *before = ",\n    \"dynamic\": {";
+	bool any = false;
+
+	for (size_t i = 0; i < stays->n; i++) {
+		if (!strcmp(stays->name[i], "lm_head"))
+			continue;
+		jbuf_printf(b, "%s\"-:", any ? ", " : before);
+		put_pattern(b, stays->name[i]);
+		jbuf_printf(b, "\": {}");
+		any = true;
+	}
+	for (const struct scheme_use *u = use; u < use + n; u++)
+		for (size_t i = 0; u != most && i < u->modules.n; i++) {
+			jbuf_printf(b, "%s\"+:", any ? ", " : before);
+			put_pattern(b, u->modules.name[i]);
+			jbuf_printf(b, "\": {\"bits\": %u, \"group_size\": %d}", u->scheme->scaled.bits, group_size(u->scheme));
+			any = true;
+		}
+	jbuf_raw(b, "}", any);
+}
+
+static void mix(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *stays)
+{
+	const struct scheme_use *most = use;
+
+	for (size_t i = 1; i < n; i++)
+		if (use[i].modules.n > most->modules.n)
+			most = &use[i];
+	jbuf_printf(b, "{\n    \"quant_method\": \"gptq\",\n    \"checkpoint_format\": \"gptq\",\n    \"bits\": %u,\n    \"group_size\": %d,\n",
+		    most->scheme->scaled.bits, group_size(most->scheme));
+	jbuf_printf(b, "    \"desc_act\": false,\n    \"sym\": true,\n    \"damp_percent\": 0.01,\n    \"static_groups\": false,\n");
+	jbuf_printf(b, "    \"true_sequential\": true,\n    \"lm_head\": false,\n    \"pack_dtype\": \"int32\"");
+	put_dynamic(b, use, n, most, stays);
+	jbuf_printf(b, "\n  }");
+}
+
+static void config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays)
+{
+	mix(b, &(struct scheme_use){ .scheme = s }, 1, stays);
+}
+
+const struct target target_gptq = {
+	.name = "gptq",
+	.format = "safetensors",
+	.keeps_names = true,
+	.scheme = scheme4,
+	.groups = true,
+	.config = config,
+	.mix = mix,
+	.side_name = "quantize_config.json",
+};
+
+const struct target target_gptq_8bit = {
+	.name = "gptq-8bit",
+	.format = "safetensors",
+	.keeps_names = true,
+	.scheme = scheme8,
+	.groups = true,
+	.config = config,
+	.mix = mix,
+	.side_name = "quantize_config.json",
+};

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""GPTQ, AWQ and bitsandbytes checkpoints that heft writes, against the libraries that own the layouts. Sources: gpu.py.
+
+usage: gptq.py compare WORK                     WORK/out/MODEL.TARGET.GROUP/: every tensor with what the library makes of MODEL, bit by bit,
+                                                and WORK/decoded/MODEL.TARGET.GROUP.safetensors: what heft reads of it again; TAP
+
+GPTQModel and AutoAWQ need a graphics card's kernels to be imported: what they compute for round to nearest (GPTQModel 5: RTN, Quantizer,
+TorchLinear.pack_block and dequantize_weight; AutoAWQ 0.2.9: pseudo_quantize_tensor, WQLinear_GEMM.from_linear, dequantize_gemm) is said here
+in torch, operation by operation. compressed-tensors reads AWQ, and its packed words are GPTQ's turned. bitsandbytes runs itself."""
+import json
+import os
+import sys
+
+import torch
+
+from gpu import F16, F32, Tap, by_compressed_tensors, load, load_file, same, scheme, stays
+
+BITS = {"gptq": 4, "gptq-8bit": 8, "awq": 4}
+AWQ_ORDER = [0, 2, 4, 6, 1, 3, 5, 7]
+
+
+# ---- layouts ----
+
+def words(codes, bits, order=None):
+    """The last dimension's codes, some to a word of 32 bits, the first at the low end."""
+    n = 32 // bits
+    c = codes.to(torch.int64).unflatten(-1, (-1, n))
+    c = c[..., order] if order else c
+    return (c << torch.arange(0, 32, bits)).sum(-1).to(torch.int32)
+
+
+def codes(packed, bits, order=None):
+    c = (packed.to(torch.int64)[..., None] >> torch.arange(0, 32, bits)) & (2 ** bits - 1)
+    if order:
+        c = c[..., torch.tensor(order).argsort()]
+    return c.flatten(-2)
+
+
+# ---- what the libraries make ----
+
+def by_gptqmodel(w, bits, group):
+    """clone.float(); per group: find_params, quantize; pack_block; convert_gptq_v2_to_v1_format."""
+    maxq, zero = 2 ** bits - 1, 2 ** (bits - 1)
+    x = w.float().unflatten(1, (-1, group or w.shape[1]))
+    lo, hi = x.amin(2).clamp(max=0), x.amax(2).clamp(min=0)
+    hi = torch.maximum(lo.abs(), hi)
+    lo = torch.where(lo < 0, -hi, lo)
+    none = (lo == 0) & (hi == 0)
+    lo, hi = torch.where(none, -1.0, lo), torch.where(none, 1.0, hi)
+    scale = (hi - lo) / maxq
+    s = scale[:, :, None]
+    rounded = (s * (torch.clamp(torch.round(x / s) + zero, 0, maxq) - zero)).to(w.dtype)  # the module's weight is replaced by it
+    q = torch.round((rounded + zero * s) / s).clamp(0, maxq).flatten(1)
+    g = torch.arange(w.shape[1], dtype=torch.int32) // (group or w.shape[1])
+    zeros = torch.full((scale.shape[1], w.shape[0]), zero - 1)
+    return {"qweight": words(q, bits).t().contiguous(), "scales": scale.t().contiguous().to(F16), "qzeros": words(zeros, bits), "g_idx": g}
+
+
+def by_autoawq(w, group):
+    x = w.to(F16).reshape(-1, group or w.shape[1])
+    hi, lo = x.amax(1, keepdim=True), x.amin(1, keepdim=True)
+    scale = (hi - lo).clamp(min=1e-5) / 15
+    zero = (-torch.round(lo / scale)).clamp_(0, 15)
+    rounded = (torch.clamp(torch.round(x / scale) + zero, 0, 15) - zero) * scale
+    assert not rounded.isnan().any()
+    q = torch.round((rounded + zero * scale) / scale).to(torch.int).reshape(w.shape)
+    zero, scale = zero.reshape(w.shape[0], -1), scale.reshape(w.shape[0], -1)
+    return {"qweight": words(q.t(), 4, AWQ_ORDER), "scales": scale.t().contiguous(), "qzeros": words(zero.t(), 4, AWQ_ORDER)}
+
+
+def make(w, target, group):
+    if target == "awq":
+        return by_autoawq(w, group)
+    return by_gptqmodel(w, BITS[target], group)
+
+
+def fits(w, target, group):
+    return w.shape[0] % 32 == 0 and w.shape[1] % (group or 32) == 0
+
+
+# ---- what they read ----
+
+def by_torch_linear(p, bits):
+    """v1 becomes v2 by adding one to each zero point; TorchLinear.dequantize_weight, in F32."""
+    q = codes(p["qweight"].t(), bits).t()
+    zero = codes(p["qzeros"], bits) + 1
+    g = p["g_idx"].long()
+    return (p["scales"].float()[g] * (q - zero[g])).t().contiguous()
+
+
+def by_dequantize_gemm(p, group):
+    q, zero = codes(p["qweight"], 4, AWQ_ORDER), codes(p["qzeros"], 4, AWQ_ORDER)
+    each = q.shape[0] // zero.shape[0]
+    return ((q - zero.repeat_interleave(each, 0)) * p["scales"].float().repeat_interleave(each, 0)).t().contiguous()
+
+
+def by_awq_converter(module, p, group):
+    """compressed-tensors: AWQ to its own packed integers, decompressed by itself."""
+    from compressed_tensors.compressors import BaseCompressor
+    from compressed_tensors.entrypoints.convert import AutoAWQConverter
+    out = AutoAWQConverter(group_size=group, targets=["re:.*"]).process({f"{module}.{k}": v for k, v in p.items()})
+    part = {k[len(module) + 1:]: v for k, v in out.items()}
+    part["weight_scale"] = part["weight_scale"].float()
+    return BaseCompressor.get_value_from_registry("pack-quantized").decompress(part, scheme("w4a16-asym", str(group)))["weight"].float()
+
+
+def value(p, target, group):
+    return by_dequantize_gemm(p, group) if target == "awq" else by_torch_linear(p, BITS[target])
+
+
+# ---- the comparison ----
+
+def check_config(t, out, target, group, kept):
+    config = json.load(open(os.path.join(out, "config.json")))
+    q = config.pop("quantization_config")
+    from transformers import AwqConfig, GPTQConfig
+    if target == "awq":
+        c = AwqConfig(**{k: v for k, v in q.items() if k != "quant_method"})
+        t.ok((q["quant_method"], c.bits, c.group_size, c.zero_point, str(c.format)) == ("awq", 4, group or -1, True, "gemm") and
+             set(q["modules_to_not_convert"]) == kept, "transformers takes the configuration; all that stays is listed", str(q))
+    else:
+        c = GPTQConfig.from_dict(dict(q))
+        rules = {f"-:^{m}$".replace(".", "\\."): {} for m in kept - {"lm_head"}}
+        t.ok((q["quant_method"], c.bits, c.group_size, c.desc_act, c.sym, c.format) == ("gptq", BITS[target], group or -1, False, True, "gptq") and
+             q.get("dynamic", {}) == rules, "transformers takes the configuration; all that stays has a rule", str(q))
+        t.ok(json.load(open(os.path.join(out, "quantize_config.json"))) == q, "quantize_config.json is the same")
+    return config
+
+
+def check_layout(t, ours, source, linear, target, group):
+    part = {m: {k[len(m) + 1:]: v for k, v in ours.items() if k.startswith(m + ".")} for m in linear}
+    if target == "awq" and group:
+        bad = [m for m, p in part.items() if not torch.equal(by_awq_converter(m, p, group), value(p, target, group))]
+        t.ok(not bad, "compressed-tensors reads the same", "; ".join(bad[:4]))
+    if target != "awq":
+        t.ok(all((p["qzeros"] == (0x77777777 if target == "gptq" else 0x7F7F7F7F)).all() for p in part.values()), "zero points")
+        if group and all(source[m + ".weight"].dtype == F32 for m in linear):
+            bad = []
+            for m, p in part.items():
+                kind, w = "w4a16" if target == "gptq" else "w8a16", source[m + ".weight"]
+                ct = by_compressed_tensors(w, kind, scheme(kind, str(group)), [w])
+                agree = ((ct["weight_scale"].to(F16) == p["scales"].t()) & (p["scales"].t() > 2 ** -14)).t().repeat_interleave(group * BITS[target] // 32, 0)
+                if agree.float().mean() < 0.7 or not torch.equal(ct["weight_packed"].t()[agree], p["qweight"][agree]):
+                    bad.append(m)
+            t.ok(not bad, "compressed-tensors' words, turned, where scales agree", "; ".join(bad[:4]))
+
+
+def compare(src, out, target, group, decoded):
+    t = Tap(f"{os.path.basename(src)} {target} {group or 'channel'}")
+    source, ours = load(src), load(out)
+    want, linear, kept = {}, set(), {"lm_head"}
+    for name, w in source.items():
+        module = name[:-len(".weight")] if name.endswith(".weight") else None
+        is_linear = module and w.ndim == 2 and not module.endswith("embed_tokens")
+        if not is_linear or stays(name, 2) or not fits(w, target, group):
+            want[name] = w
+            kept |= {module} if is_linear else set()
+            continue
+        linear.add(module)
+        want.update({f"{module}.{k}": v for k, v in make(w, target, group).items()})
+    t.ok(set(want) == set(ours), "names", str(sorted(set(want) ^ set(ours))[:4]))
+    diff = [k for k in want if k in ours and not same(want[k], ours[k])]
+    t.ok(not diff, f"bytes of {len(want)} tensors, {len(linear)} modules", "; ".join(
+        f"{k} {want[k].dtype} {tuple(want[k].shape)}, not {ours[k].dtype} {tuple(ours[k].shape)}" for k in diff[:4]) + f" ({len(diff)})")
+    config = check_config(t, out, target, group, kept)
+    t.ok(config == json.load(open(os.path.join(src, "config.json"))), "config.json has all else")
+    t.ok(open(os.path.join(src, "tokenizer.json"), "rb").read() == open(os.path.join(out, "tokenizer.json"), "rb").read(), "other files are copies")
+    check_layout(t, ours, source, linear, target, group)
+    own = load_file(decoded)
+    bad = [m for m in linear if not torch.equal(own[m + ".weight"], value({k[len(m) + 1:]: v for k, v in ours.items() if k.startswith(m + ".")}, target, group))]
+    t.ok(not bad, "heft reads what the library decompresses", "; ".join(bad[:4]))
+    return t.bad
+
+
+if __name__ == "__main__":
+    work, wrong = sys.argv[2], 0
+    for case in sorted(os.listdir(os.path.join(work, "out"))):
+        name, kind, size = case.split(".")
+        wrong += compare(os.path.join(work, name), os.path.join(work, "out", case), kind, {"default": 128, "channel": 0}.get(size) if not size.isdigit() else int(size),
+                         os.path.join(work, "decoded", case + ".safetensors"))
+    sys.exit(wrong > 0)
