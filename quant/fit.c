@@ -8,8 +8,8 @@
 #include "bits.h"
 #include "quant.h"
 
-#define FIT_TARGET
-#define FIT_WIDTH 4
+#define VECTOR_TARGET
+#define VECTOR_WIDTH 4
 #include "fit_lanes.h"
 
 const struct fit_ops fit_scalar = { lanes_sums, lanes_error, lanes_error_of, lanes_error_e2m1, lanes_codes };

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "bits.h"
+#include "quant.h"
 
 #define E4M3_MAX 448.0f
 #define E4M3_LEAST 0x1p-9f
@@ -69,6 +70,17 @@ static float clamped(float v, float lo, float hi)
 	return v > hi ? hi : v > lo ? v : lo;
 }
 
+const struct scaled_ops *scaled_kernel(void)
+{
+#if defined(__x86_64__)
+	if (quant_isa_allowed(QUANT_AVX512))
+		return &scaled_avx512;
+	if (quant_isa_allowed(QUANT_AVX2))
+		return &scaled_avx2;
+#endif
+	return NULL;
+}
+
 void scaled_empty(const struct scaled *s, float *lo, float *hi)
 {
 	*lo = s->scale == SCALED_AWQ ? INFINITY : 0;
@@ -77,9 +89,15 @@ void scaled_empty(const struct scaled *s, float *lo, float *hi)
 
 void scaled_range(const float *x, size_t n, float *lo, float *hi)
 {
-	float a = *lo, b = *hi;
+	const struct scaled_ops *ops = scaled_kernel();
+	size_t whole = ops ? n / ops->width * ops->width : 0;
+	float a, b;
 
-	for (size_t i = 0; i < n; i++) {
+	if (whole)
+		ops->range(x, whole, lo, hi);
+	a = *lo;
+	b = *hi;
+	for (size_t i = whole; i < n; i++) {
 		a = x[i] < a ? x[i] : a;
 		b = x[i] > b ? x[i] : b;
 	}
@@ -159,10 +177,16 @@ static const struct code {
 
 void scaled_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
 {
-	if (s->scale >= SCALED_GPTQ)
+	const struct scaled_ops *ops = scaled_kernel();
+	size_t whole = ops ? n / ops->width * ops->width : 0;
+
+	if (s->scale >= SCALED_GPTQ) {
 		scaled_half_codes(s, u, x, n, code, back);
-	else
-		codes[s->code].codes(s, u, x, n, code, back);
+		return;
+	}
+	if (whole)
+		ops->codes(s, u, x, whole, code, back);
+	codes[s->code].codes(s, u, x + whole, n - whole, code + whole, back + whole);
 }
 
 /* ---- scales ---- */

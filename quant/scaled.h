@@ -72,6 +72,15 @@ void scaled_codes(const struct scaled *s, const struct scaled_unit *u, const flo
 uint8_t scaled_byte(const struct scaled *s, float scale);
 bool scaled_unit_of(const struct scaled *s, int byte, struct scaled_unit *u);
 
+/* The loops that take the time, as each instruction set has them, for multiples of `width` numbers; NULL: scaled.c's own. */
+struct scaled_ops {
+	void (*range)(const float *x, size_t n, float *lo, float *hi);
+	void (*codes)(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back);
+	size_t width;
+};
+const struct scaled_ops *scaled_kernel(void);
+extern const struct scaled_ops scaled_avx2, scaled_avx512;
+
 /* scaled_half.c: the same two for its scales. */
 struct scaled_unit scaled_half_unit(const struct scaled *s, float lo, float hi);
 void scaled_half_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back);

@@ -96,6 +96,7 @@ struct block {
 	const struct scheme *s;
 	struct scaled scaled; /* the scheme's, with the number of the matrix */
 	const struct scheme_strip *t;
+	quant_encode_fn *scale; /* of the scales' type; NULL: bytes that scaled_byte() makes */
 	uint64_t row, rows, col, cols;
 };
 
@@ -113,10 +114,9 @@ static void put_scale(const struct block *b, float scale, uint8_t *plane)
 {
 	const struct quant_plane *g = &b->s->enc.plane[SCHEME_SCALES];
 	uint64_t at = b->row / g->rows * ceil_of(b->t->cols, g->cols) + b->col / g->cols;
-	quant_encode_fn *encode = quant_encoder(b->s->type[SCHEME_SCALES]);
 
-	if (encode)
-		encode(&scale, (void *[]){ plane + at * g->bytes }, 1, NULL);
+	if (b->scale)
+		b->scale(&scale, (void *[]){ plane + at * g->bytes }, 1, NULL);
 	else
 		plane[at] = scaled_byte(&b->s->scaled, scale);
 }
@@ -195,7 +195,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 void scheme_encode(const struct scheme *s, const struct scheme_strip *t, void *const *plane, float *back, uint8_t *code)
 {
 	const struct quant_plane *g = &s->enc.plane[SCHEME_SCALES];
-	struct block b = { .s = s, .scaled = s->scaled, .t = t };
+	struct block b = { .s = s, .scaled = s->scaled, .t = t, .scale = quant_encoder(s->type[SCHEME_SCALES]) };
 
 	for (int p = 0; p < s->enc.n_planes; p++)
 		if (!scheme_is_once(s, p))

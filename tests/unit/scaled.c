@@ -1,0 +1,100 @@
+/*
+ * scaled.c - codes that share a scale: the loops of each instruction set against the scalar C, number by number, at ties, edges and on all
+ * patterns of bits.
+ */
+#include "quant/quant.h"
+#include "quant/scaled.h"
+#include "tests/tap.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { N = 4096 };
+
+static const struct kind {
+	const char *name;
+	struct scaled s;
+} kinds[] = {
+	{ "4-bit integers", { SCALED_INTEGER, SCALED_REAL, 4, false, false, SCALED_BF16, 0 } },
+	{ "4-bit integers of F16, zero points", { SCALED_INTEGER, SCALED_REAL, 4, true, false, SCALED_F16, 0 } },
+	{ "8-bit integers of F32", { SCALED_INTEGER, SCALED_REAL, 8, false, true, SCALED_F32, 0 } },
+	{ "e4m3", { SCALED_E4M3, SCALED_REAL, 8, false, false, SCALED_BF16, 0 } },
+	{ "e4m3 of F16", { SCALED_E4M3, SCALED_REAL, 8, false, false, SCALED_F16, 0 } },
+	{ "e4m3 by a factor", { SCALED_E4M3, SCALED_INVERSE, 8, false, false, SCALED_F32, 0 } },
+	{ "e4m3, plain scales", { SCALED_E4M3, SCALED_PLAIN, 8, false, false, SCALED_F32, 0 } },
+	{ "e4m3, e8m0", { SCALED_E4M3, SCALED_E8M0, 8, false, false, SCALED_F16, 0 } },
+	{ "e2m1, e8m0", { SCALED_E2M1, SCALED_E8M0, 4, false, false, SCALED_BF16, 0 } },
+	{ "e2m1 under a whole", { SCALED_E2M1, SCALED_DIVIDED, 4, false, false, SCALED_BF16, 1000 } },
+	{ "e2m1 times a whole", { SCALED_E2M1, SCALED_MULTIPLIED, 4, false, false, SCALED_BF16, 0.001f } },
+};
+
+static uint32_t state = 7;
+
+static uint32_t random_bits(void)
+{
+	state = state * 1664525 + 1013904223;
+	return state >> 8 ^ state << 13;
+}
+
+/* Of every kind of number: any bits; ties between codes of a step; bf16; what lies around the ends. */
+static float number(int i, float step)
+{
+	uint32_t u = random_bits();
+	float f;
+
+	if (i % 4 == 1)
+		return (float)((int)(u % 4096) - 2048) * 0.0625f * step;
+	if (i % 4 == 2)
+		u &= 0xffff0000;
+	if (i % 4 == 3)
+		u = (u & 0x8fffffff) | 0x38000000;
+	memcpy(&f, &u, sizeof f);
+	return f;
+}
+
+static void compare(const struct kind *k, const struct scaled_ops *ops, enum quant_isa isa)
+{
+	static float x[N], back[2][N];
+	static uint8_t code[2][N];
+	bool codes = true, ranges = true;
+
+	for (int round = 0; round < 24 && quant_isa_usable(isa); round++) {
+		float most = ldexpf(1 + (float)round / 24, round * 9 - 100), lo[2] = { 0, 0 }, hi[2] = { 0, 0 };
+		struct scaled_unit u = scaled_unit(&k->s, round % 2 ? -most : -most / 4, most);
+
+		for (int i = 0; i < N; i++)
+			x[i] = number(i, u.step);
+		ops->codes(&k->s, &u, x, N, code[0], back[0]);
+		ops->range(x, N, &lo[0], &hi[0]);
+		for (int i = 0; i < N; i++) { /* single numbers are the scalar's */
+			scaled_codes(&k->s, &u, &x[i], 1, &code[1][i], &back[1][i]);
+			scaled_range(&x[i], 1, &lo[1], &hi[1]);
+			if (back[0][i] != back[0][i])
+				back[0][i] = 0;
+			if (back[1][i] != back[1][i])
+				back[1][i] = 0;
+		}
+		codes &= !memcmp(code[0], code[1], N) && !memcmp(back[0], back[1], sizeof back[0]);
+		ranges &= lo[0] == lo[1] && hi[0] == hi[1];
+		for (int i = 0; i < N && !codes; i++)
+			if (code[0][i] != code[1][i] || memcmp(&back[0][i], &back[1][i], 4)) {
+				printf("# %a / %a: %d %a, scalar %d %a\n", (double)x[i], (double)u.step, code[0][i], (double)back[0][i], code[1][i], (double)back[1][i]);
+				break;
+			}
+	}
+	ok(codes, "%s, %s: the bytes of the scalar loop", k->name, quant_isa_name(isa));
+	ok(ranges, "%s, %s: its range", k->name, quant_isa_name(isa));
+}
+
+int main(void)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+#if defined(__x86_64__)
+		compare(&kinds[i], &scaled_avx2, QUANT_AVX2);
+		compare(&kinds[i], &scaled_avx512, QUANT_AVX512);
+#else
+		ok(!scaled_kernel(), "%s: no loops but the scalar", kinds[i].name);
+#endif
+	}
+	return done();
+}
