@@ -235,9 +235,10 @@ static struct scaled_unit inverse(const struct scaled *s, float most)
 /* Up from 1.75 times a power of two on. Below the type's normal numbers there is zero alone, which has 1 in F16 for the least scale. */
 static struct scaled_unit e8m0(const struct scaled *s, float most)
 {
-	float up = most < tiny(s->real) ? (most < 0.75f * tiny(s->real) ? 0 : tiny(s->real)) : float_of(bits_of(most) + 0x200000);
-	int e = up > 0 ? (int)(bits_of(up) >> 23) - codes[s->code].exponent : s->real == SCALED_F16 ? 127 : 0;
-	float scale = e > 0 ? float_of((uint32_t)(e < 254 ? e : 254) << 23) : 0x1p-127f;
+	float least = tiny(s->real);
+	int top = (int)(bits_of(most < least ? least : most) + 0x200000) >> 23, none = s->real == SCALED_F16 ? 127 : 0;
+	int e = most < 0.75f * least ? none : top - codes[s->code].exponent;
+	float scale = e > 0 ? float_of((uint32_t)e << 23) : 0x1p-127f;
 
 	return (struct scaled_unit){ .scale = scale, .step = scale };
 }

@@ -46,9 +46,12 @@ static const struct scheme *scheme_at(const struct measuring *m, size_t i)
 	return s && s->measure && s->measure->early == m->early ? s : NULL;
 }
 
-static uint64_t rows_of_strip(const struct scheme *s, uint64_t cols)
+/* Of the next strip of m->weight, where there are as many. */
+static uint64_t good_rows(const struct measuring *m, const struct scheme *s, uint64_t cols)
 {
-	return cols * s->strip > TILE_ELEMENTS ? s->strip : TILE_ELEMENTS / cols / s->strip * s->strip;
+	uint64_t good = tile_good_size(&m->plan->weight[m->weight].tile);
+
+	return cols * s->strip > good ? s->strip : good / cols / s->strip * s->strip;
 }
 
 static void begin(struct measuring *m, const struct scheme *s, const struct heft_item *it)
@@ -78,7 +81,7 @@ static bool take(struct measuring *m, struct strip *t)
 	s = scheme_at(m, m->weight);
 	if (!m->row)
 		begin(m, s, it);
-	*t = (struct strip){ m->weight, m->row, rows_of_strip(s, it->dim[1]), m->taken++ };
+	*t = (struct strip){ m->weight, m->row, good_rows(m, s, it->dim[1]), m->taken++ };
 	if (t->rows > it->dim[0] - t->row)
 		t->rows = it->dim[0] - t->row;
 	m->row += t->rows;

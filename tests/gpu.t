@@ -13,7 +13,8 @@ refused() { # STATUS WORDS LABEL ARGS...
 }
 said() { grep -qF -e "$2" "$dir/$1/config.json"; pass $? "$1: config.json has $2"; }
 
-for t in fp8-dynamic:30 fp8-block:30 fp8:30 w4a16:18 w4a16-asym:18 w8a16:38; do
+for t in fp8-dynamic:30 fp8-block:30 fp8:30 w4a16:18 w4a16-asym:18 w8a16:38 w8a8:38 mxfp4a16:17 mxfp8a16:30 nvfp4a16:19 \
+	modelopt-nvfp4:19 modelopt-fp8-channel:30 modelopt-fp8-block:30; do
 	out=${t%:*}
 	"$heft" convert "$kjv" --to "$out" -q -o "$dir/$out" 2>"$dir/log"; pass $? "$out is written"
 	"$heft" convert "$kjv" --to "$out" -q -j 1 -o "$dir/one" 2>"$dir/log" && diff -r "$dir/one" "$dir/$out" >"$dir/log"; pass $? "$out: the same from one thread"
@@ -30,6 +31,13 @@ said fp8 '"quant_method": "fp8"'
 said w4a16 '"group_size": 128'
 said w4a16-asym '"symmetric": false'
 said w8a16 '"strategy": "channel"'
+said w8a8 '"format": "int-quantized"'
+said mxfp4a16 '"scale_dtype": "torch.uint8"'
+said mxfp8a16 '"format": "mxfp8-quantized"'
+said nvfp4a16 '"strategy": "tensor_group"'
+said modelopt-nvfp4 '"quant_algo": "W4A16_NVFP4"'
+said modelopt-fp8-channel '"quant_algo": "FP8_PER_CHANNEL_PER_TOKEN"'
+grep -qF '"exclude_modules": ["lm_head"]' "$dir/modelopt-fp8-block/hf_quant_config.json" && [ ! -e "$dir/nvfp4a16/hf_quant_config.json" ]; pass $? "ModelOpt's own file says it too"
 said w4a16 '"ignore": ["lm_head"]'
 
 "$heft" convert "$kjv" --to w4a16 --group-size 32 --split-size 500K -q -o "$dir/parts" 2>"$dir/log" && [ -e "$dir/parts/model-00002-of-0000"*.safetensors ] &&
@@ -91,7 +99,7 @@ refused 1 "without" "a pattern with an error" "$kjv" --to w4a16 --targets '(' -o
 # experts that are one tensor: the directory of their twin, whose experts stand apart
 for kind in concat turned alternate granite mixtral; do
 	"$build/tests/helper/mkexperts" "$dir/experts" "$kind" >"$dir/log" 2>&1
-	for t in w4a16:0 fp8:32 w8a16:32; do
+	for t in w4a16:0 fp8:32 w8a16:32 nvfp4a16:0; do
 		args=(--to "${t%:*}" -q -f) at=$dir/experts/${t%:*}
 		[ "${t%:*}" != w8a16 ] || args+=(--ignore 'experts.1' --tensor-type 'experts.2=w4a16')
 		"$heft" convert "$dir/experts/fused" "${args[@]}" -o "$at.fused" 2>"$dir/log" && "$heft" convert "$dir/experts/split" "${args[@]}" -o "$at.split" 2>>"$dir/log" &&
@@ -114,6 +122,9 @@ done
 diff -r "$dir/scalar" "$dir/avx2" >"$dir/log"
 pass $? "w4a16-asym: the search finds the same with every instruction set"
 refused 2 "only: search, rtn" "a method that is none" "$kjv" --to w4a16 --method best -o "$dir/no"
+refused 2 "--to nvfp4a16" "what takes data" "$kjv" --to nvfp4 -o "$dir/no"
+refused 2 "--to mxfp4a16" "activations in few bits" "$kjv" --to mxfp4a4 -o "$dir/no"
+cat "$kjv/model.safetensors" | refused 1 "read twice" "a stream that would be read twice" - --to nvfp4a16 -o "$dir/no"
 refused 1 "has no groups" "a group size for floats" "$kjv" --to fp8 --group-size 32 -o "$dir/no"
 "$heft" convert "$kjv" -t q8_0 -q -o "$dir/q.gguf" 2>"$dir/log"
 refused 1 "quantized already" "quantizing codes again" "$dir/q.gguf" --to w4a16 -o "$dir/no"

@@ -64,7 +64,6 @@ uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t co
 {
 	const struct quant_plane *g = &s->enc.plane[p];
 	uint32_t size = s->type[p]->plane[0].bytes;
-
 	uint64_t down = ceil_of(rows, g->rows), across = ceil_of(cols, g->cols), bytes = down * across * g->bytes;
 	const uint64_t matrix[2] = { g->bytes == size ? down : g->bytes / size, across }, blocks[4] = { down, 1, across, 1 }, turned[2] = { across, down };
 	enum scheme_dims dims = s->dims[p];

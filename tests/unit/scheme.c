@@ -91,7 +91,7 @@ static void test_integers(void)
 	const struct scheme *s = scheme("w4a16", "f32", SCHEME_ALL);
 	float asym[8][32] = { { 0 } }, wide[8];
 	struct planes p;
-	uint64_t dim[2];
+	uint64_t dim[4];
 	int rank;
 
 	encode(s, x, 1, 8, 1, &p);
@@ -172,11 +172,131 @@ static void test_half(void)
 	ok(scaled_half_unit(&awq, -INFINITY, INFINITY).scale == 65504, "no scale is infinite");
 }
 
+static int count_back(const float *a, const float *b, int n)
+{
+	int same = 0;
+
+	for (int i = 0; i < n; i++)
+		same += a[i] == b[i];
+	return same;
+}
+
+static void test_pairs(void)
+{
+	static const float ties[32] = { 0.25f, 0.75f, 1.25f, 1.75f, 2.5f, 3.5f, 5, 6, -0.25f, -0.75f, -0.0f, -5.5f, 0.26f, 2.6f, 5.1f, 6.5f };
+	static const float rounded[32] = { 0, 1, 1, 2, 2, 4, 4, 6, -0.0f, -1, 0, -6, 0.5f, 3, 6, 6 };
+	static const uint8_t want[8] = { 0x20, 0x42, 0x64, 0x76, 0xa8, 0xf0, 0x51, 0x77 };
+	static const struct { float most; uint8_t byte, wide; } scales[] = { /* E8M0: of 4-bit and of 8-bit floats */
+		{ 0.9f, 125, 119 }, { 0.87f, 124, 118 }, { 1.5f, 125, 119 }, { 1.75f, 126, 120 }, { 6, 127, 121 }, { 448, 134, 128 }, { 0, 0, 0 },
+		{ 0x1p-126f, 0, 0 }, { 0x1p-120f, 5, 0 }, { INFINITY, 253, 247 },
+	};
+	const struct scheme *s = scheme("mxfp4a16", "f32", 0), *wide = scheme("mxfp8a16", "f32", 0);
+	float x[32];
+	struct planes p;
+
+	encode(s, ties, 1, 32, 1, &p);
+	ok(!memcmp(p.byte[0], want, sizeof want) && p.byte[1][0] == 128 - 1, "mxfp4: two to a byte, the first in the low end, scale 1");
+	is_int(count_back(p.back, rounded, 16), 16, "ties to even, 6 at most; -0 is 0");
+	for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
+		memset(x, 0, sizeof x);
+		x[5] = -scales[i].most;
+		encode(s, x, 1, 32, 1, &p);
+		is_int(p.byte[1][0], scales[i].byte, "mxfp4: scale of %g", (double)scales[i].most);
+		encode(wide, x, 1, 32, 1, &p);
+		is_int(p.byte[1][0], scales[i].wide, "mxfp8: scale of %g", (double)scales[i].most);
+	}
+	memset(x, 0, sizeof x);
+	encode(scheme("mxfp4a16", "f16", 0), x, 1, 32, 1, &p);
+	is_int(p.byte[1][0], 127, "zeros that are F16 have 1");
+	x[1] = NAN;
+	x[2] = 3;
+	encode(s, x, 1, 32, 1, &p);
+	ok(p.byte[0][0] == 0 && p.byte[0][1] == 7, "what is no number counts for nothing");
+}
+
+/* The first block, of a matrix that has 1.2 for its largest number. */
+static const float block[32] = { 0.5f, -1, 0.75f, 0.1f, 0, 0.25f, -0.3f, 1.2f };
+static const uint8_t block_codes[4] = { 0xe4, 0x16, 0x20, 0x7b };
+
+static void test_nvfp4(void)
+{
+	static const float values[8] = { 0.4f, -0.8f, 0.8f, 0.1f, 0, 0.2f, -0.3f, 1.2f };
+	const struct scheme *s = scheme("nvfp4a16", "f32", 0);
+	static const float zeros[32], low[32] = { 0.01f, [16] = 1e-9f };
+	struct planes p;
+	int close = 0;
+
+	encode(s, block, 1, 32, 1, &p);
+	ok(number(p.byte[s->whole]) == 2240 && p.byte[1][0] == 0x7e && !memcmp(p.byte[0], block_codes, 4), "nvfp4: codes, scales and what divides them");
+	for (int i = 0; i < 8; i++)
+		close += p.back[i] - values[i] < 1e-6f && values[i] - p.back[i] < 1e-6f;
+	is_int(close, 8, "what they stand for");
+	is_int(p.byte[1][1], 0x20, "a block of zeros has 0.125 for a scale");
+	encode(s, zeros, 1, 32, 1, &p);
+	is_int((int)number(p.byte[s->whole]), 1, "a matrix of zeros is divided by 1");
+	s = scheme("nvfp4a16", "f16", 0);
+	encode(s, low, 1, 32, 1, &p);
+	ok(number(p.byte[s->whole]) == 2688 / 0.01f && p.byte[1][0] == 0x7e && p.byte[1][1] == 0x20, "nor is one of small numbers that are F16; a scale that would be 0 is 0.125");
+}
+
+static void test_modelopt(void)
+{
+	const struct scheme *s = scheme("modelopt-nvfp4", "bf16", 0);
+	static const float zeros[32], rows[4] = { -0.0f, 2, 0, 0 };
+	struct planes p;
+	uint64_t dim[4];
+	int rank;
+
+	encode(s, block, 1, 32, 1, &p);
+	ok(number(p.byte[s->whole]) == 1.2f / 2688 && p.byte[1][0] == 0x7e && !memcmp(p.byte[0], block_codes, 4), "ModelOpt's nvfp4: codes, scales and what multiplies them");
+	is_int(p.byte[1][1], 0x38, "a block of zeros has 1 for a scale");
+	is_str(s->suffix[s->whole], ".weight_scale_2", "its name");
+	scheme_tensor(s, s->whole, 4, 32, &rank, dim);
+	is_int(rank, 0, "which is a scalar");
+	encode(s, zeros, 1, 32, 1, &p);
+	is_int((int)number(p.byte[s->whole]), 1, "a matrix of zeros is multiplied by 1");
+	s = scheme("modelopt-fp8-channel", "bf16", 0);
+	encode(s, rows, 2, 2, 1, &p);
+	ok(number(p.byte[1]) == 2.0f / 448 && number(p.byte[1] + 4) == 1 && p.byte[0][0] == 0x80, "scales of rows are F32, of zeros 1; -0 stays");
+	scheme_tensor(s, 1, 4, 32, &rank, dim);
+	is_int(rank * 10 + (int)dim[0], 14, "a vector of them");
+	s = scheme("modelopt-fp8-block", "bf16", 0);
+	scheme_tensor(s, 1, 384, 256, &rank, dim);
+	is_int(rank * 10000 + (int)(dim[0] * 1000 + dim[1] * 100 + dim[2] * 10 + dim[3]), 43121, "scales of blocks have four dimensions");
+}
+
+static void test_int8(void)
+{
+	static const float x[4] = { -127.5f, -1, 0, 127 };
+	struct planes p;
+
+	encode(scheme("w8a8", "f32", 0), x, 1, 4, 1, &p);
+	is_int(word(p.byte[0]), 0x7f00ff80, "integers of 8 bits that stand alone are two's complement");
+}
+
+static void test_sets(void)
+{
+	static const struct { const char *a, *b; bool same; } rows[] = {
+		{ "model.layers.0.self_attn.q_proj.weight", "model.layers.0.self_attn.v_proj.weight", true },
+		{ "model.layers.0.self_attn.q_proj.weight", "model.layers.1.self_attn.q_proj.weight", false },
+		{ "model.layers.0.mlp.experts.0.gate_proj.weight", "model.layers.0.mlp.experts.0.up_proj.weight", true },
+		{ "model.layers.0.mlp.experts.0.gate_proj.weight", "model.layers.0.mlp.experts.1.gate_proj.weight", false },
+		{ "block_sparse_moe.experts.0.w1.weight", "block_sparse_moe.experts.0.w3.weight", true },
+		{ "self_attn.q_a_proj.weight", "self_attn.kv_a_proj_with_mqa.weight", true },
+		{ "self_attn.q_a_proj.weight", "self_attn.q_proj.weight", false },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		ok(!strcmp(linear_set(rows[i].a, arena), linear_set(rows[i].b, arena)) == rows[i].same, "%s and %s are %s", rows[i].a, rows[i].b, rows[i].same ? "fused" : "not");
+	ok(!linear_set("model.layers.0.mlp.down_proj.weight", arena) && !linear_set("w2.weight", arena), "down stands alone");
+}
+
 static void test_strips(void)
 {
 	static const struct { const char *target; uint32_t group; uint64_t cols, each; } rows[] = {
 		{ "fp8-dynamic", 0, 9, 1 }, { "fp8-block", 0, 9, 128 }, { "w4a16", 32, 64, 3 }, { "w4a16-asym", 32, 64, 8 }, { "w8a16", 0, 9, 5 },
 		{ "gptq", 32, 64, 8 }, { "gptq-8bit", SCHEME_ALL, 64, 4 }, { "awq", 64, 64, 8 },
+		{ "w8a8", 0, 9, 7 }, { "mxfp4a16", 0, 64, 3 }, { "mxfp8a16", 0, 64, 1 }, { "nvfp4a16", 0, 48, 3 }, { "modelopt-nvfp4", 0, 48, 7 }, { "modelopt-fp8-block", 0, 9, 128 },
 	};
 	static float x[20 * 64];
 	static struct planes one, many;
@@ -228,6 +348,11 @@ int main(void)
 	test_integers();
 	test_turned();
 	test_half();
+	test_pairs();
+	test_nvfp4();
+	test_modelopt();
+	test_int8();
+	test_sets();
 	test_strips();
 	test_linear();
 	arena_free(arena);
