@@ -101,6 +101,8 @@ CASES = {
     "deepseek-lite": ("DeepseekV2", dict(MLA, q_lora_rank=None)),
     "deepseek-v3": ("DeepseekV3", dict(MLA, n_group=2, topk_group=1, q_lora_rank=48)),
     "deepseek-v32": ("DeepseekV32", dict(MLA, n_group=2, topk_group=1, q_lora_rank=48, num_experts=4, index_n_heads=2, index_head_dim=32, index_topk=4)),
+    "glm-dsa": ("GlmMoeDsa", dict(MLA, q_lora_rank=48, num_experts=4, index_n_heads=2, index_head_dim=32, index_topk=4)),
+    "glm-lite": ("Glm4MoeLite", dict(MLA, q_lora_rank=48)),
     "granitehybrid": ("GraniteMoeHybrid", dict(GRANITE, **MOE, num_local_experts=4)),
     "granitehybrid-dense": ("GraniteMoeHybrid", dict(GRANITE, num_local_experts=0, num_experts_per_tok=0)),
     "jamba": ("Jamba", dict(num_hidden_layers=6, attn_layer_period=3, attn_layer_offset=1, expert_layer_period=2, expert_layer_offset=1, num_experts=4, mamba_d_state=8,
@@ -129,7 +131,7 @@ WRITTEN = {
 GONE = (".inv_freq", ".masked_bias", ".attn.bias", ".gate.expert_bias") # what the runtime works out, what Grove's class does not use
 LOOSE = {"torch_dtype", "dtype", "transformers_version", "use_cache", "model_type", "bos_token_id", "eos_token_id"}
 
-TURNED = ("gpt2", "gpt-oss", "scout", "deepseek-*") # some of their matrices are stored turned
+TURNED = ("gpt2", "gpt-oss", "scout", "deepseek-*", "glm-dsa", "glm-lite") # some of their matrices are stored turned
 
 
 def add_tokens(path, texts):

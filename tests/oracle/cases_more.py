@@ -7,6 +7,7 @@ from make_checkpoint import LLAMA3, NARROW, SPM, case
 SMALL = dict(NARROW, num_hidden_layers=2)
 SLIM = dict(SMALL, hidden_size=32, intermediate_size=64)
 GPT2 = dict(tok="gpt2", tie_word_embeddings=True, pad_token_id=None)
+WHOLE = dict(GPT2, tie_word_embeddings=False)  # where the runtime insists on an output matrix
 BIASED = dict(SPM, attention_bias=True, mlp_bias=True)
 MOE = dict(moe_intermediate_size=32, num_experts_per_tok=2)
 BASE = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
@@ -107,6 +108,11 @@ def mixture(prefix, names, n, width, ff, **more):
 PROJ = ("gate_proj", "up_proj", "down_proj")
 
 
+def headed(shapes, width=32):
+    """With an output matrix, which the runtime insists on."""
+    return lambda n: {**shapes(n), "lm_head.weight": (n, width)}
+
+
 def grove(n):
     t = mixture("mlp.experts", PROJ, 4, 32, 48, norms=True, **{"mlp.gate.weight": (4, 32), "mlp.gate.expert_bias": (4,)})(n)
     return {**t, **experts("model.layers.{l}.mlp.chunk_experts", 2, 32, 8)}
@@ -153,8 +159,8 @@ def openelm(n):
 
 
 def deci(n):
-    """One block as Llama's, one with a linear layer for attention, one without, one with nothing."""
-    t = by_layer(blocks(n, ff=256), 4, 4, [], [])
+    """Blocks as Llama's, one with a linear layer for attention, one without, one with nothing, and again as Llama's: the runtime wants that of the last."""
+    t = by_layer(blocks(n, ff=256), 5, 5, [], [])
     gone = {1: (".self_attn.",), 2: (".self_attn.", "input_layernorm"), 3: (".",)}
     t = {k: v for k, v in t.items() if not any(k.startswith(f"model.layers.{l}.") and any(p in k for p in ps) for l, ps in gone.items())}
     return {**t, "model.layers.1.self_attn.linear_attn.weight": (64, 64)}
@@ -174,9 +180,9 @@ def llada(n):
 
 def minicpm3(n):
     a = "model.layers.{l}.self_attn."
-    t = without(blocks(n), "q_proj", "k_proj", "v_proj", "o_proj")
+    t = without(blocks(n), "q_proj", "k_proj", "v_proj")
     return {**t, a + "q_a_proj.weight": (24, 64), a + "q_a_layernorm.weight": (24,), a + "q_b_proj.weight": (4 * 12, 24),
-            a + "kv_a_proj_with_mqa.weight": (20, 64), a + "kv_a_layernorm.weight": (16,), a + "kv_b_proj.weight": (4 * 16, 16), a + "o_proj.weight": (64, 32)}
+            a + "kv_a_proj_with_mqa.weight": (20, 64), a + "kv_a_layernorm.weight": (16,), a + "kv_b_proj.weight": (4 * 24, 16)}
 
 
 def kimi(n):
@@ -213,8 +219,8 @@ def block(n_heads_in_group, linear, mult):
     return dict(attention=dict(n_heads_in_group=n_heads_in_group, replace_with_linear=linear), ffn=dict(ffn_mult=mult))
 
 
-DECI = dict(num_hidden_layers=4, num_key_value_heads=None,
-            block_configs=[block(2, False, 5.25), block(None, True, 5.25), block(None, False, 5.25), block(None, False, None)])
+DECI = dict(num_hidden_layers=5, num_key_value_heads=None,
+            block_configs=[block(2, False, 5.25), block(None, True, 5.25), block(None, False, 5.25), block(None, False, None), block(2, False, 5.25)])
 HYV3 = ("HYV3", dict(MOE, num_experts=4, head_dim=8))
 COHERE = ("Cohere2Moe", dict(num_experts=4, num_experts_per_tok=2, head_dim=8, sliding_window=64))
 
@@ -265,7 +271,7 @@ CASES = {
     "arcee-minimal": case(("Arcee", SPM), SMALL, types="bare", spell="minimal", dtype="float32"),
     "jais2": case(("Jais2", {}), SLIM, **GPT2, types="bare"),
     "jais2-minimal": case(("Jais2", {}), SLIM, **GPT2, types="bare", spell="minimal", dtype="float16"),
-    "mellum": case(("Mellum", MOE), SLIM, **GPT2, types="bare", num_local_experts=4, head_dim=16, sliding_window=64,
+    "mellum": case(("Mellum", MOE), SLIM, **WHOLE, types="bare", num_local_experts=4, head_dim=16, sliding_window=64,
                    layer_types=["full_attention", "sliding_attention"]),
     "mellum-minimal": case(("Mellum", MOE), SLIM, **GPT2, types="bare", num_local_experts=4, spell="minimal", dtype="float16"),
     "afmoe": case(("Afmoe", dict(MOE, **SPM)), dict(SMALL, num_hidden_layers=4), types="plain", num_experts=4, head_dim=16),
@@ -282,7 +288,7 @@ CASES = {
     "minicpm": made("MiniCPMForCausalLM", blocks, **MINICPM),
     "minicpm-long": made("MiniCPMForCausalLM", blocks, "float16", types="bare", rope_scaling=dict(rope_type="longrope", long_factor=[1.5] * 8,
                          short_factor=[1.0] * 8, original_max_position_embeddings=128), **MINICPM),
-    "bailingmoe2": made("BailingMoeV2ForCausalLM", bailing2(0), tok="gpt2", types="bare", **BAILING2),
+    "bailingmoe2": made("BailingMoeV2ForCausalLM", headed(bailing2(0)), tok="gpt2", types="bare", **dict(BAILING2, tie_word_embeddings=False)),
     "bailingmoe2-mtp": made("BailingMoeV2ForCausalLM", bailing2(1), "float16", tok="gpt2", types="bare", **BAILING2, num_nextn_predict_layers=1),
     "chatglm-old": made("ChatGLMModel", chatglm, tok="glm-4.6", types="bare", base=OWN, **CHATGLM),
     "hy_v3": case(HYV3, SLIM, **GPT2, types="bare", num_nextn_predict_layers=0),
@@ -295,11 +301,12 @@ CASES = {
                          moe_primary_router_apply_softmax=False, tie_word_embeddings=True),
     "grovemoe": made("GroveMoeForCausalLM", grove, tok="gpt2", types="bare", hidden_size=32, moe_intermediate_size=48, num_experts=4,
                      num_experts_per_tok=2, head_dim=8, tie_word_embeddings=True),
-    "dbrx": made("DbrxForCausalLM", dbrx, tok="gpt2", types="bare", base=OWN, d_model=32, n_heads=4, n_layers=2, max_seq_len=512, tie_word_embeddings=True,
+    "dbrx": made("DbrxForCausalLM", headed(dbrx), tok="gpt2", types="bare", base=OWN, d_model=32, n_heads=4, n_layers=2, max_seq_len=512,
                  attn_config=dict(clip_qkv=8, kv_n_heads=2, rope_theta=500000.0), ffn_config=dict(moe_num_experts=4, moe_top_k=2, ffn_hidden_size=48)),
-    "bailingmoe": made("BailingMoeForCausalLM", bailing, tok="gpt2", types="bare", hidden_size=32, num_experts=4, num_experts_per_tok=2,
+    "bailingmoe": made("BailingMoeForCausalLM", headed(bailing), tok="gpt2", types="bare", hidden_size=32, num_experts=4, num_experts_per_tok=2,
                        num_shared_experts=2, first_k_dense_replace=0, moe_intermediate_size=48, norm_topk_prob=True, head_dim=8,
-                       tie_word_embeddings=True),
+                       tie_word_embeddings=False),
+    # the runtime loads this family, of any size, without flash attention only
     "plm": made("PLMForCausalLM", plm, tok="gpt2", types="bare", hidden_size=32, intermediate_size=64, kv_lora_rank=16, qk_nope_head_dim=8,
                 qk_rope_head_dim=4, v_head_dim=8, num_key_value_heads=4, tie_word_embeddings=True),
     "pangu-embedded": made("PanguEmbeddedForCausalLM", pangu),
@@ -310,8 +317,8 @@ CASES = {
     "eurobert-minimal": case(("EuroBert", {}), SLIM, **GPT2, types="bare", model="Model", spell="minimal", dtype="float16",
                              fails="Unsupported classifier_pooling: late"),
     "llama-embed": made("LlamaBidirectionalModel", lambda n: {k.removeprefix("model."): v for k, v in blocks(n, tied=True).items()}),
-    "llada-moe": made("LLaDAMoEModelLM", mixture("mlp.experts", PROJ, 4, 32, 48, norms=True, **{"mlp.gate.weight": (4, 32)}), tok="gpt2", types="bare",
-                      hidden_size=32, num_experts=4, num_experts_per_tok=2, expert_intermediate_size=48, tie_word_embeddings=True),
+    "llada-moe": made("LLaDAMoEModelLM", headed(mixture("mlp.experts", PROJ, 4, 32, 48, norms=True, **{"mlp.gate.weight": (4, 32)})), tok="gpt2", types="bare",
+                      hidden_size=32, num_experts=4, num_experts_per_tok=2, expert_intermediate_size=48, tie_word_embeddings=False),
     "apertus": case(("Apertus", SPM), SMALL, types="plain"),
     "apertus-old": case(("Apertus", SPM), SMALL, types="bare", spell="old", dtype="float16", rope_parameters=LLAMA3),
     "apertus-minimal": case(("Apertus", SPM), SMALL, types="bare", spell="minimal", dtype="float32", rope_parameters=LLAMA3),
@@ -320,7 +327,7 @@ CASES = {
                   tie_word_embeddings=True),
     "llada": made("LLaDAModelLM", llada, tok="qwen2", types="bare", base=OWN, d_model=16, n_heads=4, n_kv_heads=4, n_layers=2, mlp_hidden_size=32,
                   max_sequence_length=256, rms_norm_eps=1e-5, rope_theta=500000.0),
-    "minicpm3": made("MiniCPM3ForCausalLM", minicpm3, q_lora_rank=24, kv_lora_rank=16, qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=8,
+    "minicpm3": made("MiniCPM3ForCausalLM", minicpm3, q_lora_rank=24, kv_lora_rank=16, qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=16,
                      num_key_value_heads=4, rope_scaling=dict(type="longrope", long_factor=[2.0, 3.0], short_factor=[1.0, 1.5],
                                                               original_max_position_embeddings=128)),
     "dbrx-class": made("DbrxForCausalLM", dbrx, "float16", tok="gpt2", types="bare", base=OWN, model_type="dbrx", d_model=32, n_heads=4, n_layers=2,

@@ -127,7 +127,7 @@ def fp8(out):
 TEXT = dict(SLIM, vocab_size="VOCAB")
 EYES = dict(depth=1, hidden_size=16, embed_dim=16, intermediate_size=32, num_heads=2, out_hidden_size=32, deepstack_visual_indexes=[0], num_position_embeddings=16,
             patch_size=4)
-LLAMA4 = dict(TEXT, intermediate_size=32, intermediate_size_mlp=64, head_dim=8, num_local_experts=4, interleave_moe_layer_step=2,
+LLAMA4 = dict(TEXT, num_hidden_layers=4, intermediate_size=32, intermediate_size_mlp=64, head_dim=8, num_local_experts=4, interleave_moe_layer_step=2,
               rope_parameters=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                                    original_max_position_embeddings=256, rope_theta=500000.0))
 LLAMA4_EYES = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, vision_output_dim=16, image_size=28,
@@ -135,8 +135,9 @@ LLAMA4_EYES = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, i
 VLMOE = dict(text_config={**TEXT, **MOE, "moe_intermediate_size": 48, "rope_parameters": dict(rope_type="default", mrope_section=[1, 2, 1], rope_theta=1000000.0)},
              vision_config=EYES)
 PIXTRAL = dict(model_type="pixtral", hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, head_dim=8, image_size=28, patch_size=14)
-QWEN35 = dict(LINEAR, vocab_size="VOCAB")
-QWEN35MOE = {k: v for k, v in {**LINEAR, **MOE, "vocab_size": "VOCAB"}.items() if k != "intermediate_size"}
+LINEAR35 = dict(LINEAR, head_dim=256)  # the runtime rotates 32 pairs in three sections, a quarter of a head
+QWEN35 = dict(LINEAR35, vocab_size="VOCAB")
+QWEN35MOE = {k: v for k, v in {**LINEAR35, **MOE, "vocab_size": "VOCAB"}.items() if k != "intermediate_size"}
 MROPE = dict(rope_type="default", mrope_section=[1, 2, 1], rope_theta=1000000.0)
 OSS = ("GptOss", dict(num_local_experts=4, num_experts_per_tok=2, head_dim=8, sliding_window=128))
 SPM = dict(TEXT, bos_token_id=1, eos_token_id=2, hidden_size=64, intermediate_size=128)
@@ -160,7 +161,7 @@ CASES = {
     "qwen3next-minimal": plain(QWEN3NEXT, LINEAR, spell="minimal", dtype="float32", args=["--no-mtp"]),
     "llama4": made("Llama4TextConfig", "Llama4ForCausalLM", types="few", **LLAMA4),
     "llama4-eyes": made("Llama4Config", "Llama4ForConditionalGeneration", dtype="float16", spell="old",
-                        text_config=dict(LLAMA4, no_rope_layers=[0, 0]), vision_config=LLAMA4_EYES),
+                        text_config=dict(LLAMA4, no_rope_layers=[0, 0, 0, 0]), vision_config=LLAMA4_EYES),
     "llama4-minimal": made("Llama4TextConfig", "Llama4ForCausalLM", dtype="float32", spell="minimal", **{**LLAMA4, "interleave_moe_layer_step": 1}),
     "gptoss": plain(OSS, SLIM, types="few"),
     "gptoss-minimal": plain(OSS, SLIM, spell="minimal", dtype="float16"),
