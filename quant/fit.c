@@ -195,7 +195,7 @@ static bool has_integers(const struct scaled *s)
 
 bool fit_searches(const struct scaled *s)
 {
-	return has_integers(s) || (s->code == SCALED_E2M1 && s->scale != SCALED_REAL);
+	return has_integers(s) || (s->code >= SCALED_E2M1 && s->scale != SCALED_REAL);
 }
 
 void fit_codes(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, uint8_t *code, float *back)

@@ -146,13 +146,13 @@ static void codes_e4m3(const struct scaled *s, const struct scaled_unit *u, cons
 	}
 }
 
-/* Round to nearest, ties to even; -0 and NaN are 0, what rounds to zero keeps its sign. */
-static uint8_t e2m1_of_float(float f)
+/* Round to nearest, ties to even; NaN is 0, and so is -0 without `minus`; what rounds to zero keeps its sign. */
+static uint8_t e2m1_of_float(float f, bool minus)
 {
 	float a = fabsf(f);
 	int code = (a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + (a > 2.5f) + (a >= 3.5f) + (a > 5);
 
-	return (uint8_t)(code | (f < 0) << 3);
+	return (uint8_t)(code | (f < 0 || (minus && f == 0 && signbit(f))) << 3);
 }
 
 static void codes_e2m1(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
@@ -160,7 +160,7 @@ static void codes_e2m1(const struct scaled *s, const struct scaled_unit *u, cons
 	static const float value[16] = { 0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6 };
 
 	for (size_t i = 0; i < n; i++) {
-		code[i] = e2m1_of_float(quotient(s, u, x[i]));
+		code[i] = e2m1_of_float(quotient(s, u, x[i]), s->code == SCALED_E2M1_MINUS);
 		back[i] = value[code[i]] * u->step;
 	}
 }
@@ -173,6 +173,7 @@ static const struct code {
 	[SCALED_INTEGER] = { 0, 0, codes_integer },
 	[SCALED_E4M3] = { E4M3_MAX, 8, codes_e4m3 },
 	[SCALED_E2M1] = { 6, 2, codes_e2m1 },
+	[SCALED_E2M1_MINUS] = { 6, 2, codes_e2m1 },
 };
 
 void scaled_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)

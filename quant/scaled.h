@@ -32,7 +32,7 @@
 #include <stdint.h>
 
 enum scaled_real { SCALED_F32, SCALED_F16, SCALED_BF16 };
-enum scaled_code { SCALED_INTEGER, SCALED_E4M3, SCALED_E2M1 };
+enum scaled_code { SCALED_INTEGER, SCALED_E4M3, SCALED_E2M1, SCALED_E2M1_MINUS }; /* minus: -0 keeps its sign */
 enum scaled_scale { SCALED_REAL, SCALED_PLAIN, SCALED_INVERSE, SCALED_E8M0, SCALED_DIVIDED, SCALED_MULTIPLIED,
 	SCALED_GPTQ, SCALED_AWQ, SCALED_INT8 }; /* the last three: scaled_half.c */
 

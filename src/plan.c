@@ -360,7 +360,7 @@ static const char *output_path(struct build *b, struct plan_output *o, const cha
 
 	if (b->target->scheme && !(given && *given))
 		given = arena_printf(a, "%s-%s", b->plan->model->name, b->target->name);
-	if (b->target->scheme || (given && b->plan->family.n_files && plan_names_checkpoint(given))) {
+	if (b->target->scheme || (given && b->keeps_names && plan_has_config(b->plan) && plan_names_checkpoint(given))) {
 		o->directory = arena_strdup(a, given);
 		return arena_printf(a, "%s%smodel%s", given, given[strlen(given) - 1] == '/' ? "" : "/", b->format->extension);
 	}
@@ -434,7 +434,7 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 	if (plan_layout(o, &limits, p->arena, b->err))
 		return -1;
 	plan_files(p, o);
-	if (b->target->scheme && plan_scheme_files(p, o, b->target, b->err))
+	if (b->target->scheme ? plan_scheme_files(p, o, b->target, b->err) : plan_checkpoint(p, o, type, b->err))
 		return -1;
 	total_up(b, o);
 	return 0;
@@ -525,7 +525,7 @@ static int build_plan(struct build *b)
 		return -1;
 	fo = (struct family_options){ .option = plan_family_choices(j, p->arena), .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
 				      .model_name = j->model_name, .own_names = b->keeps_names, .as_stored = b->target->scheme != NULL, .files = plan_wants_files(j), .vocab_only = j->vocab_only };
-	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || (b->target->scheme && plan_experts(p, b->err)) || plan_fuse(p, j, b->err) || plan_edit(p, j, b->err) || add_weights(b))
+	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || (b->target->scheme && plan_experts(p, b->target, b->err)) || plan_fuse(p, j, b->err) || plan_edit(p, j, b->err) || add_weights(b))
 		return -1;
 	if (p->family.projector) {
 		b->auto_type = auto_type_of(&p->family);

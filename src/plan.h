@@ -126,6 +126,8 @@ const char *const *plan_side_paths(const struct plan_output *o, struct arena *a)
 /* The family's files, where the output is a checkpoint's directory. */
 void plan_files(struct heft_plan *p, struct plan_output *o);
 bool plan_wants_files(const struct heft_job *job);
+/* What lies beside the weights of a checkpoint that goes into another directory as one, all floats of this type or "keep". */
+int plan_checkpoint(struct heft_plan *p, struct plan_output *o, const char *type, struct heft_err *err);
 
 /* plan_columns.c: old_name of weights that have the source's own names, by the family. */
 int plan_columns(struct heft_plan *p, const struct heft_job *job, struct heft_err *err);
@@ -156,13 +158,14 @@ struct config_edit {
 };
 int config_edit(struct jbuf *out, const char *text, size_t n, const char *name, const struct config_edit *edit, struct heft_err *err);
 int plan_config(struct heft_plan *p, struct plan_output *o, const struct config_edit *edit, struct heft_err *err);
+bool plan_has_config(const struct heft_plan *p); /* of a checkpoint, or of what a family makes one again */
 /* What it is made of; NULL where there is none, or it cannot be read: others complain of that. json_free() it. */
 struct json_doc;
 struct json_doc *plan_config_doc(const struct heft_plan *p);
 /* plan_experts.c: experts that are one tensor become a weight for each matrix, for a target with schemes. */
-int plan_experts(struct heft_plan *p, struct heft_err *err);
-/* plan_copies.c: copies of the source's other files into the output's directory. */
-int plan_copies(struct heft_plan *p, struct plan_output *o, struct heft_err *err);
+int plan_experts(struct heft_plan *p, const struct target *target, struct heft_err *err);
+/* plan_copies.c: copies of the source's other files into the output's directory; described: those, too, that say how weights are stored. */
+int plan_copies(struct heft_plan *p, struct plan_output *o, bool described, struct heft_err *err);
 
 /* plan_filetype.c: writes the key where llama-quantize or the converter has it; what the key would be of a file that lacks it. */
 void plan_set_file_type(const struct heft_plan *p, struct plan_output *o, uint32_t file_type, bool quantizer_order, bool from_gguf);

@@ -146,6 +146,15 @@ struct json_doc *plan_config_doc(const struct heft_plan *p)
 	return model_config_read(p->model, p->arena, &none);
 }
 
+bool plan_has_config(const struct heft_plan *p)
+{
+	const struct heft_model *m = p->model;
+
+	if (p->family.n_files)
+		return true;
+	return m->dir && !m->adapter && !model_speaks_gguf(m) && (m->config || path_kind(path_join(p->arena, m->dir, "config.json")) == PATH_FILE);
+}
+
 /* The configuration as it is written: the source's own file where it has one. NUL behind it. */
 static char *config_text(const struct heft_plan *p, size_t *n, struct heft_err *err)
 {

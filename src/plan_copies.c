@@ -31,6 +31,7 @@ struct copying {
 	char *root;             /* the model's folder without links; NULL: it is mounted */
 	struct folder *folder;  /* those that are to be looked into */
 	size_t n_folders, cap, at, cap_made;
+	bool described;         /* what says how weights are stored is copied, too */
 	struct heft_err *err;
 	int rc;
 };
@@ -43,16 +44,21 @@ static bool is_one_of(const char *name, const char *const *list, size_t n)
 	return false;
 }
 
-/* Weights of this or another format, and what describes them; `top`: directly in the model's folder. */
-static bool is_replaced(const char *name, bool top)
+/* Directly in the model's folder: what says how the weights are stored. */
+static bool describes(const char *name)
+{
+	static const char *const names[] = { "config.json", "quantize_config.json", "quant_config.json", "hf_quant_config.json" };
+
+	return is_one_of(name, names, sizeof names / sizeof *names);
+}
+
+/* Weights of this or another format, and indexes of their shards. */
+static bool is_weights(const char *name)
 {
 	static const char *const endings[] = { ".safetensors", ".safetensors.zst", ".index.json", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack",
 					       ".onnx", ".onnx_data", ".ot" };
-	static const char *const names[] = { "config.json", "quantize_config.json", "quant_config.json", "hf_quant_config.json" };
 	size_t n = strlen(name);
 
-	if (top && is_one_of(name, names, sizeof names / sizeof *names))
-		return true;
 	for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
 		if (n > strlen(endings[i]) && !strcmp(name + n - strlen(endings[i]), endings[i]))
 			return true;
@@ -149,7 +155,7 @@ static void look_at(void *ctx, const char *name)
 	const char *from = path_join(a, c->plan->model->dir, below), *to = path_join(a, c->output->directory, below);
 	enum path_kind kind;
 
-	if (c->rc || is_replaced(name, !in->depth) || (!in->depth && is_left_out(name)) || is_taken(c->output, to))
+	if (c->rc || is_weights(name) || is_taken(c->output, to) || (!in->depth && (is_left_out(name) || (describes(name) && !c->described))))
 		return;
 	kind = kind_of(c, from);
 	if (!c->rc && kind == PATH_FILE)
@@ -187,9 +193,9 @@ static void make_folders(struct copying *c, size_t first)
 	}
 }
 
-int plan_copies(struct heft_plan *p, struct plan_output *o, struct heft_err *err)
+int plan_copies(struct heft_plan *p, struct plan_output *o, bool described, struct heft_err *err)
 {
-	struct copying c = { .plan = p, .output = o, .err = err };
+	struct copying c = { .plan = p, .output = o, .described = described, .err = err };
 	size_t first = o->n_sides;
 
 	if (!p->model->dir || model_speaks_gguf(p->model))

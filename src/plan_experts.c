@@ -70,7 +70,7 @@ struct splitting {
 	uint64_t hidden;
 	struct weight *weight; /* the new list */
 	size_t n, cap;
-	bool any;
+	bool any, whole; /* whole: they stay one tensor, each matrix straight */
 	struct heft_err *err;
 };
 
@@ -132,6 +132,12 @@ static void add_op(struct weight *w, struct op *op, enum op_kind kind, int n, co
 	op[w->n_ops++] = (struct op){ .kind = kind, .n_args = n, .arg = (const int64_t *)arena_memdup(a, arg, (size_t)n * sizeof *arg) };
 }
 
+static void add(struct splitting *s, const struct weight *w)
+{
+	s->weight = arena_grow(s->arena, s->weight, &s->cap, s->n + 1, sizeof *s->weight);
+	s->weight[s->n++] = *w;
+}
+
 /* Its matrices stand [out, in] behind this. */
 static int straighten(struct splitting *s, struct weight *w)
 {
@@ -175,8 +181,7 @@ static int add_view(struct splitting *s, const struct weight *whole, const struc
 	w.name = name;
 	if (weight_shape(&w, s->err))
 		return -1;
-	s->weight = arena_grow(s->arena, s->weight, &s->cap, s->n + 1, sizeof *s->weight);
-	s->weight[s->n++] = w;
+	add(s, &w);
 	return 0;
 }
 
@@ -188,6 +193,10 @@ static int split(struct splitting *s, const struct weight *from, const struct fu
 
 	if (!f->bias && is_turned(s, from, f) && straighten(s, &whole))
 		return -1;
+	if (s->whole) {
+		add(s, &whole);
+		return 0;
+	}
 	for (uint64_t e = 0; e < whole.shape.dim[0]; e++)
 		for (int k = 0; k < f->n; k++) {
 			const char *name = arena_printf(s->arena, "%.*s%s.experts.%llu.%s.%s", (int)before, from->name, between, (unsigned long long)e,
@@ -214,8 +223,7 @@ static void take_over(struct splitting *s, const struct weight *from)
 		w.shape.rank = t->rank;
 		memcpy(w.shape.dim, t->dim, sizeof w.shape.dim);
 	}
-	s->weight = arena_grow(s->arena, s->weight, &s->cap, s->n + 1, sizeof *s->weight);
-	s->weight[s->n++] = w;
+	add(s, &w);
 }
 
 /* ---- names ---- */
@@ -250,10 +258,10 @@ static const struct maker *maker_of(const char *type)
 	return m;
 }
 
-int plan_experts(struct heft_plan *p, struct heft_err *err)
+int plan_experts(struct heft_plan *p, const struct target *target, struct heft_err *err)
 {
 	struct family *f = &p->family;
-	struct splitting s = { .arena = p->arena, .err = err };
+	struct splitting s = { .arena = p->arena, .whole = target->experts, .err = err };
 	struct json_doc *doc = plan_config_doc(p);
 	const struct json *root = json_root(doc), *text = json_get(root, "text_config");
 
@@ -261,6 +269,8 @@ int plan_experts(struct heft_plan *p, struct heft_err *err)
 	if (!json_uint(json_get(text, "hidden_size"), &s.hidden))
 		json_uint(json_get(root, "hidden_size"), &s.hidden);
 	json_free(doc);
+	if (s.whole && !s.maker->alternate)
+		return heft_fail(err, HEFT_E_TYPE, "--to %s is gpt-oss's own layout, which this model has not; --to mxfp4a16 is for any", target->name);
 	for (size_t i = 0; i < f->n_weights; i++) {
 		size_t before;
 		const struct fused *is = fused_of(&f->weight[i], &before);

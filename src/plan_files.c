@@ -93,3 +93,13 @@ void plan_files(struct heft_plan *p, struct plan_output *o)
 			      with_dtype(f, o, p->arena), p->arena);
 	}
 }
+
+int plan_checkpoint(struct heft_plan *p, struct plan_output *o, const char *type, struct heft_err *err)
+{
+	const char *dtype = plan_torch_name(quant_find(type));
+	struct config_edit edit = { NULL, dtype };
+
+	if (!o->directory || p->family.n_files)
+		return 0;
+	return (dtype && plan_config(p, o, &edit, err)) || plan_copies(p, o, !dtype, err) ? -1 : 0;
+}

@@ -102,6 +102,8 @@ int plan_rules_open(struct plan_rules **out, const struct heft_job *j, const str
 {
 	struct plan_rules *r = arena_alloc(a, sizeof *r);
 
+	if (main->experts && (j->n_ignore || j->n_targets || j->n_tensor_types))
+		return heft_fail(err, HEFT_E_OPTION, "--to %s is one layout for all experts: --ignore, --targets and --tensor-type go with --to mxfp4a16", main->name);
 	r->arena = a;
 	r->rule = arena_array(a, j->n_ignore + j->n_targets + j->n_tensor_types, sizeof *r->rule);
 	r->n_only = j->n_targets;

@@ -144,11 +144,25 @@ static int leave(struct deciding *d, size_t i, const char *why)
 	return 0;
 }
 
+/* Rows of all its matrices, columns. */
+static uint64_t rows_of(const struct shape *s)
+{
+	return s->rank > 2 ? s->dim[0] * s->dim[1] : s->dim[0];
+}
+
+/* Of a tensor whose rows are those of several matrices: how many, and how many rows each has, instead. */
+static void part_rows(struct heft_stored *t, const struct heft_item *it)
+{
+	memmove(t->dim + 2, t->dim + 1, (size_t)(t->rank - 1) * sizeof *t->dim);
+	memcpy(t->dim, it->dim, 2 * sizeof *t->dim);
+	t->rank++;
+}
+
 static void store(struct deciding *d, size_t i, const struct target *target, const struct scheme *s, const struct heft_encoding *real)
 {
 	struct heft_item *it = &d->output->item[i];
 	const struct weight *w = d->plan->weight[i].weight;
-	const char *module = linear_module(it->name, d->plan->arena);
+	const char *module = linear_module(it->name, d->plan->arena), *stem = it->rank > 2 ? it->name : module;
 
 	it->to = &s->enc;
 	it->why = target->name;
@@ -158,9 +172,11 @@ static void store(struct deciding *d, size_t i, const struct target *target, con
 	for (int p = 0; p < s->enc.n_planes; p++) {
 		struct heft_stored *t = &it->stored[p];
 
-		t->name = arena_printf(d->plan->arena, "%s%s", module, s->suffix[p]);
+		t->name = arena_printf(d->plan->arena, "%s%s", stem, s->suffix[p]);
 		t->enc = s->type[p];
-		t->size = scheme_tensor(s, p, it->dim[0], it->dim[1], &t->rank, t->dim);
+		t->size = scheme_tensor(s, p, rows_of(&w->shape), it->dim[it->rank - 1], &t->rank, t->dim);
+		if (it->rank > 2)
+			part_rows(t, it);
 		it->size += t->size;
 	}
 	add_use(d, target, s, module);
@@ -175,7 +191,7 @@ static int quantize(struct deciding *d, size_t i, const struct target *target)
 	const struct heft_encoding *real = real_of(d, w);
 	const struct scheme *s = scheme_of(d, target, real);
 	struct arena *a = d->plan->arena;
-	uint64_t rows = w->shape.dim[0], cols = w->shape.dim[1], bytes;
+	uint64_t rows = rows_of(&w->shape), cols = w->shape.dim[w->shape.rank - 1], bytes;
 
 	if (!s)
 		return -1;
@@ -217,6 +233,12 @@ static int decide(struct deciding *d, size_t i)
 	plan_rules_find(d->rules, linear_module(w->name, d->plan->arena), kind, &choice);
 	if (choice.stays)
 		return keep_as(d, i, kind, &choice);
+	if (d->target->experts && kind == LINEAR_FUSED)
+		return quantize(d, i, d->target);
+	if (d->target->experts && kind == LINEAR_YES) {
+		keep(d, i, "only experts are quantized");
+		return 0;
+	}
 	if (kind == LINEAR_YES || (kind == LINEAR_STAYS && choice.target))
 		return quantize(d, i, choice.target ? choice.target : d->target);
 	if (kind == LINEAR_FUSED)
@@ -332,7 +354,7 @@ int plan_scheme_files(struct heft_plan *p, struct plan_output *o, const struct t
 	else
 		target->mix(&ours, o->use, o->n_uses, &o->stays);
 	add_side(p, o, &ours);
-	rc = plan_config(p, o, &edit, err) || plan_copies(p, o, err) ? -1 : 0;
+	rc = plan_config(p, o, &edit, err) || plan_copies(p, o, false, err) ? -1 : 0;
 	jbuf_release(&ours);
 	return rc;
 }

@@ -96,6 +96,36 @@ refused 1 "a target like it" "a GGUF type" "$kjv" --to w4a16 --tensor-type 'mlp=
 refused 1 "go with --to for GPU runtimes" "--ignore for GGUF" "$kjv" --ignore mlp -o "$dir/no"
 refused 1 "without" "a pattern with an error" "$kjv" --to w4a16 --targets '(' -o "$dir/no"
 
+# gpt-oss's own layout
+"$build/tests/helper/mkexperts" "$dir/oss" alternate && "$heft" convert "$dir/oss/fused" --to mxfp4 -q -o "$dir/oss/q" 2>"$dir/log"; pass $? "mxfp4 is written"
+"$heft" convert "$dir/oss/fused" --to mxfp4 -q -j 1 -o "$dir/oss/one" 2>"$dir/log" && diff -r "$dir/oss/one" "$dir/oss/q" >"$dir/log"; pass $? "mxfp4: the same from one thread"
+LC_ALL=C grep -aq '"model.layers.0.mlp.experts.gate_up_proj_blocks":{"dtype":"U8","shape":\[3,768,8,16\]' "$dir/oss/q/model.safetensors" &&
+	LC_ALL=C grep -aq '"model.layers.0.mlp.experts.down_proj_scales":{"dtype":"U8","shape":\[3,256,12\]' "$dir/oss/q/model.safetensors"
+pass $? "mxfp4: names and shapes"
+"$heft" convert "$dir/oss/q" --to mxfp4 -q -o "$dir/oss/again" 2>"$dir/log" && diff -r "$dir/oss/again" "$dir/oss/q" >"$dir/log"; pass $? "mxfp4: codes are coded again as they were"
+"$heft" convert "$dir/oss/q" --to safetensors -t bf16 -q -o "$dir/oss/plain" 2>"$dir/log" && "$heft" convert "$dir/oss/plain" --to mxfp4 -q -o "$dir/oss/three" 2>"$dir/log" &&
+	cmp "$dir/oss/three/model.safetensors" "$dir/oss/q/model.safetensors" >"$dir/log"
+pass $? "mxfp4: and from the 16 bits that they stand for"
+"$heft" diff "$dir/oss/plain" "$dir/oss/fused" --arch none --min-sqnr 18 >"$dir/log" 2>&1; pass $? "mxfp4: which are the source's"
+"$heft" convert "$dir/oss/q" --to w4a16 -q -o "$dir/oss/w" 2>"$dir/log" && "$heft" convert "$dir/oss/plain" --to w4a16 -q -o "$dir/oss/v" && diff -r "$dir/oss/w" "$dir/oss/v" >"$dir/log"
+pass $? "mxfp4 to w4a16: as from its 16 bits"
+refused 1 "gpt-oss's own layout" "mxfp4 of another model" "$kjv" --to mxfp4 -o "$dir/no"
+refused 1 "go with --to mxfp4a16" "mxfp4 of some modules" "$dir/oss/fused" --to mxfp4 --ignore mlp -o "$dir/no"
+rm -rf "$dir/oss"
+
+# a quantized checkpoint as a plain one again
+for t in fp8 w4a16 w8a8 nvfp4a16; do
+	"$heft" convert "$kjv" --to "$t" --method rtn -q -o "$dir/codes" 2>"$dir/log" && "$heft" convert "$dir/codes" --to safetensors -t bf16 -q -o "$dir/plain" 2>"$dir/log" &&
+		"$heft" convert "$dir/codes" --to safetensors -t bf16 -q -o "$dir/lone.safetensors" 2>"$dir/log" && cmp "$dir/plain/model.safetensors" "$dir/lone.safetensors" >"$dir/log" &&
+		cmp "$kjv/tokenizer.model" "$dir/plain/tokenizer.model" >"$dir/log" && ! grep -q quantization_config "$dir/plain/config.json" && "$heft" check "$dir/plain" >"$dir/log" 2>&1
+	pass $? "$t: decoded into a directory"
+	"$heft" convert "$dir/codes" --to safetensors -t keep -q -o "$dir/kept" 2>"$dir/log" && diff -r "$dir/codes" "$dir/kept" >"$dir/log"; pass $? "$t: copied into a directory"
+	"$heft" convert "$dir/codes" --to fp8-dynamic -q -o "$dir/other" 2>"$dir/log" && "$heft" convert "$dir/plain" --to fp8-dynamic -q -o "$dir/more" 2>"$dir/log" &&
+		diff -r "$dir/other" "$dir/more" >"$dir/log"
+	pass $? "$t: to fp8-dynamic as from its 16 bits"
+	rm -rf "$dir/codes" "$dir/plain" "$dir/kept" "$dir/other" "$dir/more" "$dir/lone.safetensors"
+done
+
 # experts that are one tensor: the directory of their twin, whose experts stand apart
 for kind in concat turned alternate granite mixtral; do
 	"$build/tests/helper/mkexperts" "$dir/experts" "$kind" >"$dir/log" 2>&1

@@ -66,6 +66,14 @@ uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t co
 	uint32_t size = s->type[p]->plane[0].bytes;
 	uint64_t down = ceil_of(rows, g->rows), across = ceil_of(cols, g->cols), bytes = down * across * g->bytes;
 	const uint64_t matrix[2] = { g->bytes == size ? down : g->bytes / size, across }, blocks[4] = { down, 1, across, 1 }, turned[2] = { across, down };
+	const uint64_t groups[3] = { down, across, g->bytes / size };
+	const struct {
+		int rank;
+		const uint64_t *dim;
+	} shape[] = {
+		[SCHEME_MATRIX] = { g->bytes == size ? 2 : 1, matrix }, [SCHEME_VECTOR] = { 1, matrix }, [SCHEME_SCALAR] = { 0, matrix },
+		[SCHEME_BLOCKS] = { 4, blocks }, [SCHEME_TURNED] = { 2, turned }, [SCHEME_GROUPS] = { 3, groups },
+	};
 	enum scheme_dims dims = s->dims[p];
 
 	if (scheme_is_once(s, p)) {
@@ -74,8 +82,8 @@ uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t co
 		*rank = dims != SCHEME_SCALAR;
 		return bytes;
 	}
-	*rank = dims == SCHEME_BLOCKS ? 4 : dims == SCHEME_TURNED ? 2 : dims == SCHEME_SCALAR ? 0 : g->bytes == size && dims == SCHEME_MATRIX ? 2 : 1;
-	memcpy(dim, dims == SCHEME_BLOCKS ? blocks : dims == SCHEME_TURNED ? turned : matrix, (size_t)*rank * sizeof *dim);
+	*rank = shape[dims].rank;
+	memcpy(dim, shape[dims].dim, (size_t)*rank * sizeof *dim);
 	return bytes;
 }
 

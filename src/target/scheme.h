@@ -28,6 +28,7 @@ enum scheme_dims {
 	SCHEME_SCALAR, /* no dimension */
 	SCHEME_BLOCKS, /* [rows, 1, columns, 1] */
 	SCHEME_TURNED, /* [columns, rows]: here units lie column after column */
+	SCHEME_GROUPS, /* [rows, columns, elements of a unit] */
 };
 enum { SCHEME_CODES, SCHEME_SCALES }; /* planes of every scheme */
 

@@ -17,6 +17,7 @@ struct target {
 	const char *name;   /* as --to takes it */
 	const char *format; /* of the container: formats/list.h */
 	bool keeps_names;   /* the source's own names, shapes and metadata: no family, no recipe */
+	bool experts;       /* of the weights only experts are quantized, each projection's as one tensor: gpt-oss */
 	bool groups;        /* the columns of a group are the user's choice */
 	/* How a Linear's matrix is stored, and what config.json says of that; NULL: as any other tensor. `stays`: the modules that are not. */
 	int (*scheme)(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err);
