@@ -123,7 +123,7 @@ def by_dequantize(p, target):
     import bitsandbytes as bnb
     if target == "bnb-int8":
         return torch.ops.bitsandbytes.int8_vectorwise_dequant(p["weight"], p["SCB"])
-    state = bnb.functional.QuantState.from_dict({k[len("weight."):]: v for k, v in p.items() if k != "weight"}, device="cpu")
+    state = bnb.functional.QuantState.from_dict({k[len("weight."):]: v for k, v in p.items() if k.startswith("weight.")}, device="cpu")
     state.dtype = F32
     return bnb.functional.dequantize_4bit(p["weight"], state)
 
