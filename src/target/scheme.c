@@ -64,7 +64,7 @@ uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t co
 {
 	const struct quant_plane *g = &s->enc.plane[p];
 	uint32_t size = s->type[p]->plane[0].bytes;
-	uint64_t down = ceil_of(rows, g->rows), across = ceil_of(cols, g->cols), bytes = down * across * g->bytes;
+	uint64_t all = rows * cols, down = ceil_of(s->table ? all : rows, g->rows), across = ceil_of(s->table ? 1 : cols, g->cols), bytes = down * across * g->bytes;
 	const uint64_t matrix[2] = { g->bytes == size ? down : g->bytes / size, across }, blocks[4] = { down, 1, across, 1 }, turned[2] = { across, down };
 	const uint64_t groups[3] = { down, across, g->bytes / size };
 	const struct {
@@ -91,6 +91,8 @@ uint64_t scheme_offset(const struct scheme *s, int p, uint64_t row, uint64_t col
 {
 	const struct quant_plane *g = &s->enc.plane[p];
 
+	if (s->table)
+		return ceil_of(row * cols, g->rows) * g->bytes;
 	return ceil_of(row, g->rows) * ceil_of(cols, g->cols) * g->bytes;
 }
 
@@ -199,11 +201,31 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Blocks run through the rows. */
+static void encode_table(const struct scheme *s, const struct scheme_strip *t, void *const *plane, float *back)
+{
+	uint64_t n = t->rows * t->cols;
+	uint8_t code[NF4_BLOCK], *byte = plane[SCHEME_CODES], *scales = plane[SCHEME_SCALES];
+
+	for (uint64_t i = 0, now; i < n; i += now) {
+		float scale;
+
+		now = least(NF4_BLOCK, n - i);
+		scale = nf4_codes(s->table, t->src + i, (size_t)now, code, back + i);
+		nf4_pack(code, (size_t)now, byte + i / 2);
+		memcpy(scales + i / NF4_BLOCK * sizeof scale, &scale, sizeof scale);
+	}
+}
+
 void scheme_encode(const struct scheme *s, const struct scheme_strip *t, void *const *plane, float *back, uint8_t *code)
 {
 	const struct quant_plane *g = &s->enc.plane[SCHEME_SCALES];
 	struct block b = { .s = s, .scaled = s->scaled, .t = t, .scale = quant_encoder(s->type[SCHEME_SCALES]) };
 
+	if (s->table) {
+		encode_table(s, t, plane, back);
+		return;
+	}
 	for (int p = 0; p < s->enc.n_planes; p++)
 		if (!scheme_is_once(s, p))
 			memset(plane[p], 0, (size_t)scheme_offset(s, p, t->rows, t->cols));

@@ -16,6 +16,7 @@
 #include "../../base/arena.h"
 #include "../../base/err.h"
 #include "../../base/json.h"
+#include "../../quant/nf4.h"
 #include "../../quant/quant.h"
 #include "../../quant/scaled.h"
 
@@ -69,6 +70,7 @@ struct scheme {
 	int zeros, shape, whole;                       /* planes, or 0 */
 	unsigned zero_less;                            /* what is taken off the zero points that are stored, which wrap around */
 	bool shuffled;                                 /* codes and zero points stand as AWQ has them in words of eight rows */
+	const struct nf4_table *table;                 /* codes are of it, in blocks that run through the rows: planes see rows * cols rows of 1 */
 	const struct heft_encoding *through;           /* type that numbers have before they are measured; NULL: the weight's */
 	const struct scheme_measure *measure;          /* or NULL */
 	/* Bytes of plane p, of rows SCHEME_ALL, which shapes alone tell; to dst where that is not NULL. NULL: no plane is such a one. */

@@ -52,6 +52,12 @@ const char *heft_target_instead(const char *name)
 		{ "w4afp8", SAME "w4a16" },
 		{ "mxfp6*", LEFT "mxfp8a16 and mxfp4a16" },
 		{ "w[23567]a16*", LEFT "w4a16 and w8a16" },
+		{ "gptq-[23567]bit", LEFT "gptq, gptq-8bit and w4a16" },
+		{ "gptq-asym", LEFT "w4a16-asym and awq" },
+		{ "gptq*v2", LEFT "gptq" },
+		{ "awq-8bit", LEFT "w8a16 and gptq-8bit" },
+		{ "awq-gem*", LEFT "awq" },
+		{ "awq-marlin", LEFT "awq" },
 		{ "hqq", LEFT "w4a16-asym" },
 		{ "torchao", LEFT "fp8-dynamic and w4a16" },
 	};

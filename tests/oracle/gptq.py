@@ -4,6 +4,8 @@
 usage: gptq.py compare WORK                     WORK/out/MODEL.TARGET.GROUP/: every tensor with what the library makes of MODEL, bit by bit,
                                                 and WORK/decoded/MODEL.TARGET.GROUP.safetensors: what heft reads of it again; TAP
 
+       gptq.py sources WORK                     WORK/odd: a source beside those of gpu.py
+
 GPTQModel and AutoAWQ need a graphics card's kernels to be imported: what they compute for round to nearest (GPTQModel 5: RTN, Quantizer,
 TorchLinear.pack_block and dequantize_weight; AutoAWQ 0.2.9: pseudo_quantize_tensor, WQLinear_GEMM.from_linear, dequantize_gemm) is said here
 in torch, operation by operation. compressed-tensors reads AWQ, and its packed words are GPTQ's turned. bitsandbytes runs itself."""
@@ -13,7 +15,7 @@ import sys
 
 import torch
 
-from gpu import F16, F32, Tap, by_compressed_tensors, load, load_file, same, scheme, stays
+from gpu import F16, F32, Tap, by_compressed_tensors, load, load_file, model, same, scheme, stays
 
 BITS = {"gptq": 4, "gptq-8bit": 8, "awq": 4}
 AWQ_ORDER = [0, 2, 4, 6, 1, 3, 5, 7]
@@ -68,13 +70,26 @@ def by_autoawq(w, group):
     return {"qweight": words(q.t(), 4, AWQ_ORDER), "scales": scale.t().contiguous(), "qzeros": words(zero.t(), 4, AWQ_ORDER)}
 
 
+def by_bitsandbytes(w, target):
+    import bitsandbytes as bnb
+    if target == "bnb-int8":
+        p = bnb.nn.Int8Params(w.clone(), requires_grad=False)._quantize("cpu")
+        return {"weight": p.CB, "SCB": p.SCB, "weight_format": torch.tensor(0, dtype=torch.uint8)}
+    p = bnb.nn.Params4bit(w.clone(), requires_grad=False, quant_type=target[4:7], compress_statistics=target.endswith("double"))._quantize("cpu")
+    return {"weight": p.data, **{f"weight.{k}": v for k, v in p.quant_state.as_dict(packed=True).items()}}
+
+
 def make(w, target, group):
+    if target.startswith("bnb"):
+        return by_bitsandbytes(w, target)
     if target == "awq":
         return by_autoawq(w, group)
     return by_gptqmodel(w, BITS[target], group)
 
 
 def fits(w, target, group):
+    if target.startswith("bnb"):
+        return w.shape[1] % (64 if target.endswith("double") else 2) == 0 or target == "bnb-int8"
     return w.shape[0] % 32 == 0 and w.shape[1] % (group or 32) == 0
 
 
@@ -104,7 +119,18 @@ def by_awq_converter(module, p, group):
     return BaseCompressor.get_value_from_registry("pack-quantized").decompress(part, scheme("w4a16-asym", str(group)))["weight"].float()
 
 
+def by_dequantize(p, target):
+    import bitsandbytes as bnb
+    if target == "bnb-int8":
+        return torch.ops.bitsandbytes.int8_vectorwise_dequant(p["weight"], p["SCB"])
+    state = bnb.functional.QuantState.from_dict({k[len("weight."):]: v for k, v in p.items() if k.startswith("weight.")}, device="cpu")
+    state.dtype = F32
+    return bnb.functional.dequantize_4bit(p["weight"], state)
+
+
 def value(p, target, group):
+    if target.startswith("bnb"):
+        return by_dequantize(p, target)
     return by_dequantize_gemm(p, group) if target == "awq" else by_torch_linear(p, BITS[target])
 
 
@@ -113,8 +139,13 @@ def value(p, target, group):
 def check_config(t, out, target, group, kept):
     config = json.load(open(os.path.join(out, "config.json")))
     q = config.pop("quantization_config")
-    from transformers import AwqConfig, GPTQConfig
-    if target == "awq":
+    from transformers import AwqConfig, BitsAndBytesConfig, GPTQConfig
+    if target.startswith("bnb"):
+        four, c = target != "bnb-int8", BitsAndBytesConfig.from_dict(dict(q))
+        t.ok((q["quant_method"], c.load_in_4bit, c.load_in_8bit) == ("bitsandbytes", four, not four) and set(c.llm_int8_skip_modules) == kept and
+             (not four or (c.bnb_4bit_quant_type, c.bnb_4bit_use_double_quant) == (target[4:7], target.endswith("double"))) and
+             set(q) == set(c.to_dict()), "transformers takes the configuration; all that stays is listed", str(q))
+    elif target == "awq":
         c = AwqConfig(**{k: v for k, v in q.items() if k != "quant_method"})
         t.ok((q["quant_method"], c.bits, c.group_size, c.zero_point, str(c.format)) == ("awq", 4, group or -1, True, "gemm") and
              set(q["modules_to_not_convert"]) == kept, "transformers takes the configuration; all that stays is listed", str(q))
@@ -132,7 +163,7 @@ def check_layout(t, ours, source, linear, target, group):
     if target == "awq" and group:
         bad = [m for m, p in part.items() if not torch.equal(by_awq_converter(m, p, group), value(p, target, group))]
         t.ok(not bad, "compressed-tensors reads the same", "; ".join(bad[:4]))
-    if target != "awq":
+    if target.startswith("gptq"):
         t.ok(all((p["qzeros"] == (0x77777777 if target == "gptq" else 0x7F7F7F7F)).all() for p in part.values()), "zero points")
         if group and all(source[m + ".weight"].dtype == F32 for m in linear):
             bad = []
@@ -169,10 +200,29 @@ def compare(src, out, target, group, decoded):
     own = load_file(decoded)
     bad = [m for m in linear if not torch.equal(own[m + ".weight"], value({k[len(m) + 1:]: v for k, v in ours.items() if k.startswith(m + ".")}, target, group))]
     t.ok(not bad, "heft reads what the library decompresses", "; ".join(bad[:4]))
+    if target.startswith("bnb") and os.path.basename(src) in ("dense", "single", "tied"):
+        run(src, out, target, t)
     return t.bad
 
 
-if __name__ == "__main__":
+def run(src, out, target, t):
+    """transformers loads ours as it loads the source and quantizes it itself."""
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    config = BitsAndBytesConfig(load_in_8bit=True) if target == "bnb-int8" else BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type=target[4:7], bnb_4bit_use_double_quant=target.endswith("double"))
+    ids = torch.arange(40)[None]
+    logits = []
+    for d, c in ((src, {"quantization_config": config}), (out, {})):
+        model, info = AutoModelForCausalLM.from_pretrained(d, **c, dtype="auto", device_map="cpu", output_loading_info=True)
+        bad = [k for k in ("missing_keys", "unexpected_keys", "mismatched_keys") if info[k]]
+        with torch.no_grad():
+            logits.append(model(ids).logits)
+    t.ok(not bad and torch.equal(*logits), "transformers loads it, with the logits of its own", f"{bad} {(logits[0] - logits[1]).abs().max()}")
+
+
+if __name__ == "__main__" and sys.argv[1] == "sources":
+    model(sys.argv[2], "odd", more={"model.layers.0.self_attn.few.weight": (37, 50), "model.layers.0.self_attn.single.weight": (64, 33)})
+elif __name__ == "__main__":
     work, wrong = sys.argv[2], 0
     for case in sorted(os.listdir(os.path.join(work, "out"))):
         name, kind, size = case.split(".")
