@@ -52,7 +52,7 @@ VECTOR_FN void put_floats(vec_f v, float *to)
 struct scaled_put {
 	float step;
 	float zero, half, first; /* of integers: the zero point's code, how many are negative, the code whose byte is 0 */
-	float end;               /* what a product is multiplied with at last */
+	bool minus;              /* -0 keeps its sign */
 };
 
 VECTOR_FN void put_integers(const struct scaled_put *p, vec_f v, uint8_t *code, float *back)
@@ -82,7 +82,8 @@ VECTOR_FN void put_e4m3(const struct scaled_put *p, vec_f v, uint8_t *code, floa
 VECTOR_FN void put_e2m1(const struct scaled_put *p, vec_f v, uint8_t *code, float *back)
 {
 	vec_f a = (vec_f)((vec_i)v & 0x7fffffff), value;
-	vec_i c = -((a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + (a > 2.5f) + (a >= 3.5f) + (a > 5)), negative = v < 0;
+	vec_i c = -((a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + (a > 2.5f) + (a >= 3.5f) + (a > 5));
+	vec_i negative = p->minus ? ((vec_i)v >> 31) & ~v_is_nan(v) : v < 0;
 
 	value = v_pick(c < 2, __builtin_convertvector(c, vec_f) * 0.5f, (vec_f)((c << 22) + (126 << 23)));
 	value = (vec_f)((vec_i)value | (negative & INT32_MIN));
@@ -140,7 +141,7 @@ VECTOR_FN void all_e2m1(const struct scaled_put *p, enum scaled_way way, enum sc
 VECTOR_TARGET static void lanes_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
 {
 	float half = (float)(1u << (s->bits - 1));
-	struct scaled_put p = { .step = u->step, .zero = (float)u->zero, .half = half, .first = s->twos ? 0 : -half };
+	struct scaled_put p = { .step = u->step, .zero = (float)u->zero, .half = half, .first = s->twos ? 0 : -half, .minus = s->code == SCALED_E2M1_MINUS };
 	enum scaled_way way = s->scale == SCALED_INVERSE ? WAY_FACTOR : s->scale == SCALED_REAL || s->scale == SCALED_E8M0 ? WAY_ROUNDED : WAY_QUOTIENT;
 
 	if (s->code == SCALED_INTEGER)

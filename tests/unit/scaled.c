@@ -24,6 +24,7 @@ static const struct kind {
 	{ "e4m3, plain scales", { SCALED_E4M3, SCALED_PLAIN, 8, false, false, SCALED_F32, 0 } },
 	{ "e4m3, e8m0", { SCALED_E4M3, SCALED_E8M0, 8, false, false, SCALED_F16, 0 } },
 	{ "e2m1, e8m0", { SCALED_E2M1, SCALED_E8M0, 4, false, false, SCALED_BF16, 0 } },
+	{ "e2m1 with -0, e8m0", { SCALED_E2M1_MINUS, SCALED_E8M0, 4, false, false, SCALED_BF16, 0 } },
 	{ "e2m1 under a whole", { SCALED_E2M1, SCALED_DIVIDED, 4, false, false, SCALED_BF16, 1000 } },
 	{ "e2m1 times a whole", { SCALED_E2M1, SCALED_MULTIPLIED, 4, false, false, SCALED_BF16, 0.001f } },
 };
@@ -42,6 +43,8 @@ static float number(int i, float step)
 	uint32_t u = random_bits();
 	float f;
 
+	if (i % 64 == 1)
+		return -0.0f;
 	if (i % 4 == 1)
 		return (float)((int)(u % 4096) - 2048) * 0.0625f * step;
 	if (i % 4 == 2)
