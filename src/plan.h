@@ -149,7 +149,14 @@ uint64_t plan_strip(const struct heft_plan *p, size_t weight);
 
 /* plan_measure.c: fills o->number of the weights whose scheme measures: those that it must know early, or the others; nothing where there
  * are none. */
-int plan_measure(struct heft_plan *p, struct plan_output *o, bool early, const volatile int *stop, struct heft_err *err);
+struct plan_watch {
+	const volatile int *stop;                                      /* set by a signal handler; or NULL */
+	void (*read)(void *ctx, const struct weight *w, uint64_t bytes); /* bytes of it more than before; one thread at a time; or NULL */
+	void *ctx;
+};
+int plan_measure(struct heft_plan *p, struct plan_output *o, bool early, const struct plan_watch *watch, struct heft_err *err);
+/* How many it will read when the plan is carried out. */
+uint64_t plan_measured_bytes(const struct heft_plan *p);
 /* plan_config.c: config.json of the output's directory: the source's with our quantization_config, or (NULL) with none. */
 struct jbuf;
 struct config_edit {

@@ -29,7 +29,7 @@ struct measured {
 struct measuring {
 	struct heft_plan *plan;
 	struct plan_output *output;
-	const volatile int *stop;
+	const struct plan_watch *watch;
 	bool early;
 	pthread_mutex_t lock;
 	struct measured *of;  /* each weight */
@@ -39,11 +39,32 @@ struct measuring {
 	struct heft_err err;
 };
 
+static const struct scheme *measured_of(const struct plan_output *o, bool early, size_t i)
+{
+	const struct scheme *s = o->scheme ? o->scheme[i] : NULL;
+
+	return s && s->measure && s->measure->early == early ? s : NULL;
+}
+
 static const struct scheme *scheme_at(const struct measuring *m, size_t i)
 {
-	const struct scheme *s = m->output->scheme[i];
+	return measured_of(m->output, m->early, i);
+}
 
-	return s && s->measure && s->measure->early == m->early ? s : NULL;
+static uint64_t bytes_of(const struct weight *w, uint64_t elements)
+{
+	return w->n_sources ? tile_bytes(w->source[0]->enc, elements) : 0;
+}
+
+uint64_t plan_measured_bytes(const struct heft_plan *p)
+{
+	uint64_t bytes = 0;
+
+	for (size_t k = 0; k < p->n_outputs; k++)
+		for (size_t i = 0; i < p->n_weights; i++)
+			if (measured_of(&p->output[k], false, i))
+				bytes += bytes_of(p->weight[i].weight, p->weight[i].tile.count);
+	return bytes;
 }
 
 /* Of the next strip of m->weight, where there are as many. */
@@ -71,7 +92,7 @@ static bool take(struct measuring *m, struct strip *t)
 		m->weight++;
 		m->row = 0;
 	}
-	if (m->failed == UINT64_MAX && m->stop && *m->stop) {
+	if (m->failed == UINT64_MAX && m->watch->stop && *m->watch->stop) {
 		heft_fail(&m->err, HEFT_E_KILLED, "stopped by a signal; nothing was written");
 		m->failed = m->taken;
 	}
@@ -134,6 +155,17 @@ static void sum_up(struct measuring *m, size_t i)
 	m->of[i].all = NULL;
 }
 
+/* The lock is held. */
+static void account(struct measuring *m, const struct strip *t)
+{
+	const struct weight *w = m->plan->weight[t->weight].weight;
+
+	if (!(m->of[t->weight].left -= t->rows))
+		sum_up(m, t->weight);
+	if (m->watch->read && m->failed == UINT64_MAX)
+		m->watch->read(m->watch->ctx, w, bytes_of(w, t->rows * m->output->item[t->weight].dim[1]));
+}
+
 static void work(struct measuring *m, struct buffers *b)
 {
 	struct heft_err err;
@@ -150,8 +182,8 @@ static void work(struct measuring *m, struct buffers *b)
 			m->failed = t.ticket;
 			m->err = err;
 		}
-		if (!rc && !(m->of[t.weight].left -= t.rows))
-			sum_up(m, t.weight);
+		else if (!rc)
+			account(m, &t);
 	}
 	pthread_mutex_unlock(&m->lock);
 }
@@ -227,9 +259,9 @@ static bool any(const struct measuring *m)
 	return false;
 }
 
-int plan_measure(struct heft_plan *p, struct plan_output *o, bool early, const volatile int *stop, struct heft_err *err)
+int plan_measure(struct heft_plan *p, struct plan_output *o, bool early, const struct plan_watch *watch, struct heft_err *err)
 {
-	struct measuring m = { .plan = p, .output = o, .stop = stop, .early = early, .failed = UINT64_MAX };
+	struct measuring m = { .plan = p, .output = o, .watch = watch, .early = early, .failed = UINT64_MAX };
 
 	if (!o->scheme || !any(&m))
 		return 0;

@@ -298,7 +298,7 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 			return -1;
 	if (!is_used(o, "lm_head"))
 		add_name(&d, "lm_head"); /* also where it shares the embeddings' weight: it is a Linear */
-	return plan_rules_check_used(d.rules, err) || plan_measure(p, o, true, NULL, err) ? -1 : 0;
+	return plan_rules_check_used(d.rules, err) || plan_measure(p, o, true, &(struct plan_watch){ 0 }, err) ? -1 : 0;
 }
 
 uint64_t plan_strip(const struct heft_plan *p, size_t weight)

@@ -37,7 +37,7 @@ struct run {
 	uint64_t taken, written; /* tickets */
 	struct heft_err err;
 	uint64_t failed;        /* ticket of the first failure; UINT64_MAX: none */
-	uint64_t bytes_done, elements;
+	uint64_t bytes_done, bytes_all, elements; /* all: those that are measured are read twice */
 	double started, told, synced;
 };
 
@@ -391,9 +391,9 @@ static bool take(struct run *r, struct tile *t)
 	return true;
 }
 
-static void tell_progress(struct run *r, const struct tile *t)
+static void tell_progress(struct run *r, const struct weight *w)
 {
-	struct heft_progress g = { .done = r->bytes_done, .total = r->plan->bytes_in, .tensor = t->weight->weight->name };
+	struct heft_progress g = { .done = r->bytes_done, .total = r->bytes_all, .tensor = w->name };
 	double at = now();
 
 	if (!r->options->progress || (at - r->told < 0.1 && g.done < g.total))
@@ -415,7 +415,7 @@ static void account(struct run *r, struct worker *w, const struct tile *t)
 		tally_add(r->tally, t->segment->weight, t->first, t->n, w->sums);
 	if (r->tally && r->options->details)
 		tally_details(r->tally, t->segment->weight, w->details);
-	tell_progress(r, t);
+	tell_progress(r, wt);
 }
 
 static void work(struct run *r, struct worker *w)
@@ -504,10 +504,21 @@ static void summarize(const struct run *r, struct heft_summary *out)
 	out->error = r->tally ? (const struct heft_error *const *)r->plan->error : NULL;
 }
 
-static int measure(struct heft_plan *p, const volatile int *stop, struct heft_err *err)
+static void tell_measured(void *ctx, const struct weight *w, uint64_t bytes)
 {
-	for (size_t i = 0; i < p->n_outputs; i++)
-		if (plan_measure(p, &p->output[i], false, stop, err))
+	struct run *r = ctx;
+
+	r->bytes_done += bytes;
+	tell_progress(r, w);
+}
+
+static int measure(struct run *r, struct heft_err *err)
+{
+	struct plan_watch watch = { r->options->stop, tell_measured, r };
+
+	r->bytes_all = r->plan->bytes_in + plan_measured_bytes(r->plan);
+	for (size_t i = 0; i < r->plan->n_outputs; i++)
+		if (plan_measure(r->plan, &r->plan->output[i], false, &watch, err))
 			return -1;
 	return 0;
 }
@@ -519,7 +530,7 @@ int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_
 	int rc;
 
 	r.stream = model_stream(p->model);
-	if (plan_check_needs(p, err) || measure(p, r.options->stop, err) || commit_open(&r.commit, p, err))
+	if (plan_check_needs(p, err) || measure(&r, err) || commit_open(&r.commit, p, err))
 		return -1;
 	if (!r.options->no_errors)
 		r.tally = tally_new(p);

@@ -230,7 +230,10 @@ void scheme_encode(const struct scheme *s, const struct scheme_strip *t, void *c
 		if (!scheme_is_once(s, p))
 			memset(plane[p], 0, (size_t)scheme_offset(s, p, t->rows, t->cols));
 	if (s->whole) {
-		b.scaled.whole = scaled_whole(&s->scaled, t->number[0]);
+		struct scaled set = s->scaled; /* in the type that all of a set have in common */
+
+		set.real = (enum scaled_real)t->number[1];
+		b.scaled.whole = scaled_whole(&set, t->number[0]);
 		memcpy(plane[s->whole], &b.scaled.whole, sizeof b.scaled.whole);
 	}
 	for (b.row = 0; b.row < t->rows; b.row += b.rows) {
@@ -265,6 +268,7 @@ static void most_of_all(const struct scheme *s, const float *all, size_t n, floa
 {
 	for (size_t i = 0; i < n; i++)
 		number[0] = all[i] > number[0] ? all[i] : number[0];
+	number[1] = (float)s->scaled.real;
 }
 
 const struct scheme_measure scheme_most = { each_row, most_of_rows, most_of_all, .shared = true };

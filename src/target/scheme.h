@@ -77,7 +77,7 @@ struct scheme {
 	size_t (*once)(const struct scheme *s, int p, uint64_t rows, uint64_t cols, uint8_t *dst);
 };
 
-/* Measures the largest magnitude, shared: number[0]. */
+/* Measures the largest magnitude, shared: number[0]. number[1] is the type that it is rounded to (enum scaled_real). */
 extern const struct scheme_measure scheme_most;
 
 /* Codes and scales of the strip to plane[]; each stands at the strip's first unit. `back`: the numbers that they stand for. `code` is room for
