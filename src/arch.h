@@ -100,8 +100,9 @@ size_t arch_takes(const struct arch *a, const struct arch_input *in);
 
 /* The family whose architecture has this name; HEFT_E_FAMILY where there is none. With a user's file, that file's family. */
 const struct arch *arch_find_named(struct arch_set *s, const char *name, struct heft_err *err);
-/* The same for a GGUF that becomes a checkpoint: of several families of that name, the first that goes back. */
-const struct arch *arch_find_way_back(struct arch_set *s, const char *name, struct heft_err *err);
+/* The same for a GGUF that becomes a checkpoint: of several families of that name, those that go back, in turn by n = 0, 1, ...; where none does,
+ * the first. NULL: no more of them. */
+const struct arch *arch_find_way_back(struct arch_set *s, const char *name, size_t n, struct heft_err *err);
 /* Does a GGUF of the family become a checkpoint again? NULL: it does; else the row that has no inverse, and why. */
 const char *arch_no_way_back(const struct arch *a);
 /* Of heft_arch_functions(), those that a row names; NULL-terminated, in the family's memory. */

@@ -389,15 +389,20 @@ static bool may_be(const struct family *f, const char *name)
 	return false;
 }
 
-const struct arch *arch_find_way_back(struct arch_set *s, const char *name, struct heft_err *err)
+const struct arch *arch_find_way_back(struct arch_set *s, const char *name, size_t n, struct heft_err *err)
 {
+	size_t ways = 0;
 	for (size_t i = 0; i < s->n && !s->user; i++) {
 		struct family *f = &s->family[i];
 		if (!f->name || f->abstract || strcmp(f->name, name))
 			continue;
 		const struct arch *a = parse_family(s, f, err);
-		if (!a || !arch_no_way_back(a))
+		if (!a || (!arch_no_way_back(a) && ways++ == n))
 			return a;
+	}
+	if (n) {
+		heft_fail(err, HEFT_E_FAMILY, "no further family '%s'", name);
+		return NULL;
 	}
 	for (size_t i = 0; i < s->n && !s->user && !family_named(s, name, NULL); i++)
 		if (s->family[i].name && !s->family[i].abstract && may_be(&s->family[i], name))

@@ -126,6 +126,7 @@ static int evaluate(struct back *b, const struct arch *arch)
 				 why);
 	if (arch_eval_back(arch, &in, m->kv, m->n_kv, &r, b->arena, b->err))
 		return -1;
+	b->out->n_files = 0;
 	b->out->weight = r.weight;
 	b->out->n_weights = r.n_weights;
 	b->out->n_drops = r.n_drops;
@@ -141,9 +142,14 @@ int family_back(struct family *out, struct heft_model *m, const struct family_op
 	struct back b = { .model = m, .options = o, .out = out, .arena = a, .err = err };
 	struct arch_set *set = arch_set_open(o->arch, err);
 	const char *name = kv_string(m->kv, m->n_kv, "general.architecture");
-	const struct arch *arch = set ? arch_find_way_back(set, name ? name : "", err) : NULL;
-	int rc = arch ? evaluate(&b, arch) : -1;
+	const struct arch *arch;
+	struct heft_err other; /* what the first family says counts */
+	int rc = -1;
 
+	for (size_t n = 0; set && rc && (arch = arch_find_way_back(set, name ? name : "", n, n ? &other : err)); n++) {
+		b.err = n ? &other : err;
+		rc = evaluate(&b, arch);
+	}
 	arch_set_close(set);
 	return rc;
 }
