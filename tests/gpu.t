@@ -90,6 +90,8 @@ pass $? "mixed: a group for each target, with exact names" || shown "$dir/mixed/
 	"$heft" diff "$dir/back.safetensors" "$kjv/model.safetensors" --arch none --min-sqnr 18 >"$dir/log" 2>&1
 pass $? "mixed: is read back"
 rm -f "$dir/back.safetensors"
+refused 1 "one matrix or layer" "half of what runtimes join" "$kjv" --to w4a16 --ignore q_proj -o "$dir/no"
+refused 1 "one matrix or layer" "two targets for it" "$kjv" --to w4a16 --tensor-type up_proj=w8a16 -o "$dir/no"
 refused 1 "matches no module's name" "a pattern that nothing matches" "$kjv" --to w4a16 --ignore nothing -o "$dir/no"
 refused 1 "do not go into one directory" "targets that do not mix" "$kjv" --to w4a16 --tensor-type 'mlp=fp8' -o "$dir/no"
 refused 1 "a target like it" "a GGUF type" "$kjv" --to w4a16 --tensor-type 'mlp=q4_k' -o "$dir/no"
@@ -131,7 +133,7 @@ for kind in concat turned alternate granite mixtral; do
 	"$build/tests/helper/mkexperts" "$dir/experts" "$kind" >"$dir/log" 2>&1
 	for t in w4a16:0 fp8:32 w8a16:32 nvfp4a16:0; do
 		args=(--to "${t%:*}" -q -f) at=$dir/experts/${t%:*}
-		[ "${t%:*}" != w8a16 ] || args+=(--ignore 'experts.1' --tensor-type 'experts.2=w4a16')
+		[ "${t%:*}" != w8a16 ] || args+=(--ignore 'q_proj' --tensor-type 'experts=w4a16' --tensor-type 'nothing|router|moe.gate|mlp.gate$|forward.gate$=bf16')
 		"$heft" convert "$dir/experts/fused" "${args[@]}" -o "$at.fused" 2>"$dir/log" && "$heft" convert "$dir/experts/split" "${args[@]}" -o "$at.split" 2>>"$dir/log" &&
 			diff -r "$at.fused" "$at.split" >>"$dir/log"
 		pass $? "experts in one tensor ($kind): ${t%:*} of the twin's bytes"
