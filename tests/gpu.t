@@ -47,6 +47,13 @@ pass $? "shards with an index"
 "$heft" convert "$dir/fp8" --to w4a16 -q -o "$dir/again" 2>"$dir/log" && ! grep -q '"fp8"' "$dir/again/config.json"; pass $? "a quantized checkpoint gets another quantization_config"
 "$heft" convert "$kjv" -t f16 -q -o "$dir/f16.gguf" && "$heft" convert "$dir/f16.gguf" --to fp8-dynamic -q -o "$dir/from" 2>"$dir/log" && grep -q '"quantization_config"' "$dir/from/config.json"
 pass $? "from GGUF"
+"$heft" convert "$kjv" -t bf16 -q -o "$dir/bf16.gguf" 2>"$dir/log"
+for t in w4a16 fp8 gptq; do
+	"$heft" convert "$dir/bf16.gguf" --to "$t" -q -f -o "$dir/from" 2>"$dir/log" && "$heft" convert "$kjv" --to "$t" -q -f -o "$dir/straight" 2>>"$dir/log" &&
+		"$heft" diff "$dir/from" "$dir/straight" --arch none --max-rmse 0 >"$dir/log" 2>&1 && grep -q '"quant_method"' "$dir/from/config.json"
+	pass $? "$t: from GGUF as from the checkpoint that it was made of"
+done
+rm -rf "$dir/from" "$dir/straight" "$dir/bf16.gguf"
 
 # the other files, folders too
 cp -r "$kjv" "$dir/src"
@@ -116,7 +123,7 @@ refused 1 "go with --to mxfp4a16" "mxfp4 of some modules" "$dir/oss/fused" --to 
 rm -rf "$dir/oss"
 
 # a quantized checkpoint as a plain one again
-for t in fp8 w4a16 w8a8 nvfp4a16; do
+for t in fp8 w4a16 w8a8 nvfp4a16 modelopt-nvfp4 gptq awq bnb-nf4 bnb-int8; do
 	"$heft" convert "$kjv" --to "$t" --method rtn -q -o "$dir/codes" 2>"$dir/log" && "$heft" convert "$dir/codes" --to safetensors -t bf16 -q -o "$dir/plain" 2>"$dir/log" &&
 		"$heft" convert "$dir/codes" --to safetensors -t bf16 -q -o "$dir/lone.safetensors" 2>"$dir/log" && cmp "$dir/plain/model.safetensors" "$dir/lone.safetensors" >"$dir/log" &&
 		cmp "$kjv/tokenizer.model" "$dir/plain/tokenizer.model" >"$dir/log" && ! grep -q quantization_config "$dir/plain/config.json" && "$heft" check "$dir/plain" >"$dir/log" 2>&1
