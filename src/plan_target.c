@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "../base/map.h"
 #include "../quant/quant.h"
 #include "model.h"
 #include "plan_rules.h"
@@ -24,6 +25,7 @@ struct deciding {
 	const struct heft_job *job;
 	const struct heft_encoding *given;      /* the user's float type, or NULL */
 	struct plan_rules *rules;
+	struct map named;                       /* modules of output->stays, and those that are stored by a scheme */
 	struct made {                           /* when they are needed */
 		const struct target *target;
 		const struct scheme *scheme[REALS]; /* by enum scaled_real */
@@ -95,14 +97,14 @@ static void append(struct scheme_names *l, size_t *cap, const char *name, struct
 	((const char **)l->name)[l->n++] = name;
 }
 
+/* To those that stay, where it is not among them, nor among the others. */
 static void add_name(struct deciding *d, const char *name)
 {
-	struct scheme_names *l = &d->output->stays;
+	bool known;
 
-	for (size_t i = l->n; i-- > 0;)
-		if (!strcmp(l->name[i], name))
-			return;
-	append(l, &d->cap, name, d->plan->arena);
+	map_put(&d->named, name, strlen(name), &known);
+	if (!known)
+		append(&d->output->stays, &d->cap, name, d->plan->arena);
 }
 
 /* Among the modules that are stored as this target has it. */
@@ -110,7 +112,9 @@ static void add_use(struct deciding *d, const struct target *target, const struc
 {
 	struct plan_output *o = d->output;
 	size_t k = 0;
+	bool known;
 
+	map_put(&d->named, module, strlen(module), &known);
 	while (k < o->n_uses && o->use[k].target != target)
 		k++;
 	if (k == o->n_uses) {
@@ -273,18 +277,59 @@ static bool to_stdout(const struct heft_job *j)
 	return false;
 }
 
-static bool is_used(const struct plan_output *o, const char *module)
+static const struct target *target_of(const struct deciding *d, const struct scheme *s)
 {
-	for (size_t k = 0; k < o->n_uses; k++)
-		for (size_t i = 0; i < o->use[k].modules.n; i++)
-			if (!strcmp(o->use[k].modules.name[i], module))
-				return true;
-	return false;
+	for (size_t i = 0; i < d->n_made; i++)
+		for (int k = 0; k < REALS; k++)
+			if (s && d->made[i].scheme[k] == s)
+				return d->made[i].target;
+	return NULL;
+}
+
+/* What runtimes read as one must be stored alike, whatever the user's rules say of each. */
+static int check_sets(const struct deciding *d)
+{
+	const struct plan_output *o = d->output;
+	struct map sets;
+	int rc = 0;
+
+	map_init(&sets);
+	for (size_t i = 0; i < d->plan->n_weights && !rc; i++) {
+		const struct heft_item *it = &o->item[i];
+		const char *why, *set = linear_kind(it->name, it->rank, d->layers, &why) == LINEAR_YES ? linear_joined(it->name, d->plan->arena) : NULL;
+		struct map_slot *slot;
+		bool known;
+
+		if (!set || it->fallback)
+			continue;
+		slot = map_put(&sets, set, strlen(set), &known);
+		if (!known)
+			slot->value.i = (int64_t)i;
+		else if (target_of(d, o->scheme[i]) != target_of(d, o->scheme[slot->value.i]))
+			rc = heft_fail(d->err, HEFT_E_OPTION, "'%s' and '%s' are one matrix or layer to runtimes: patterns must take both or neither",
+				       o->item[slot->value.i].name, it->name);
+	}
+	map_release(&sets);
+	return rc;
+}
+
+static int decide_all(struct deciding *d)
+{
+	const struct heft_job *j = d->job;
+
+	for (size_t i = 0; i < d->plan->n_weights; i++)
+		if (decide(d, i))
+			return -1;
+	add_name(d, "lm_head"); /* also where it shares the embeddings' weight: it is a Linear */
+	if (plan_rules_check_used(d->rules, d->err))
+		return -1;
+	return j->n_ignore || j->n_targets || j->n_tensor_types ? check_sets(d) : 0;
 }
 
 int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, struct heft_err *err)
 {
 	struct deciding d = { .plan = p, .output = o, .target = target, .job = job, .err = err };
+	int rc;
 
 	d.given = o->given;
 	if (to_stdout(job))
@@ -293,12 +338,10 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 	if (plan_rules_open(&d.rules, job, target, p->arena, err))
 		return -1;
 	o->scheme = arena_array(p->arena, p->n_weights, sizeof *o->scheme);
-	for (size_t i = 0; i < p->n_weights; i++)
-		if (decide(&d, i))
-			return -1;
-	if (!is_used(o, "lm_head"))
-		add_name(&d, "lm_head"); /* also where it shares the embeddings' weight: it is a Linear */
-	return plan_rules_check_used(d.rules, err) || plan_measure(p, o, true, &(struct plan_watch){ 0 }, err) ? -1 : 0;
+	map_init(&d.named);
+	rc = decide_all(&d);
+	map_release(&d.named);
+	return rc || plan_measure(p, o, true, &(struct plan_watch){ 0 }, err) ? -1 : 0;
 }
 
 uint64_t plan_strip(const struct heft_plan *p, size_t weight)

@@ -47,6 +47,13 @@ pass $? "shards with an index"
 "$heft" convert "$dir/fp8" --to w4a16 -q -o "$dir/again" 2>"$dir/log" && ! grep -q '"fp8"' "$dir/again/config.json"; pass $? "a quantized checkpoint gets another quantization_config"
 "$heft" convert "$kjv" -t f16 -q -o "$dir/f16.gguf" && "$heft" convert "$dir/f16.gguf" --to fp8-dynamic -q -o "$dir/from" 2>"$dir/log" && grep -q '"quantization_config"' "$dir/from/config.json"
 pass $? "from GGUF"
+"$heft" convert "$kjv" -t bf16 -q -o "$dir/bf16.gguf" 2>"$dir/log"
+for t in w4a16 fp8 gptq; do
+	"$heft" convert "$dir/bf16.gguf" --to "$t" -q -f -o "$dir/from" 2>"$dir/log" && "$heft" convert "$kjv" --to "$t" -q -f -o "$dir/straight" 2>>"$dir/log" &&
+		"$heft" diff "$dir/from" "$dir/straight" --arch none --max-rmse 0 >"$dir/log" 2>&1 && grep -q '"quant_method"' "$dir/from/config.json"
+	pass $? "$t: from GGUF as from the checkpoint that it was made of"
+done
+rm -rf "$dir/from" "$dir/straight" "$dir/bf16.gguf"
 
 # the other files, folders too
 cp -r "$kjv" "$dir/src"
@@ -90,6 +97,8 @@ pass $? "mixed: a group for each target, with exact names" || shown "$dir/mixed/
 	"$heft" diff "$dir/back.safetensors" "$kjv/model.safetensors" --arch none --min-sqnr 18 >"$dir/log" 2>&1
 pass $? "mixed: is read back"
 rm -f "$dir/back.safetensors"
+refused 1 "one matrix or layer" "half of what runtimes join" "$kjv" --to w4a16 --ignore q_proj -o "$dir/no"
+refused 1 "one matrix or layer" "two targets for it" "$kjv" --to w4a16 --tensor-type up_proj=w8a16 -o "$dir/no"
 refused 1 "matches no module's name" "a pattern that nothing matches" "$kjv" --to w4a16 --ignore nothing -o "$dir/no"
 refused 1 "do not go into one directory" "targets that do not mix" "$kjv" --to w4a16 --tensor-type 'mlp=fp8' -o "$dir/no"
 refused 1 "a target like it" "a GGUF type" "$kjv" --to w4a16 --tensor-type 'mlp=q4_k' -o "$dir/no"
@@ -114,7 +123,7 @@ refused 1 "go with --to mxfp4a16" "mxfp4 of some modules" "$dir/oss/fused" --to 
 rm -rf "$dir/oss"
 
 # a quantized checkpoint as a plain one again
-for t in fp8 w4a16 w8a8 nvfp4a16; do
+for t in fp8 w4a16 w8a8 nvfp4a16 modelopt-nvfp4 gptq awq bnb-nf4 bnb-int8; do
 	"$heft" convert "$kjv" --to "$t" --method rtn -q -o "$dir/codes" 2>"$dir/log" && "$heft" convert "$dir/codes" --to safetensors -t bf16 -q -o "$dir/plain" 2>"$dir/log" &&
 		"$heft" convert "$dir/codes" --to safetensors -t bf16 -q -o "$dir/lone.safetensors" 2>"$dir/log" && cmp "$dir/plain/model.safetensors" "$dir/lone.safetensors" >"$dir/log" &&
 		cmp "$kjv/tokenizer.model" "$dir/plain/tokenizer.model" >"$dir/log" && ! grep -q quantization_config "$dir/plain/config.json" && "$heft" check "$dir/plain" >"$dir/log" 2>&1
@@ -131,7 +140,7 @@ for kind in concat turned alternate granite mixtral; do
 	"$build/tests/helper/mkexperts" "$dir/experts" "$kind" >"$dir/log" 2>&1
 	for t in w4a16:0 fp8:32 w8a16:32 nvfp4a16:0; do
 		args=(--to "${t%:*}" -q -f) at=$dir/experts/${t%:*}
-		[ "${t%:*}" != w8a16 ] || args+=(--ignore 'experts.1' --tensor-type 'experts.2=w4a16')
+		[ "${t%:*}" != w8a16 ] || args+=(--ignore 'q_proj' --tensor-type 'experts=w4a16' --tensor-type 'nothing|router|moe.gate|mlp.gate$|forward.gate$=bf16')
 		"$heft" convert "$dir/experts/fused" "${args[@]}" -o "$at.fused" 2>"$dir/log" && "$heft" convert "$dir/experts/split" "${args[@]}" -o "$at.split" 2>>"$dir/log" &&
 			diff -r "$at.fused" "$at.split" >>"$dir/log"
 		pass $? "experts in one tensor ($kind): ${t%:*} of the twin's bytes"

@@ -80,6 +80,16 @@ const char *linear_set(const char *name, struct arena *a)
 	return NULL;
 }
 
+const char *linear_joined(const char *name, struct arena *a)
+{
+	static const char experts[] = ".experts.";
+	const char *at = strstr(name, experts);
+
+	if (at && at[sizeof experts - 1] >= '0' && at[sizeof experts - 1] <= '9')
+		return arena_memdup(a, name, (size_t)(at - name) + sizeof experts - 1);
+	return linear_set(name, a);
+}
+
 static bool is_number(const char *s)
 {
 	return *s && !s[strspn(s, "0123456789")];

@@ -21,6 +21,8 @@ enum linear linear_kind(const char *name, int rank, uint64_t layers, const char 
 /* Of a weight that runtimes put together with others of its layer into one matrix with one scale of scales (query, key and value; gate and
  * up): a name that those alone have in common. NULL where it stands alone. */
 const char *linear_set(const char *name, struct arena *a);
+/* What it must be stored alike with: those, and the experts of a layer. NULL: nothing. */
+const char *linear_joined(const char *name, struct arena *a);
 /* The module's name: without ".weight", or for a tensor of another name what stands before its last point. */
 const char *linear_module(const char *name, struct arena *a);
 

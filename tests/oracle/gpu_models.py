@@ -9,6 +9,7 @@ dequantizes, and what heft decodes, bit for bit. plain: transformers loads it wi
 decompresses each module by the group that names it."""
 import json
 import os
+import shutil
 import sys
 
 import torch
@@ -89,6 +90,9 @@ def dense(work):
     config = transformers.LlamaConfig(**BASE)
     model = transformers.AutoModelForCausalLM.from_config(config, dtype=BF16)
     write(os.path.join(work, "llama"), model.state_dict(), json.loads(config.to_json_string(use_diff=False)), ["LlamaForCausalLM"])
+    os.makedirs(os.path.join(work, "llama_bin"), exist_ok=True)
+    torch.save(model.state_dict(), os.path.join(work, "llama_bin", "pytorch_model.bin"))
+    shutil.copy(os.path.join(work, "llama", "config.json"), os.path.join(work, "llama_bin"))
 
 
 # ---- experts ----
@@ -138,7 +142,7 @@ def fits(v, target):
     return v.shape[1] % 128 == 0 and (target != "fp8" or v.shape[0] % 128 == 0)
 
 
-def compare_experts(t, name, source, ours, target):
+def compare_experts(t, source, ours, target):
     want, n = {}, 0
     for k, v in source.items():
         if stays(k, v) or not fits(v, target):
@@ -187,7 +191,7 @@ def compare_ragged(t, work, out, what):
         t.ok(not diff and set(want) == set(ours), "numbers of ragged blocks", str(diff[:4]))
         opened(t, out)
     else:
-        compare_experts(t, "deepseek_v3", want, ours, what)
+        compare_experts(t, want, ours, what)
 
 
 def compare_mixed(t, out, decoded):
@@ -205,6 +209,8 @@ def compare(work):
         if name == "llama":
             if what == "mixed":
                 compare_mixed(t, out, os.path.join(work, "out", "llama.decoded"))
+        elif name == "llama_bin":
+            compare_experts(t, load(os.path.join(work, "llama")), load(out), what)
         elif name == "deepseek_fp8":
             compare_ragged(t, work, out, what)
         elif what == "mxfp4":
@@ -212,7 +218,7 @@ def compare(work):
         elif what == "plain":
             compare_plain(t, name, out)
         else:
-            compare_experts(t, name, apart(name, load(src)), load(out), what)
+            compare_experts(t, apart(name, load(src)), load(out), what)
         bad += t.bad
     return bad
 
