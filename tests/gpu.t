@@ -163,7 +163,7 @@ pass $? "w4a16-asym: the search finds the same with every instruction set"
 refused 2 "only: search, rtn" "a method that is none" "$kjv" --to w4a16 --method best -o "$dir/no"
 refused 2 "--to nvfp4a16" "what takes data" "$kjv" --to nvfp4 -o "$dir/no"
 refused 2 "--to mxfp4a16" "activations in few bits" "$kjv" --to mxfp4a4 -o "$dir/no"
-cat "$kjv/model.safetensors" | refused 1 "read twice" "a stream that would be read twice" - --to nvfp4a16 -o "$dir/no"
+refused 1 "read twice" "a stream that would be read twice" - --to nvfp4a16 -o "$dir/no" < <(cat "$kjv/model.safetensors")
 refused 1 "has no groups" "a group size for floats" "$kjv" --to fp8 --group-size 32 -o "$dir/no"
 "$heft" convert "$kjv" -t q8_0 -q -o "$dir/q.gguf" 2>"$dir/log"
 refused 1 "quantized already" "quantizing codes again" "$dir/q.gguf" --to w4a16 -o "$dir/no"

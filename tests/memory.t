@@ -61,6 +61,8 @@ within "70b with two adapters, one of them with magnitudes, to q8_0 on standard 
 if [ "$small" ]; then
 	within "70b to q8_0 in a file, 7 threads" convert "$sparse/70b" -t q8_0 -j 7 -o "$dir/x.gguf"
 	rm -f "$dir/x.gguf"
+	within "70b to gptq, whose words are gathered, 7 threads" convert "$sparse/70b" --to gptq --method rtn -j 7 -o "$dir/gptq"
+	rm -rf "$dir/gptq"
 	within "moe to q4_k_m and q8_0 in files" convert "$sparse/moe" --pre qwen2 -t q4_k_m -o "$dir/x.gguf" -t q8_0 -o "$dir/y.gguf"
 fi
 finish

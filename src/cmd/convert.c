@@ -29,7 +29,7 @@ static const struct opt rows[] = {
 	{ OPT_STRING, 0, "to", "TARGET", "target",
 	  "what to write: gguf, safetensors (a GGUF becomes a checkpoint's directory again), or a directory for GPU runtimes: fp8-dynamic, fp8-block, "
 	  "w4a16, w4a16-asym, w8a16, w8a8, nvfp4a16, mxfp4a16 and mxfp8a16 of compressed-tensors, fp8 as DeepSeek has it, modelopt-nvfp4, "
-	  "modelopt-fp8-channel and modelopt-fp8-block (default: gguf)",
+	  "modelopt-fp8-channel and modelopt-fp8-block, gptq and gptq-8bit, awq, bnb-nf4, bnb-fp4 and bnb-int8 (default: gguf)",
 	  FIELD(to) },
 	{ OPT_STRING, 0, "method", "HOW", "search|rtn",
 	  "codes and scales for GPU runtimes: searched for less error (default), or rounded to nearest as the library does", FIELD(method) },

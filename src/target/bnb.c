@@ -1,12 +1,10 @@
 /*
- * bnb.c - the layouts of bitsandbytes: NF4, FP4 and INT8. O outputs, I inputs.
+ * bnb.c - what the targets of bitsandbytes share. O outputs, I inputs.
  *
  *   M.weight              U8 [O*I/2, 1]     codes, in blocks of 64 that run through the rows
  *   M.weight.absmax       F32 [O*I/64]      their scales
  *   M.weight.quant_map    F32 [16]          the table
  *   M.weight.quant_state.bitsandbytes__nf4  U8, JSON: {"quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [O, I]}
- *
- *   M.weight              I8 [O, I]         M.SCB F32 [O], the largest magnitude of each row     M.weight_format U8, 0: by rows
  *
  * Refuses rows of an odd number of columns: two codes share a byte.
  */
@@ -36,7 +34,7 @@ static size_t map_or_state(const struct scheme *s, int p, uint64_t rows, uint64_
 	return n;
 }
 
-static int table(struct scheme *s, const struct scheme_options *o, const struct nf4_table *t, const char *name, const char *state)
+void bnb_table(struct scheme *s, const struct scheme_options *o, const struct nf4_table *t, const char *name, const char *state)
 {
 	const struct heft_encoding *real = quant_find("f32"), *bytes = quant_find("u8");
 
@@ -52,42 +50,9 @@ static int table(struct scheme *s, const struct scheme_options *o, const struct 
 	scheme_add(s, state, bytes, (struct quant_plane){ "state", SCHEME_ALL, SCHEME_ALL, 1 });
 	s->dims[SCHEME_SCALES] = SCHEME_VECTOR;
 	s->once = map_or_state;
-	return 0;
 }
 
-static int nf4(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
-{
-	return table(s, o, &nf4_table, "bnb nf4", ".weight.quant_state.bitsandbytes__nf4");
-}
-
-static int fp4(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
-{
-	return table(s, o, &fp4_table, "bnb fp4", ".weight.quant_state.bitsandbytes__fp4");
-}
-
-static size_t format(const struct scheme *s, int p, uint64_t rows, uint64_t cols, uint8_t *dst)
-{
-	if (dst)
-		*dst = 0;
-	return 1;
-}
-
-static int int8(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
-{
-	s->enc.name = "bnb int8";
-	s->scaled = (struct scaled){ .bits = 8, .scale = SCALED_INT8, .real = scheme_real(o->real) };
-	s->through = quant_find("f16");
-	s->strip = s->even_rows = s->even_cols = 1;
-	scheme_add(s, ".weight", quant_find("i8"), (struct quant_plane){ "codes", 1, 1, 1 });
-	scheme_add(s, ".SCB", quant_find("f32"), (struct quant_plane){ "scales", 1, SCHEME_ALL, 4 });
-	scheme_add(s, ".weight_format", quant_find("u8"), (struct quant_plane){ "format", SCHEME_ALL, SCHEME_ALL, 1 });
-	s->dims[SCHEME_SCALES] = SCHEME_VECTOR;
-	s->dims[2] = SCHEME_SCALAR;
-	s->once = format;
-	return 0;
-}
-
-static void config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays)
+void bnb_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays)
 {
 	const char *in4 = s->table ? "true" : "false", *in8 = s->table ? "false" : "true";
 
@@ -99,27 +64,3 @@ static void config(struct jbuf *b, const struct scheme *s, const struct scheme_n
 	scheme_list(b, stays);
 	jbuf_printf(b, "\n  }");
 }
-
-const struct target target_bnb_nf4 = {
-	.name = "bnb-nf4",
-	.format = "safetensors",
-	.keeps_names = true,
-	.scheme = nf4,
-	.config = config,
-};
-
-const struct target target_bnb_fp4 = {
-	.name = "bnb-fp4",
-	.format = "safetensors",
-	.keeps_names = true,
-	.scheme = fp4,
-	.config = config,
-};
-
-const struct target target_bnb_int8 = {
-	.name = "bnb-int8",
-	.format = "safetensors",
-	.keeps_names = true,
-	.scheme = int8,
-	.config = config,
-};

@@ -21,7 +21,7 @@ static size_t index_of_groups(const struct scheme *s, int p, uint64_t rows, uint
 	return 4 * (size_t)cols;
 }
 
-static int gptq(struct scheme *s, const struct scheme_options *o, unsigned bits, struct arena *a, struct heft_err *err)
+int gptq_scheme(struct scheme *s, const struct scheme_options *o, unsigned bits, struct arena *a, struct heft_err *err)
 {
 	const struct heft_encoding *words = quant_find("i32");
 
@@ -41,14 +41,9 @@ static int gptq(struct scheme *s, const struct scheme_options *o, unsigned bits,
 	return 0;
 }
 
-static int scheme4(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
+static int scheme(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
 {
-	return gptq(s, o, 4, a, err);
-}
-
-static int scheme8(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
-{
-	return gptq(s, o, 8, a, err);
+	return gptq_scheme(s, o, 4, a, err);
 }
 
 static int group_size(const struct scheme *s)
@@ -92,7 +87,7 @@ static void put_dynamic(struct jbuf *b, const struct scheme_use *use, size_t n, 
 	jbuf_raw(b, "}", any);
 }
 
-static void mix(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *stays)
+void gptq_mix(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *stays)
 {
 	const struct scheme_use *most = use;
 
@@ -107,29 +102,18 @@ static void mix(struct jbuf *b, const struct scheme_use *use, size_t n, const st
 	jbuf_printf(b, "\n  }");
 }
 
-static void config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays)
+void gptq_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays)
 {
-	mix(b, &(struct scheme_use){ .scheme = s }, 1, stays);
+	gptq_mix(b, &(struct scheme_use){ .scheme = s }, 1, stays);
 }
 
 const struct target target_gptq = {
 	.name = "gptq",
 	.format = "safetensors",
 	.keeps_names = true,
-	.scheme = scheme4,
+	.scheme = scheme,
 	.groups = true,
-	.config = config,
-	.mix = mix,
-	.side_name = "quantize_config.json",
-};
-
-const struct target target_gptq_8bit = {
-	.name = "gptq-8bit",
-	.format = "safetensors",
-	.keeps_names = true,
-	.scheme = scheme8,
-	.groups = true,
-	.config = config,
-	.mix = mix,
+	.config = gptq_config,
+	.mix = gptq_mix,
 	.side_name = "quantize_config.json",
 };

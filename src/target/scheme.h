@@ -132,6 +132,18 @@ void ct_config(struct jbuf *b, const struct scheme *s, const struct scheme_names
 /* For targets whose config() is ct_config(). */
 void ct_mix(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *ignore);
 
+/* ---- GPTQ (src/target/gptq.c) ---- */
+
+int gptq_scheme(struct scheme *s, const struct scheme_options *o, unsigned bits, struct arena *a, struct heft_err *err);
+void gptq_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays);
+void gptq_mix(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *stays); /* of several widths */
+
+/* ---- bitsandbytes (src/target/bnb.c) ---- */
+
+/* Codes of a table; the name of the scheme, and that of the tensor that holds its state behind the module's. */
+void bnb_table(struct scheme *s, const struct scheme_options *o, const struct nf4_table *t, const char *name, const char *state);
+void bnb_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays);
+
 /* ---- ModelOpt (src/target/modelopt.c) ---- */
 
 /* quantization_config, and hf_quant_config.json; groups: JSON or NULL; group: columns, 0 where none is said. */
