@@ -320,6 +320,7 @@ struct heft_job {
 	const char *to;                  /* "gguf" (NULL), "safetensors", or a layout of GPU runtimes: heft_target_at() */
 	uint32_t group_size;             /* columns that share a scale, for a layout that leaves it open; UINT32_MAX: a row's; 0: the layout's */
 	enum heft_method method;
+	bool signed_scales;              /* a search may find scales less than 0 */
 	const char *via;                 /* "auto" (NULL), "bf16", "f16", "f32" */
 	const char *const *tensor_type;  /* "PATTERN=TYPE", the first that matches decides */
 	const char *const *ignore, *const *targets; /* patterns on modules of a layout for GPU runtimes: these stay, only those are quantized */

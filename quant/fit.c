@@ -34,12 +34,13 @@ struct fit {
 	struct fit_try best; /* of the tries, by `gain` */
 	float gain;          /* by how much its best scale makes the error less than zeros' */
 	float scale;         /* that best scale */
+	float sign;          /* of scales */
 	struct fit_sums sums;
 };
 
-static bool sensible(const struct fit_try *t)
+static bool sensible(const struct fit *f, const struct fit_try *t)
 {
-	return t->scale > 0 && isfinite(1 / t->scale) && isfinite(t->scale) && t->zero >= t->lo && t->zero <= t->hi;
+	return t->scale * f->sign > 0 && isfinite(1 / t->scale) && isfinite(t->scale) && t->zero >= t->lo && t->zero <= t->hi;
 }
 
 /* Those that make no sense are tried as the best one. */
@@ -50,12 +51,12 @@ static void attempt(struct fit *f, const float scale[FIT_TRIES], const float zer
 
 	for (int k = 0; k < FIT_TRIES; k++) {
 		t[k] = (struct fit_try){ scale[k], zero[k], f->best.lo, f->best.hi, 0 };
-		if (!sensible(&t[k]))
+		if (!sensible(f, &t[k]))
 			t[k] = f->best;
 	}
 	f->ops->sums(t, f->x, f->w, f->n, f->s->zeros, s);
 	for (int k = 0; k < FIT_TRIES; k++) {
-		float gain = s[k].qq > 0 && s[k].xq > 0 ? s[k].xq * s[k].xq / s[k].qq : 0;
+		float gain = s[k].qq > 0 && s[k].xq * f->sign > 0 ? s[k].xq * s[k].xq / s[k].qq : 0;
 
 		if (!(gain > f->gain))
 			continue;
@@ -126,7 +127,7 @@ static void take(const struct fit *f, float scale, struct scaled_unit *u, double
 	double now;
 
 	t.scale = scaled_round(scaled_stored(f->s), scale);
-	if (!sensible(&t))
+	if (!sensible(f, &t))
 		return;
 	now = f->ops->error_of(&t, f->x, f->w, f->n);
 	if (!(now < *error))
@@ -145,19 +146,33 @@ static bool any_negative(const float *x, size_t n)
 	return false;
 }
 
+/* *least: of the best that is known. true: this is better. */
+static bool fit_sign(struct fit f, float before, struct scaled_unit *u, double *least)
+{
+	float between = scaled_step(scaled_stored(f.s));
+	double error = *least;
+
+	f.best.scale = before;
+	search(&f, before);
+	if (!(f.gain > 0))
+		return false;
+	take(&f, f.scale, u, least);
+	take(&f, f.scale * (1 + between), u, least); /* neighbours among the scales that can be stored */
+	take(&f, f.scale * (1 - between), u, least);
+	return *least < error;
+}
+
 static void fit_integers(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, double error, uint8_t *code, float *back)
 {
-	float low = -(float)(1u << (s->bits - 1)), between = scaled_step(scaled_stored(s)), before = u->scale;
-	struct fit f = { .s = s, .ops = fit_kernel(), .x = x, .w = w, .n = n, .best = { before, (float)u->zero, low, -low - 1, 0 } };
-	double least = error;
+	float low = -(float)(1u << (s->bits - 1)), before = s->scale == SCALED_GPTQ && !any_negative(x, n) ? 2 * u->scale : u->scale;
+	struct fit f = { .s = s, .ops = fit_kernel(), .x = x, .w = w, .n = n, .sign = 1, .best = { before, (float)u->zero, low, -low - 1, 0 } };
+	bool better = fit_sign(f, before, u, &error);
 
-	search(&f, s->scale == SCALED_GPTQ && !any_negative(x, n) ? 2 * before : before);
-	if (!(f.gain > 0))
-		return;
-	take(&f, f.scale, u, &least);
-	take(&f, f.scale * (1 + between), u, &least); /* neighbours among the scales that can be stored */
-	take(&f, f.scale * (1 - between), u, &least);
-	if (least < error)
+	if (s->negative) {
+		f.sign = -1;
+		better |= fit_sign(f, -before, u, &error);
+	}
+	if (better)
 		f.ops->codes(&(struct fit_try){ u->scale, (float)u->zero, low, -low - 1, s->twos ? 0 : low }, x, n, code, back);
 }
 

@@ -17,6 +17,10 @@
 
 #include "scaled.h"
 
+/* Are the numbers codes of this kind already, times one scale that can be stored (those of a checkpoint that was quantized)? Then *u, code and
+ * back are that, and nothing is lost. Integers only; false for nothing but zeros. Of several scales the least counts. */
+bool fit_exact(const struct scaled *s, struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back);
+
 /* Is there anything to search for? */
 bool fit_searches(const struct scaled *s);
 

@@ -41,6 +41,7 @@ struct scaled {
 	enum scaled_scale scale;
 	unsigned bits;         /* of a code, 2 to 8 */
 	bool zeros;            /* integers: 0 has a code of its own in each unit */
+	bool negative;         /* integers: a scale may be less than 0, where that is found to be better */
 	bool twos;             /* integers: codes are two's complement; else they begin at 0 */
 	enum scaled_real real; /* type that everything is rounded to */
 	float whole;           /* divided, multiplied: the number of the tensor, by scaled_whole() */

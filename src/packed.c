@@ -287,6 +287,16 @@ int packed_read(const struct heft_model *m, const struct heft_tensor *t, uint64_
 	return 0;
 }
 
+const struct heft_encoding *packed_scale_type(const struct packed *k)
+{
+	static const char *const names[] = { "f16", "bf16", "f32" };
+
+	for (size_t i = 0; k->bits && k->scales && i < sizeof names / sizeof *names; i++)
+		if (k->scales == quant_decoder(quant_find(names[i])))
+			return quant_find(names[i]);
+	return NULL;
+}
+
 packed_repack_fn *packed_repacker(const struct heft_tensor *t, const struct heft_encoding *to)
 {
 	const struct packed_repack *r = t->packed ? t->packed->repack : NULL;

@@ -75,6 +75,8 @@ int packed_read(const struct heft_model *m, const struct heft_tensor *t, uint64_
 /* The tensor, packed or not, with the last two dimensions changed about, read in strips; NULL where it is no matrix of whole blocks both
  * ways. */
 const struct heft_tensor *packed_turned(const struct heft_tensor *t, struct arena *a);
+/* The type of scales that integer codes are multiplied with: f16, bf16 or f32; NULL: codes are no integers, or are looked up. */
+const struct heft_encoding *packed_scale_type(const struct packed *k);
 /* NULL: the layout's codes are not on that encoding's grid. */
 packed_repack_fn *packed_repacker(const struct heft_tensor *t, const struct heft_encoding *to);
 /* The same elements, multiples of to's block, as bytes of `to`, by packed_repacker()'s function. */

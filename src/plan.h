@@ -139,6 +139,13 @@ int plan_importance(struct heft_plan *p, struct plan_output *o, const struct hef
 /* Refuses, before a run, a type that cannot be written without an entry that is not there. */
 int plan_check_needs(const struct heft_plan *p, struct heft_err *err);
 
+/* plan_codes.c: is its source quantized; the type of such sources' scales, and the columns of their groups where kernels serve that many, else 0;
+ * does a scheme hold a GGUF weight's codes and scales as they are. */
+bool plan_is_quantized(const struct weight *w);
+const struct heft_encoding *plan_scale_type(const struct heft_plan *p);
+uint32_t plan_group(const struct heft_plan *p);
+bool plan_keeps_codes(const struct weight *w, const struct scheme *s);
+
 /* plan_target.c: what a target with schemes makes of each weight; then, when the parts stand, config.json and copies of the source's other
  * files. */
 int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, struct heft_err *err);

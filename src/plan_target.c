@@ -31,6 +31,8 @@ struct deciding {
 		const struct scheme *scheme[REALS]; /* by enum scaled_real */
 	} *made;
 	size_t n_made, cap_made, cap_use;
+	const struct heft_encoding *scales;     /* type of what was quantized */
+	uint32_t group;
 	uint64_t layers;
 	size_t cap;                             /* of output->stays */
 	struct heft_err *err;
@@ -48,16 +50,11 @@ static const struct heft_encoding *source_of(const struct weight *w)
 	return w->n_sources ? w->source[0]->enc : quant_find("f32");
 }
 
-static bool is_quantized(const struct weight *w)
-{
-	return source_of(w)->class == QUANT_BLOCK;
-}
-
 static const struct heft_encoding *real_of(const struct deciding *d, const struct weight *w)
 {
 	const struct heft_encoding *e = source_of(w);
 
-	return d->given ? d->given : is_plain(e) && !is_quantized(w) ? e : quant_find("bf16");
+	return d->given ? d->given : is_plain(e) && !plan_is_quantized(w) ? e : d->scales;
 }
 
 static struct made *made_for(struct deciding *d, const struct target *target)
@@ -73,7 +70,7 @@ static struct made *made_for(struct deciding *d, const struct target *target)
 static const struct scheme *scheme_of(struct deciding *d, const struct target *target, const struct heft_encoding *real)
 {
 	enum scaled_real k = scheme_real(real);
-	struct scheme_options o = { real, target == d->target ? d->job->group_size : 0 };
+	struct scheme_options o = { real, target == d->target ? d->group : 0 };
 	struct made *made = made_for(d, target);
 	struct scheme *s;
 
@@ -86,6 +83,7 @@ static const struct scheme *scheme_of(struct deciding *d, const struct target *t
 	s->search = d->job->method == HEFT_METHOD_SEARCH;
 	if (target->scheme(s, &o, d->plan->arena, d->err))
 		return NULL;
+	s->scaled.negative = d->job->signed_scales && s->search && s->scaled.code == SCALED_INTEGER && !s->scaled.zeros;
 	return made->scheme[k] = s;
 }
 
@@ -129,7 +127,7 @@ static void keep(struct deciding *d, size_t i, const char *why)
 	const struct weight *w = d->plan->weight[i].weight;
 	const struct heft_encoding *from = source_of(w);
 	struct heft_item *it = &d->output->item[i];
-	bool moves = d->given || is_quantized(w);
+	bool moves = d->given || plan_is_quantized(w);
 
 	it->to = moves && from->class != QUANT_INTEGER ? real_of(d, w) : from;
 	it->why = why;
@@ -186,7 +184,7 @@ static void store(struct deciding *d, size_t i, const struct target *target, con
 	add_use(d, target, s, module);
 	d->output->scheme[i] = s;
 	real = s->through ? s->through : real;
-	d->output->via[i] = source_of(w) == real && weight_moves_only(w) ? NULL : real;
+	d->output->via[i] = (source_of(w) == real && weight_moves_only(w)) || (s->search && plan_is_quantized(w)) ? NULL : real;
 }
 
 static int quantize(struct deciding *d, size_t i, const struct target *target)
@@ -205,10 +203,12 @@ static int quantize(struct deciding *d, size_t i, const struct target *target)
 		return leave(d, i, arena_printf(a, "%llu columns are no multiple of %u", (unsigned long long)cols, (unsigned)s->even_cols));
 	if (rows % s->even_rows)
 		return leave(d, i, arena_printf(a, "%llu rows are no multiple of %u", (unsigned long long)rows, (unsigned)s->even_rows));
-	if (is_quantized(w) && !w->source[0]->packed && !d->job->allow_requantize)
+	if (plan_is_quantized(w) && !w->source[0]->packed && !plan_keeps_codes(w, s) && !d->job->allow_requantize)
 		return heft_fail(d->err, HEFT_E_REQUANTIZE, "tensor '%s' is quantized already (%s); quantizing it again loses quality: --allow-requantize does it all the same",
 				 w->source[0]->name, w->source[0]->enc->name);
 	store(d, i, target, s, real);
+	if (plan_keeps_codes(w, s))
+		d->output->item[i].why = "lossless: codes stay";
 	return 0;
 }
 
@@ -332,6 +332,8 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 	int rc;
 
 	d.given = o->given;
+	d.scales = job->method == HEFT_METHOD_SEARCH ? plan_scale_type(p) : quant_find("bf16");
+	d.group = job->group_size || job->method == HEFT_METHOD_RTN || !target->groups ? job->group_size : plan_group(p);
 	if (to_stdout(job))
 		return heft_fail(err, HEFT_E_OPTION, "--to %s writes a directory: name it with -o", target->name);
 	d.layers = count_layers(p);

@@ -204,7 +204,8 @@ static int write_strip(struct run *r, struct worker *w, const struct tile *t, si
 	const struct heft_item *it = &o->item[i];
 	const struct scheme *s = o->scheme[i];
 	struct scheme_strip strip = { .src = through(o->via[i], w, t->n), .cols = columns(it), .of = it->dim[0],
-				    .importance = o->importance ? o->importance[i] : NULL,
+				      .importance = o->importance ? o->importance[i] : NULL,
+				      .decoded = plan_is_quantized(t->weight->weight),
 				      .number = o->number ? o->number[i] : NULL };
 	uint64_t row = t->first / strip.cols, bytes = 0;
 	void *plane[QUANT_MAX_PLANES];

@@ -12,7 +12,7 @@ struct options {
 	struct list output, type, ignore, targets;
 	const char *to, *group_size, *method;
 	uint64_t split_size, split_tensors;
-	bool force, consume, vocab_only, mtp, no_mtp, mmproj, no_tensor_first_split, fp8_as_q8, fuse_qkv, fuse_gate_up_exps, big_endian;
+	bool signed_scales, force, consume, vocab_only, mtp, no_mtp, mmproj, no_tensor_first_split, fp8_as_q8, fuse_qkv, fuse_gate_up_exps, big_endian;
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -33,6 +33,8 @@ static const struct opt rows[] = {
 	  FIELD(to) },
 	{ OPT_STRING, 0, "method", "HOW", "search|rtn",
 	  "codes and scales for GPU runtimes: searched for less error (default), or rounded to nearest as the library does", FIELD(method) },
+	{ OPT_FLAG, 0, "signed-scales", NULL, NULL,
+	  "let the search find scales less than 0: less error, but some kernels of vLLM read them as positive", FIELD(signed_scales) },
 	{ OPT_STRING, 0, "group-size", "N", "32|64|128|channel",
 	  "columns that share a scale in packed integers (default: 128; w8a16: channel)", FIELD(group_size) },
 	{ OPT_LIST, 0, "ignore", "PATTERN", NULL,
@@ -159,6 +161,7 @@ static int run(void *options, const struct list *args)
 	struct heft_job job = {
 		.to = o->to,
 		.group_size = group_size(o),
+		.signed_scales = o->signed_scales,
 		.method = o->method && !strcasecmp(o->method, "rtn") ? HEFT_METHOD_RTN : HEFT_METHOD_SEARCH,
 		.ignore = o->ignore.v,
 		.n_ignore = o->ignore.n,

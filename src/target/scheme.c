@@ -186,6 +186,10 @@ static void encode_block(const struct block *b, void *const *plane, float *back,
 	for (uint64_t r = b->row; r < b->row + b->rows; r++) {
 		uint64_t at = r * b->t->cols + b->col;
 
+		if (b->t->decoded && s->search && b->rows == 1 && fit_exact(&b->scaled, &u, b->t->src + at, (size_t)b->cols, codes, back + at)) {
+			put_row(b, r, codes, plane[SCHEME_CODES]);
+			continue;
+		}
 		scaled_codes(&b->scaled, &u, b->t->src + at, (size_t)b->cols, codes, back + at);
 		if (s->search && b->rows == 1)
 			fit_codes(&b->scaled, &u, b->t->src + at, b->t->importance ? b->t->importance + b->col : NULL, (size_t)b->cols, codes, back + at);

@@ -75,12 +75,13 @@ static const struct kind {
 	double gain; /* least mean gain on bell-shaped numbers, groups of 128 (32, 16) */
 	size_t n;
 } kinds[] = {
-	{ "4-bit integers", { SCALED_INTEGER, SCALED_REAL, 4, false, false, SCALED_BF16, 0 }, 0.14, 128 },
-	{ "4-bit integers, zero points", { SCALED_INTEGER, SCALED_REAL, 4, true, false, SCALED_F16, 0 }, 0.08, 128 },
-	{ "8-bit integers", { SCALED_INTEGER, SCALED_REAL, 8, false, true, SCALED_F32, 0 }, 0.0, 128 },
-	{ "e2m1, e8m0", { SCALED_E2M1, SCALED_E8M0, 4, false, false, SCALED_BF16, 0 }, 0.005, 32 },
-	{ "e2m1, e4m3 under a whole", { SCALED_E2M1, SCALED_DIVIDED, 4, false, false, SCALED_BF16, 2688 / 0.25f }, 0.1, 16 },
-	{ "e2m1, e4m3 times a whole", { SCALED_E2M1, SCALED_MULTIPLIED, 4, false, false, SCALED_BF16, 0.25f / 2688 }, 0.1, 16 },
+	{ "4-bit integers", { SCALED_INTEGER, SCALED_REAL, 4, false, false, false, SCALED_BF16, 0 }, 0.14, 128 },
+	{ "4-bit integers, zero points", { SCALED_INTEGER, SCALED_REAL, 4, true, false, false, SCALED_F16, 0 }, 0.08, 128 },
+	{ "4-bit integers, scales of either sign", { .scale = SCALED_REAL, .bits = 4, .negative = true, .real = SCALED_F16 }, 0.2, 128 },
+	{ "8-bit integers", { SCALED_INTEGER, SCALED_REAL, 8, false, false, true, SCALED_F32, 0 }, 0.0, 128 },
+	{ "e2m1, e8m0", { SCALED_E2M1, SCALED_E8M0, 4, false, false, false, SCALED_BF16, 0 }, 0.005, 32 },
+	{ "e2m1, e4m3 under a whole", { SCALED_E2M1, SCALED_DIVIDED, 4, false, false, false, SCALED_BF16, 2688 / 0.25f }, 0.1, 16 },
+	{ "e2m1, e4m3 times a whole", { SCALED_E2M1, SCALED_MULTIPLIED, 4, false, false, false, SCALED_BF16, 0.25f / 2688 }, 0.1, 16 },
 };
 
 static void test_gain(const struct kind *k, bool weighted)
@@ -114,7 +115,7 @@ static void test_gain(const struct kind *k, bool weighted)
 /* All scales of a fine grid, all zero points: what the search may miss is little. */
 static void test_best(bool zeros)
 {
-	struct scaled s = { SCALED_INTEGER, SCALED_REAL, 4, zeros, false, SCALED_F32, 0 };
+	struct scaled s = { SCALED_INTEGER, SCALED_REAL, 4, zeros, false, false, SCALED_F32, 0 };
 	double found = 0, best = 0;
 
 	for (int run = 0; run < 40; run++) {
@@ -183,6 +184,59 @@ static void test_edges(const struct kind *k)
 	ok(error(x, after.back, NULL, 64) <= error(x, before.back, NULL, 64), "%s: subnormal numbers", k->name);
 }
 
+/* Codes times a scale, of every width, are found again; a number beside them is not. */
+static void test_exact(void)
+{
+	static const struct {
+		const char *name;
+		struct scaled s;
+		int lo, hi;
+	} rows[] = {
+		{ "4 bits", { .scale = SCALED_REAL, .bits = 4, .real = SCALED_F16 }, -8, 7 },
+		{ "4 bits of bf16", { .scale = SCALED_REAL, .bits = 4, .real = SCALED_BF16 }, -8, 7 },
+		{ "4 bits, GPTQ", { .scale = SCALED_GPTQ, .bits = 4, .real = SCALED_BF16 }, -8, 7 },
+		{ "4 bits, zero points", { .scale = SCALED_REAL, .bits = 4, .zeros = true, .real = SCALED_F16 }, -3, 12 },
+		{ "8 bits, two's complement", { .scale = SCALED_REAL, .bits = 8, .twos = true, .real = SCALED_F32 }, -128, 127 },
+		{ "8 bits, zero points", { .scale = SCALED_AWQ, .bits = 8, .zeros = true, .real = SCALED_F32 }, -1, 254 },
+		{ "4 bits, scales of either sign", { .scale = SCALED_REAL, .bits = 4, .negative = true, .real = SCALED_F16 }, -7, 8 },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct scaled *s = &rows[i].s;
+		bool found = true, refused = true;
+
+		for (int run = 0; run < 200; run++) {
+			float scale = scaled_round(scaled_stored(s), 0.001f + uniform()), x[96];
+			struct result r;
+
+			for (int k = 0; k < 96; k++)
+				x[k] = scale * (float)(rows[i].lo + (int)(uniform() * (float)(rows[i].hi - rows[i].lo + 1)));
+			x[run % 96] = scale * (float)rows[i].hi;
+			x[(run + 1) % 96] = scale * (float)rows[i].lo;
+			found &= fit_exact(s, &r.unit, x, 96, r.code, r.back) && !memcmp(r.back, x, sizeof x) && consistent(s, &r, 96);
+			x[(run + 2) % 96] = scale * 0.3f;
+			x[(run + 3) % 96] = scale * 0.71f;
+			refused &= !fit_exact(s, &r.unit, x, 96, r.code, r.back);
+		}
+		ok(found, "exact: %s are found", rows[i].name);
+		ok(refused, "exact: %s: what lies between is not", rows[i].name);
+	}
+}
+
+static void test_no_grid(void)
+{
+	struct scaled s = { .scale = SCALED_REAL, .bits = 4, .real = SCALED_F32 };
+	struct result r;
+
+	ok(!fit_exact(&s, &r.unit, (float[4]){ 0, 0, 0, 0 }, 4, r.code, r.back), "exact: zeros have no scale");
+	ok(!fit_exact(&s, &r.unit, (float[4]){ 1, NAN, 2, 3 }, 4, r.code, r.back), "exact: what is no number has none");
+	ok(!fit_exact(&s, &r.unit, (float[4]){ 1, INFINITY, 2, 3 }, 4, r.code, r.back), "exact: infinity has none");
+	ok(!fit_exact(&s, &r.unit, (float[4]){ 8, 1, 2, -3 }, 4, r.code, r.back), "exact: 8 steps up are one too many");
+	ok(fit_exact(&s, &r.unit, (float[4]){ -8, 1, 2, -3 }, 4, r.code, r.back) && r.unit.scale == 1, "exact: 8 steps down are not");
+	s.real = SCALED_BF16;
+	ok(!fit_exact(&s, &r.unit, (float[2]){ 7 * 1.001953125f, 1.001953125f }, 2, r.code, r.back), "exact: a scale that cannot be stored is none");
+}
+
 /* The loops of each instruction set, number by number. */
 static void test_kernels(const struct fit_ops *ops, enum quant_isa isa)
 {
@@ -224,6 +278,8 @@ int main(void)
 	}
 	test_best(false);
 	test_best(true);
+	test_exact();
+	test_no_grid();
 	test_kernels(&fit_scalar, QUANT_SCALAR);
 #if defined(__x86_64__)
 	test_kernels(&fit_avx2, QUANT_AVX2);

@@ -15,18 +15,18 @@ static const struct kind {
 	const char *name;
 	struct scaled s;
 } kinds[] = {
-	{ "4-bit integers", { SCALED_INTEGER, SCALED_REAL, 4, false, false, SCALED_BF16, 0 } },
-	{ "4-bit integers of F16, zero points", { SCALED_INTEGER, SCALED_REAL, 4, true, false, SCALED_F16, 0 } },
-	{ "8-bit integers of F32", { SCALED_INTEGER, SCALED_REAL, 8, false, true, SCALED_F32, 0 } },
-	{ "e4m3", { SCALED_E4M3, SCALED_REAL, 8, false, false, SCALED_BF16, 0 } },
-	{ "e4m3 of F16", { SCALED_E4M3, SCALED_REAL, 8, false, false, SCALED_F16, 0 } },
-	{ "e4m3 by a factor", { SCALED_E4M3, SCALED_INVERSE, 8, false, false, SCALED_F32, 0 } },
-	{ "e4m3, plain scales", { SCALED_E4M3, SCALED_PLAIN, 8, false, false, SCALED_F32, 0 } },
-	{ "e4m3, e8m0", { SCALED_E4M3, SCALED_E8M0, 8, false, false, SCALED_F16, 0 } },
-	{ "e2m1, e8m0", { SCALED_E2M1, SCALED_E8M0, 4, false, false, SCALED_BF16, 0 } },
-	{ "e2m1 with -0, e8m0", { SCALED_E2M1_MINUS, SCALED_E8M0, 4, false, false, SCALED_BF16, 0 } },
-	{ "e2m1 under a whole", { SCALED_E2M1, SCALED_DIVIDED, 4, false, false, SCALED_BF16, 1000 } },
-	{ "e2m1 times a whole", { SCALED_E2M1, SCALED_MULTIPLIED, 4, false, false, SCALED_BF16, 0.001f } },
+	{ "4-bit integers", { SCALED_INTEGER, SCALED_REAL, 4, false, false, false, SCALED_BF16, 0 } },
+	{ "4-bit integers of F16, zero points", { SCALED_INTEGER, SCALED_REAL, 4, true, false, false, SCALED_F16, 0 } },
+	{ "8-bit integers of F32", { SCALED_INTEGER, SCALED_REAL, 8, false, false, true, SCALED_F32, 0 } },
+	{ "e4m3", { SCALED_E4M3, SCALED_REAL, 8, false, false, false, SCALED_BF16, 0 } },
+	{ "e4m3 of F16", { SCALED_E4M3, SCALED_REAL, 8, false, false, false, SCALED_F16, 0 } },
+	{ "e4m3 by a factor", { SCALED_E4M3, SCALED_INVERSE, 8, false, false, false, SCALED_F32, 0 } },
+	{ "e4m3, plain scales", { SCALED_E4M3, SCALED_PLAIN, 8, false, false, false, SCALED_F32, 0 } },
+	{ "e4m3, e8m0", { SCALED_E4M3, SCALED_E8M0, 8, false, false, false, SCALED_F16, 0 } },
+	{ "e2m1, e8m0", { SCALED_E2M1, SCALED_E8M0, 4, false, false, false, SCALED_BF16, 0 } },
+	{ "e2m1 with -0, e8m0", { SCALED_E2M1_MINUS, SCALED_E8M0, 4, false, false, false, SCALED_BF16, 0 } },
+	{ "e2m1 under a whole", { SCALED_E2M1, SCALED_DIVIDED, 4, false, false, false, SCALED_BF16, 1000 } },
+	{ "e2m1 times a whole", { SCALED_E2M1, SCALED_MULTIPLIED, 4, false, false, false, SCALED_BF16, 0.001f } },
 };
 
 static uint32_t state = 7;

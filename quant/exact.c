@@ -1,0 +1,89 @@
+/*
+ * exact.c - finds the codes in numbers that are codes times a scale: the largest number is some code's, and that tells the scale.
+ */
+#include "fit.h"
+
+#include <math.h>
+#include <string.h>
+
+struct grid {
+	float scale;
+	int lo, hi; /* the numbers' multiples of it */
+};
+
+static float multiple(float x, float scale)
+{
+	return x / scale + 12582912.0f - 12582912.0f;
+}
+
+static bool all_on(struct grid *g, const float *x, size_t n)
+{
+	float lo = 0, hi = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		float q = multiple(x[i], g->scale);
+
+		if (q * g->scale != x[i])
+			return false;
+		lo = q < lo ? q : lo;
+		hi = q > hi ? q : hi;
+	}
+	g->lo = (int)lo;
+	g->hi = (int)hi;
+	return true;
+}
+
+/* Where zero lies among the codes, so that both ends are within; AWQ's makers let the least number have the least code. */
+static bool place(const struct scaled *s, struct grid *g, int *zero)
+{
+	int half = 1 << (s->bits - 1);
+
+	*zero = 0;
+	if (s->zeros) {
+		*zero = -half - g->lo;
+		return *zero < half && g->hi + *zero < half;
+	}
+	if (g->lo >= -half && g->hi < half)
+		return true;
+	if (!s->negative || -g->hi < -half || -g->lo >= half)
+		return false;
+	g->scale = -g->scale;
+	return true;
+}
+
+static void put(const struct scaled *s, struct scaled_unit *u, const struct grid *g, int zero, const float *x, size_t n, uint8_t *code, float *back)
+{
+	int first = s->twos ? 0 : -(1 << (s->bits - 1));
+
+	*u = (struct scaled_unit){ .scale = g->scale, .step = g->scale, .factor = g->scale, .zero = zero };
+	for (size_t i = 0; i < n; i++)
+		code[i] = (uint8_t)((int)multiple(x[i], g->scale) + zero - first);
+	memcpy(back, x, n * sizeof *x);
+}
+
+static float largest(const float *x, size_t n)
+{
+	float most = 0;
+
+	for (size_t i = 0; i < n; i++)
+		most = fabsf(x[i]) > most || x[i] != x[i] ? fabsf(x[i]) : most;
+	return most;
+}
+
+bool fit_exact(const struct scaled *s, struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
+{
+	float most = s->code == SCALED_INTEGER ? largest(x, n) : 0;
+	int zero;
+
+	if (!(most > 0) || !isfinite(most))
+		return false;
+	for (int k = (1 << (s->bits - !s->zeros)) - s->zeros; k > 0; k--) {
+		struct grid g = { .scale = scaled_round(scaled_stored(s), most / (float)k) };
+
+		if (g.scale * (float)k != most || !all_on(&g, x, n) || !place(s, &g, &zero))
+			continue;
+		put(s, u, &g, zero, x, n, code, back);
+		return true;
+	}
+	return false;
+}
