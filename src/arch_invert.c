@@ -55,7 +55,7 @@ static bool is_constant(const struct row *row, const struct part *hole)
 static bool shows_captures(const struct row *row)
 {
 	for (int i = 0; i < row->right->n; i++)
-		if (!is_constant(row, &row->right->part[i]) && !shown_part(row, &row->right->part[i]))
+		if (row->right->part[i].kind != PART_REPEAT && !is_constant(row, &row->right->part[i]) && !shown_part(row, &row->right->part[i]))
 			return false;
 	return true;
 }
@@ -195,6 +195,10 @@ static int make_pattern(struct env *e, const struct row *row, struct pattern *p)
 	for (int i = 0; i < p->n; i++) {
 		struct part *part = &p->part[i];
 		const struct pattern alone = { .part = { *part }, .n = 1 };
+		if (part->kind == PART_REPEAT) { /* of several outputs one comes back: finish_names */
+			*part = (struct part){ .kind = PART_NUMBER, .symbol = part->symbol };
+			continue;
+		}
 		if (!is_constant(row, part)) {
 			*part = *shown_part(row, part);
 			continue;
@@ -422,11 +426,48 @@ static int invert_all(struct inverting *v)
 	return 0;
 }
 
+/* The name by the unpre rows that hold for it. */
+static const char *unpre(struct arch_run *r, const char *name)
+{
+	const struct rows *rows = &r->arch->rows[ROW_UNPRE];
+	for (size_t i = 0; i < rows->n && name; i++) {
+		struct pattern whole = *rows->row[i]->left;
+		bool holds = false;
+		if (whole.n < PATTERN_PARTS && !whole.to_end)
+			whole.part[whole.n++] = (struct part){ .kind = PART_ANY, .symbol = -1 };
+		int rc = pattern_match(&r->env, &whole, name);
+		if (rc < 0 || (rc == 1 && expr_eval_bool(&r->env, rows->row[i]->when, &holds)))
+			return NULL;
+		r->env.n_bind = r->env.bind_base;
+		if (holds)
+			name = pattern_rewrite(&r->env, rows->row[i]->left, rows->row[i]->right, name);
+	}
+	return name;
+}
+
+static int finish_names(struct arch_run *r)
+{
+	struct map seen;
+	int rc = 0;
+	map_init(&seen);
+	for (size_t i = 0; i < r->out->n_weights && !rc; i++) {
+		struct weight *w = &r->out->weight[i];
+		bool found = false;
+		w->name = unpre(r, w->name);
+		if (!w->name)
+			rc = -1;
+		else if (map_put(&seen, w->name, strlen(w->name), &found), found)
+			rc = heft_fail(r->err, HEFT_E_DUPLICATE, "several tensors would come back as '%s'", w->name);
+	}
+	map_release(&seen);
+	return rc;
+}
+
 int arch_invert(struct arch_run *r)
 {
 	struct inverting v = { .run = r };
 	map_init(&v.joints);
-	int rc = collect(&v) || invert_all(&v) ? -1 : 0;
+	int rc = collect(&v) || invert_all(&v) || finish_names(r) ? -1 : 0;
 	map_release(&v.joints);
 	return rc;
 }

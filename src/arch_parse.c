@@ -339,6 +339,7 @@ static const struct row_word {
 	{ "let", ROW_LET, parse_let },		  { "layers", ROW_LAYERS, parse_expr },
 	{ "require", ROW_REQUIRE, parse_require }, { "need", ROW_NEED, parse_need },
 	{ "key", ROW_KEY, parse_named },	  { "pre", ROW_PRE, parse_pre },
+	{ "unpre", ROW_UNPRE, parse_pre },
 	{ "skip", ROW_RULE, parse_skip },	  { "map", ROW_RULE, parse_map },
 	{ "expect", ROW_EXPECT, parse_expect },	  { "gen", ROW_GEN, parse_named },
 	{ "type", ROW_TYPE, parse_type },	  { "vocab", ROW_VOCAB, parse_vocab },

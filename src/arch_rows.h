@@ -49,6 +49,7 @@ enum row_kind {
 	ROW_NEED,
 	ROW_KEY,
 	ROW_PRE,
+	ROW_UNPRE,
 	ROW_RULE /* skip and map, in one order */,
 	ROW_EXPECT,
 	ROW_GEN,
@@ -81,7 +82,7 @@ struct row {
 	const struct pattern *left;     /* several of a map row are joined */
 	int n_left;
 	const struct row *twin;         /* the next map row of this file with the same left side */
-	const struct pattern *right;    /* of pre, map and expect */
+	const struct pattern *right;    /* of pre, unpre, map and expect */
 	const struct op_row *op, *back; /* back: the way back, where the operations do not say it */
 	int n_ops, n_back;
 	const struct heft_encoding *type;

@@ -115,6 +115,8 @@ back architectures = ["LlamaForCausalLM"]
 map {m:model.|}layers.{l}.self_attn.v_proj.weight -> blk.{l}.attn_v.weight : view(shape[0] * shape[1]) view(32, -1)
 ARCH
 refused "a row without an inverse is named" E301 "oneway.arch:6: an operation has no inverse" "$dir/one.gguf" --arch "$dir/oneway.arch"
+printf 'arch llama\nfrom LlamaForCausalLM\nbase llama\noneway "it is lost"\n' >"$dir/lost.arch"
+refused "a family says why it does not go back" E301 "lost.arch:4: it is lost" "$dir/one.gguf" --arch "$dir/lost.arch"
 sed '$s/$/ back view(-1, 256)/' "$dir/oneway.arch" >"$dir/told.arch"
 "$heft" arch list --arch "$dir/told.arch" | grep -qE '^llama +.*told.arch +yes'
 ok $? "but where it says the way back"

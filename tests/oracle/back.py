@@ -106,7 +106,7 @@ CASES = {
     "granitehybrid-dense": ("GraniteMoeHybrid", dict(GRANITE, num_local_experts=0, num_experts_per_tok=0)),
     "jamba": ("Jamba", dict(num_hidden_layers=6, attn_layer_period=3, attn_layer_offset=1, expert_layer_period=2, expert_layer_offset=1, num_experts=4, mamba_d_state=8,
                             mamba_dt_rank=4, pad_token_id=0, use_mamba_kernels=False)),
-    "qwen3next": ("Qwen3Next", dict(LINEAR, **MOE, num_experts=4, moe_intermediate_size=32, shared_expert_intermediate_size=32)),
+    "qwen3next-moe": ("Qwen3Next", dict(LINEAR, num_experts_per_tok=4, num_experts=4, moe_intermediate_size=32, shared_expert_intermediate_size=32)),
     "qwen35": ("Qwen3_5", LINEAR),
     "qwen35moe": ("Qwen3_5Moe", dict(LINEAR, **MOE, num_experts=4, moe_intermediate_size=32, shared_expert_intermediate_size=32)),
     "nemotron_h-moe": ("NemotronH", dict(MOE, layers_block_type=["mamba", "moe", "attention", "moe"], mamba_num_heads=8, mamba_head_dim=16, n_groups=2, ssm_state_size=16,
@@ -116,14 +116,16 @@ CASES = {
 SPM = ("llama*", "mistral", "mixtral", "ministral3", "smollm3", "granite*", "gemma*", "phi3*", "ernie*", "nemotron", "afmoe", "phimoe", "jamba") # others: byte-level BPE
 
 # cases of the families' own, whose files come back: of models that transformers has no class for, and of layouts besides its own. With what
-# --pre says where the tokenizer's own name has no way back, the settings that a GGUF knows otherwise, tensors that the class does not use, whether the same GGUF comes of them
-# again, which it does not where a key of the tokenizer's is said in another place, and whether the weights come back alone, for want of a way for the
-# tokenizer.
+# --pre says where the tokenizer's own name has no way back, the settings that a GGUF knows otherwise, tensors that the class does not use, whether the
+# same GGUF comes of them again, which it does not where a key of the tokenizer's is said in another place, and whether the weights come back alone, for
+# want of a way for the tokenizer.
 WRITTEN = {
     "mpt": {}, "mpt-clip": {}, "codeshell": {}, "refact": {}, "orion": dict(loose=["max_position_embeddings"]), "maincoder": {}, "minicpm": {},
     "minicpm-long": {}, "minicpm3": {}, "bailingmoe2": {}, "bailingmoe2-mtp": {}, "chatglm-old": dict(pre="llama-bpe", again=False),
     "smallthinker": dict(loose=["intermediate_size"]), "grovemoe": dict(gone=(".expert_bias",)), "plm": {}, "pangu-embedded": {}, "openelm": dict(loose=["ffn_multipliers", "ffn_dim_divisor"]),
-    "llada": {}, "llada-moe": {}, "dream": {}, "hunyuan-moe": {}, "tiktoken-qwen-eps": dict(again=False), "exaone": {}, "deepseek": {}, "baichuan": {}, "bailingmoe": {}, "internlm2": dict(again=False), "dbrx": {}, "kimi-linear": {}, "glm-dsa-minimal": dict(pre="llama-bpe", again=False),
+    "llada": {}, "llada-moe": {}, "dream": {}, "hunyuan-moe": {}, "tiktoken-qwen-eps": dict(again=False), "exaone": {}, "deepseek": {}, "baichuan": {}, "bailingmoe": {}, "internlm2": dict(again=False), "dbrx": {}, "kimi-linear": {},
+    "qwen3next": {}, "qwen35": {}, "nemotron_h-mtp": dict(spelt=("embeddings.", "embedding."), loose=["expand", "intermediate_size", "max_position_embeddings"]),
+    "exaone-moe": {}, "exaone-moe-mtp": {}, "glm-dsa-minimal": dict(pre="llama-bpe", again=False),
     "t5": dict(alone=True), "t5-gated": dict(alone=True), "t5-encoder": dict(alone=True), "gemma4": dict(alone=True),
     "gemma4-f16": dict(alone=True), "gemma4-moe": dict(alone=True), "gemma4-all": dict(alone=True),
 }
@@ -299,6 +301,8 @@ def same_setting(a, b):
 def compare_files(name, where):
     back = where.with_name(where.name + ".back")
     a, b = tensors(where), tensors(back)
+    if "spelt" in WRITTEN[name]: # published checkpoints and transformers' class call it otherwise
+        b = {k.replace(*WRITTEN[name]["spelt"]): v for k, v in b.items()}
     a = {k: v for k, v in a.items() if not k.endswith((*GONE, *WRITTEN[name].get("gone", [])))}
     ok(a.keys() == b.keys(), f"{name}: the tensors' names", [f"lost {sorted(a.keys() - b.keys())[:4]}, new {sorted(b.keys() - a.keys())[:4]}"])
     off = [k for k in a if k in b and (a[k].shape != b[k].shape or not torch.equal(a[k], b[k].to(a[k].dtype)))]

@@ -117,6 +117,9 @@ static void test_rows(void)
 	check_row("map a.{l}.w -> b.{l}.v : regroup(2, 1, 2, 1)", "a.0.w", 8, 4, "ungroup(2, 1, 2, 1)");
 	check_row("map a.{l}.w -> b.{l}.v : perm(1, 0)", "a.0.w", 8, 4, "perm(1, 0)");
 	check_row("map a.{l}.w -> b.{l}.v : at(0, 4, -1 : rope(1)) regroup(4, 1, 1)", "a.0.w", 8, 4, "ungroup(4, 1, 1) at(0, 4, -1 unrope(1))");
+	check_row("map a.0.w -> b.{k in range(1)}.v : perm(1, 0)", "a.0.w", 8, 4, "perm(1, 0)");
+	check_row("pre ^m.{i}. -> a.{i + 1}.\nunpre ^a.{i}. -> m.{i - 1}. when i > 0\nmap a.{l}.w -> b.{l}.v", "m.0.w", 8, 4, "copy");
+	check_row("pre ^m.{i}. -> a.{i + 1}.\nunpre ^a.{i}. -> m.{i - 1}. when i > 0\nmap a.{l}.w -> b.{l}.v", "a.0.w", 8, 4, "copy");
 	check_row("map a.{l}.w -> b.{l}.v{h} : perm(1, 0)", "a.0.w", 8, 4, "perm(1, 0)");
 	check_row("map a.{l}.w -> b.{l}.q : take(0, 0, 4) rope(h)\nmap a.{l}.w -> b.{l}.k : take(0, 4, 2) rope(1)\nmap a.{l}.w -> b.{l}.v : take(0, 6, -1)",
 		  "a.0.w", 8, 4, "join flat at(0, 0, 16 view(4, 4) unrope(2) view(16)) at(0, 16, 8 view(2, 4) unrope(1) view(8)) ungroup(1, 16, 8, 8) view(8, 4)");
@@ -187,8 +190,11 @@ static void refuses(const char *rows, enum heft_code code, const char *words)
 static void test_refusals(void)
 {
 	refuses("map a.w + c.w -> b : join(0)\n" BACK, HEFT_E_UNMAPPED, "test.arch:13: the row that makes 'b' has no inverse: several tensors");
-	refuses("map a.w -> b.{k in range(2)}\nmap c.w -> d\n" BACK, HEFT_E_UNMAPPED, "no row of family sample makes 'b.0'");
+	refuses("map a.w -> b.{k in range(2)}\nmap c.w -> d\n" BACK, HEFT_E_DUPLICATE, "several tensors would come back as 'a.w'");
 	refuses("map a.w -> b : view(-1)\nmap c.w -> d\n" BACK, HEFT_E_UNMAPPED, "an operation has no inverse");
+	refuses("map a.w -> b : perm(0, 1) take(0, 0, 4)\nmap a.w -> e : take(0, 4, 4)\nmap c.w -> d\n" BACK, HEFT_E_UNMAPPED, "an operation has no inverse");
+	refuses("map a.w -> b : rope(1) take(0, 0, 4)\nmap a.w -> e : rope(2) take(0, 4, 4)\nmap c.w -> d\n" BACK, HEFT_E_SHAPE,
+		"test.arch:14: what stands before take() differs from test.arch:13");
 	refuses("map a.w -> b : take(0, 0, 4) partial\nmap c.w -> d\n" BACK, HEFT_E_UNMAPPED, "it takes a part");
 	refuses("map a.w -> b\nmap c.w -> d\nback model_type = 1\nback architectures = [\"x\"]\nback hidden_size = embedding_length\n", HEFT_E_UNMAPPED,
 		"'sample.rope.kind' does not come back: test.arch:10");
