@@ -5,8 +5,6 @@
  *
  * Order of operations as in bitsandbytes 0.50 on a processor (quantize_4bit): x * (1 / scale), and for a last block that is shorter x / scale.
  * A scale below 1e-38 counts as 1e-38, and in a shorter block is stored so. A number that is NaN has the code of zero.
- *
- * The scales may be quantized in turn: 8-bit codes of another table, less the scales' mean, with a scale for 256.
  */
 #ifndef QUANT_NF4_H
 #define QUANT_NF4_H

@@ -59,5 +59,6 @@ pass $? "gptq: rules for modules that stay, and for those of 8 bits"
 refused 2 "only: 32, 64, 128, channel" "groups that no kernel serves" "$kjv" --to gptq --group-size 16 -o "$dir/no"
 refused 1 "has no groups" "a group size for bitsandbytes" "$kjv" --to bnb-nf4 --group-size 64 -o "$dir/no"
 refused 2 "w4a16" "3 bits" "$kjv" --to gptq-3bit -o "$dir/no"
+refused 2 "bnb-nf4" "scales that are quantized in turn" "$kjv" --to bnb-nf4-double -o "$dir/no"
 refused 2 "w8a16" "AWQ of 8 bits" "$kjv" --to awq-8bit -o "$dir/no"
 finish

@@ -62,22 +62,14 @@ void ct_nvfp4(struct scheme *s, const struct scheme_options *o, enum scaled_scal
 	scheme_add(s, suffix[2], quant_find("f32"), (struct quant_plane){ "factor", SCHEME_ALL, SCHEME_ALL, sizeof(float) });
 }
 
-static int known_group(uint32_t group, struct heft_err *err)
-{
-	if (group == 32 || group == 64 || group == 128 || group == SCHEME_ALL)
-		return 0;
-	return heft_fail(err, HEFT_E_OPTION, "--group-size %u: kernels for packed integers serve 32, 64, 128 and channel", (unsigned)group);
-}
-
 int ct_integer(struct scheme *s, const struct scheme_options *o, unsigned bits, uint32_t group, bool zeros, struct arena *a, struct heft_err *err)
 {
 	const struct heft_encoding *words = quant_find("i32");
 
-	group = o->group ? o->group : group;
-	if (known_group(group, err))
+	if (scheme_group(s, o, group, arena_printf(a, "int%u", bits), a, err))
 		return -1;
-	s->enc.name = group == SCHEME_ALL ? arena_printf(a, "int%u channel%s", bits, zeros ? " zeros" : "")
-					  : arena_printf(a, "int%u g%u%s", bits, (unsigned)group, zeros ? " zeros" : "");
+	group = s->group;
+	s->enc.name = zeros ? arena_printf(a, "%s zeros", s->enc.name) : s->enc.name;
 	s->scaled = (struct scaled){ .bits = bits, .zeros = zeros, .real = scheme_real(o->real) };
 	s->strip = zeros ? 32 / bits : 1;
 	s->even_rows = 1;
