@@ -184,7 +184,7 @@ static void store(struct deciding *d, size_t i, const struct target *target, con
 	add_use(d, target, s, module);
 	d->output->scheme[i] = s;
 	real = s->through ? s->through : real;
-	d->output->via[i] = (source_of(w) == real && weight_moves_only(w)) || (s->search && plan_is_quantized(w)) ? NULL : real;
+	d->output->via[i] = (source_of(w) == real && weight_moves_only(w)) || (scheme_finds(s) && plan_is_quantized(w)) ? NULL : real;
 }
 
 static int quantize(struct deciding *d, size_t i, const struct target *target)
@@ -332,7 +332,7 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 	int rc;
 
 	d.given = o->given;
-	d.scales = job->method == HEFT_METHOD_SEARCH ? plan_scale_type(p) : quant_find("bf16");
+	d.scales = job->method == HEFT_METHOD_SEARCH && target->groups ? plan_scale_type(p) : quant_find("bf16");
 	d.group = job->group_size || job->method == HEFT_METHOD_RTN || !target->groups ? job->group_size : plan_group(p);
 	if (to_stdout(job))
 		return heft_fail(err, HEFT_E_OPTION, "--to %s writes a directory: name it with -o", target->name);

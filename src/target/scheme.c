@@ -96,6 +96,11 @@ uint64_t scheme_offset(const struct scheme *s, int p, uint64_t row, uint64_t col
 	return ceil_of(row, g->rows) * ceil_of(cols, g->cols) * g->bytes;
 }
 
+bool scheme_finds(const struct scheme *s)
+{
+	return s->search && !s->table && s->enc.plane[SCHEME_SCALES].rows == 1 && s->scaled.code == SCALED_INTEGER && s->scaled.scale != SCALED_INT8;
+}
+
 bool scheme_searches(const struct scheme *s)
 {
 	return s->search && s->enc.plane[SCHEME_SCALES].rows == 1 && fit_searches(&s->scaled);
@@ -186,7 +191,7 @@ static void encode_block(const struct block *b, void *const *plane, float *back,
 	for (uint64_t r = b->row; r < b->row + b->rows; r++) {
 		uint64_t at = r * b->t->cols + b->col;
 
-		if (b->t->decoded && s->search && b->rows == 1 && fit_exact(&b->scaled, &u, b->t->src + at, (size_t)b->cols, codes, back + at)) {
+		if (b->t->decoded && scheme_finds(s) && fit_exact(&b->scaled, &u, b->t->src + at, (size_t)b->cols, codes, back + at)) {
 			put_row(b, r, codes, plane[SCHEME_CODES]);
 			continue;
 		}

@@ -108,6 +108,8 @@ struct scheme_use {
 
 /* Is there a choice between scales, which an importance matrix can weigh? */
 bool scheme_searches(const struct scheme *s);
+/* Are codes looked for in numbers that were decoded? */
+bool scheme_finds(const struct scheme *s);
 
 /* For the targets: fill a scheme that is zero. */
 void scheme_add(struct scheme *s, const char *suffix, const struct heft_encoding *type, struct quant_plane unit);
