@@ -431,6 +431,7 @@ struct heft_error {
 	uint64_t nonfinite; /* elements of x or y that are NaN or infinite; left out of the sums */
 	double sum_weighted_sq;  /* of importance * x^2; 0 where nothing weighs the tensor */
 	double sum_weighted_err; /* of importance * (x-y)^2 */
+	double sum_nearest, sum_found; /* of (importance *) (x-y)^2 of the groups whose scales were searched: before, rounded to nearest, and after */
 	/* With heft_run_options.details: */
 	uint64_t clippable; /* elements that were looked at: codes of grids and floats have no ends to clip at */
 	uint64_t clipped;   /* of these, beyond the last value that their block can stand for, by more than half a step */
@@ -441,6 +442,7 @@ double heft_error_relative(const struct heft_error *e); /* rms(x-y) / rms(x) */
 double heft_error_sqnr(const struct heft_error *e);     /* dB; INFINITY where nothing differs */
 double heft_error_cosine(const struct heft_error *e);
 double heft_error_weighted(const struct heft_error *e); /* sqrt(sum_weighted_err / sum_weighted_sq); NAN without importance */
+double heft_error_gain(const struct heft_error *e);     /* by what part a search made the squared error less; NAN where there was none */
 void heft_error_add(struct heft_error *sum, const struct heft_error *e);
 
 struct heft_progress {

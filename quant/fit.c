@@ -162,7 +162,7 @@ static bool fit_sign(struct fit f, float before, struct scaled_unit *u, double *
 	return *least < error;
 }
 
-static void fit_integers(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, double error, uint8_t *code, float *back)
+static double fit_integers(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, double error, uint8_t *code, float *back)
 {
 	float low = -(float)(1u << (s->bits - 1)), before = s->scale == SCALED_GPTQ && !any_negative(x, n) ? 2 * u->scale : u->scale;
 	struct fit f = { .s = s, .ops = fit_kernel(), .x = x, .w = w, .n = n, .sign = 1, .best = { before, (float)u->zero, low, -low - 1, 0 } };
@@ -174,11 +174,12 @@ static void fit_integers(const struct scaled *s, struct scaled_unit *u, const fl
 	}
 	if (better)
 		f.ops->codes(&(struct fit_try){ u->scale, (float)u->zero, low, -low - 1, s->twos ? 0 : low }, x, n, code, back);
+	return error;
 }
 
 /* ---- e2m1: the scales are few ---- */
 
-static void fit_e2m1(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, double error, uint8_t *code, float *back)
+static double fit_e2m1(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, double error, uint8_t *code, float *back)
 {
 	const struct fit_ops *ops = fit_kernel();
 	int byte = scaled_byte(s, u->scale), near = s->scale == SCALED_E8M0 ? 1 : 6;
@@ -198,9 +199,10 @@ static void fit_e2m1(const struct scaled *s, struct scaled_unit *u, const float 
 		}
 	}
 	if (!(least < error))
-		return;
+		return error;
 	*u = best;
 	scaled_codes(s, u, x, n, code, back);
+	return least;
 }
 
 static bool has_integers(const struct scaled *s)
@@ -213,11 +215,13 @@ bool fit_searches(const struct scaled *s)
 	return has_integers(s) || (s->code >= SCALED_E2M1 && s->scale != SCALED_REAL);
 }
 
-void fit_codes(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, uint8_t *code, float *back)
+void fit_codes(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, uint8_t *code, float *back,
+	       struct scaled_gain *gain)
 {
 	double error = fit_searches(s) ? fit_kernel()->error(x, w, back, n) : 0;
 
 	if (!(error > 0) || !isfinite(error) || !(u->scale > 0))
 		return;
-	(has_integers(s) ? fit_integers : fit_e2m1)(s, u, x, w, n, error, code, back);
+	gain->nearest += error;
+	gain->found += (has_integers(s) ? fit_integers : fit_e2m1)(s, u, x, w, n, error, code, back);
 }

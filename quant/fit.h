@@ -24,8 +24,9 @@ bool fit_exact(const struct scaled *s, struct scaled_unit *u, const float *x, si
 /* Is there anything to search for? */
 bool fit_searches(const struct scaled *s);
 
-/* Improves what scaled_unit() and scaled_codes() gave for x: *u, code and back. w may be NULL. */
-void fit_codes(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, uint8_t *code, float *back);
+/* Improves what scaled_unit() and scaled_codes() gave for x: *u, code and back. w may be NULL. Adds to *gain. */
+void fit_codes(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, uint8_t *code, float *back,
+	       struct scaled_gain *gain);
 
 /* ---- the loops that take the time, as each instruction set has them ---- */
 

@@ -97,6 +97,7 @@ bool quant_limit_known(void); /* false: HEFT_CPU holds a word that is no quant_i
 struct quant_sums {
 	double sum_sq, sum_sq_out, dot, sum_sq_err, max_err;
 	double weighted_sq, weighted_err;
+	double nearest, found; /* squared errors before and after a search for scales */
 	uint64_t nonfinite;
 };
 struct quant_details {

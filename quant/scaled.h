@@ -55,6 +55,10 @@ struct scaled_unit {
 	int zero;              /* the code that stands for zero, -2^(bits-1) and up */
 };
 
+struct scaled_gain {
+	double nearest, found; /* squared errors before a search for scales and after it, where there was one */
+};
+
 /* To nearest as a number of that type; the step between numbers of the type around 1. */
 float scaled_round(enum scaled_real real, float v);
 float scaled_step(enum scaled_real real);

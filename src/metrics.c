@@ -51,6 +51,11 @@ double heft_error_weighted(const struct heft_error *e)
 	return e->sum_weighted_sq > 0 ? sqrt(e->sum_weighted_err / e->sum_weighted_sq) : NAN;
 }
 
+double heft_error_gain(const struct heft_error *e)
+{
+	return e->sum_nearest > 0 ? 1 - e->sum_found / e->sum_nearest : NAN;
+}
+
 void heft_error_add(struct heft_error *sum, const struct heft_error *e)
 {
 	sum->count += e->count;
@@ -62,6 +67,8 @@ void heft_error_add(struct heft_error *sum, const struct heft_error *e)
 	sum->nonfinite += e->nonfinite;
 	sum->sum_weighted_sq += e->sum_weighted_sq;
 	sum->sum_weighted_err += e->sum_weighted_err;
+	sum->sum_nearest += e->sum_nearest;
+	sum->sum_found += e->sum_found;
 	sum->clippable += e->clippable;
 	sum->clipped += e->clipped;
 	for (int i = 0; i < HEFT_ERROR_BINS; i++)

@@ -196,6 +196,21 @@ static uint64_t plane_bytes(const struct scheme *s, int p, const struct scheme_s
 	return scheme_is_once(s, p) ? scheme_once(s, p, rows, t->cols, NULL) : scheme_offset(s, p, t->rows, t->cols);
 }
 
+static void measure_strip(struct run *r, struct worker *w, const struct tile *t, const struct scheme_strip *strip, size_t output)
+{
+	struct quant_sums *sums = &w->sums[output];
+
+	if (!r->tally)
+		return;
+	quant_compare(w->values, w->decoded, t->n, sums);
+	for (uint64_t k = 0; strip->importance && k < t->n; k += strip->cols)
+		quant_compare_weighted(w->values + k, w->decoded + k, strip->importance, strip->cols, sums);
+	sums->nearest += strip->gain->nearest;
+	sums->found += strip->gain->found;
+	if (r->options->details)
+		quant_histogram(w->values, w->decoded, t->n, &w->details[output]);
+}
+
 /* A strip of rows as codes and scales, measured on the way; each plane goes to its own tensor. */
 static int write_strip(struct run *r, struct worker *w, const struct tile *t, size_t output, struct heft_err *err)
 {
@@ -203,8 +218,10 @@ static int write_strip(struct run *r, struct worker *w, const struct tile *t, si
 	size_t i = t->segment->weight;
 	const struct heft_item *it = &o->item[i];
 	const struct scheme *s = o->scheme[i];
+	struct scaled_gain gain = { 0 };
 	struct scheme_strip strip = { .src = through(o->via[i], w, t->n), .cols = columns(it), .of = it->dim[0],
 				      .importance = o->importance ? o->importance[i] : NULL,
+				      .gain = &gain,
 				      .decoded = plan_is_quantized(t->weight->weight),
 				      .number = o->number ? o->number[i] : NULL };
 	uint64_t row = t->first / strip.cols, bytes = 0;
@@ -220,12 +237,7 @@ static int write_strip(struct run *r, struct worker *w, const struct tile *t, si
 		buf += plane_bytes(s, p, &strip, it->dim[0]);
 	}
 	scheme_encode(s, &strip, plane, w->decoded, buf);
-	if (r->tally)
-		quant_compare(w->values, w->decoded, t->n, &w->sums[output]);
-	for (uint64_t k = 0; r->tally && strip.importance && k < t->n; k += strip.cols)
-		quant_compare_weighted(w->values + k, w->decoded + k, strip.importance, strip.cols, &w->sums[output]);
-	if (r->tally && r->options->details)
-		quant_histogram(w->values, w->decoded, t->n, &w->details[output]);
+	measure_strip(r, w, t, &strip, output);
 	for (int p = 0; p < s->enc.n_planes; p++) {
 		bool once = s->enc.plane[p].rows == SCHEME_ALL; /* the first strip has it */
 

@@ -73,7 +73,8 @@ static void add_sums(struct heft_error *e, const struct quant_sums *s, size_t n)
 {
 	struct heft_error one = { .count = n, .sum_sq = s->sum_sq, .sum_sq_out = s->sum_sq_out, .dot = s->dot,
 				  .sum_sq_err = s->sum_sq_err, .max_err = s->max_err, .nonfinite = s->nonfinite,
-				  .sum_weighted_sq = s->weighted_sq, .sum_weighted_err = s->weighted_err };
+				  .sum_weighted_sq = s->weighted_sq, .sum_weighted_err = s->weighted_err,
+				  .sum_nearest = s->nearest, .sum_found = s->found };
 
 	heft_error_add(e, &one);
 }

@@ -210,6 +210,16 @@ static void print_types(const struct heft_output *o, const struct heft_error *e,
 	free(sum);
 }
 
+static void print_gain(const struct heft_output *o, const struct heft_error *e, FILE *f)
+{
+	struct heft_error all = { 0 };
+
+	for (size_t i = 0; i < o->n_items; i++)
+		heft_error_add(&all, &e[i]);
+	if (all.sum_nearest > 0)
+		fprintf(f, "  search: %.1f%% less %ssquared error than rounding to nearest\n", 100 * heft_error_gain(&all), all.sum_weighted_sq > 0 ? "weighted " : "");
+}
+
 /* The items with the lowest SQNR, worst first; those that lost nothing are not among them. */
 static size_t worst_items(const struct heft_output *o, const struct heft_error *e, size_t worst[WORST])
 {
@@ -302,6 +312,7 @@ void report_summary(const struct heft_plan *p, const struct heft_summary *s, FIL
 			continue;
 		print_types(o, e, f);
 		if (e) {
+			print_gain(o, e, f);
 			print_worst(o, e, f);
 			print_nonfinite(o, e, f);
 		}

@@ -196,6 +196,7 @@ void emit_error(struct emitter *w, const char *key, const struct heft_error *e)
 	emit_real(w, "cosine", heft_error_cosine(e));
 	emit_number(w, "nonfinite", e->nonfinite);
 	emit_real(w, "weighted_relative", heft_error_weighted(e));
+	emit_real(w, "search_gain", heft_error_gain(e));
 	if (e->clippable)
 		emit_number(w, "clipped", e->clipped);
 	emit_histogram(w, e);

@@ -187,6 +187,7 @@ static void encode_block(const struct block *b, void *const *plane, float *back,
 {
 	const struct scheme *s = b->s;
 	struct scaled_unit u = measure(b);
+	struct scaled_gain none = { 0 };
 
 	for (uint64_t r = b->row; r < b->row + b->rows; r++) {
 		uint64_t at = r * b->t->cols + b->col;
@@ -197,7 +198,8 @@ static void encode_block(const struct block *b, void *const *plane, float *back,
 		}
 		scaled_codes(&b->scaled, &u, b->t->src + at, (size_t)b->cols, codes, back + at);
 		if (s->search && b->rows == 1)
-			fit_codes(&b->scaled, &u, b->t->src + at, b->t->importance ? b->t->importance + b->col : NULL, (size_t)b->cols, codes, back + at);
+			fit_codes(&b->scaled, &u, b->t->src + at, b->t->importance ? b->t->importance + b->col : NULL, (size_t)b->cols, codes, back + at,
+				  b->t->gain ? b->t->gain : &none);
 		put_row(b, r, codes, plane[SCHEME_CODES]);
 	}
 	put_scale(b, u.scale, plane[SCHEME_SCALES]);

@@ -28,6 +28,8 @@ static float bell(void)
 	return (v - 6) * 0.02f;
 }
 
+static struct scaled_gain gain;
+
 struct result {
 	struct scaled_unit unit;
 	uint8_t code[MOST];
@@ -100,7 +102,7 @@ static void test_gain(const struct kind *k, bool weighted)
 		}
 		nearest(&k->s, x, k->n, &r);
 		a = error(x, r.back, weighted ? w : NULL, k->n);
-		fit_codes(&k->s, &r.unit, x, weighted ? w : NULL, k->n, r.code, r.back);
+		fit_codes(&k->s, &r.unit, x, weighted ? w : NULL, k->n, r.code, r.back, &gain);
 		b = error(x, r.back, weighted ? w : NULL, k->n);
 		worse |= b > a * (1 + 1e-12);
 		good &= consistent(&k->s, &r, k->n);
@@ -137,7 +139,7 @@ static void test_best(bool zeros)
 				}
 				least = fmin(least, error(x, y, NULL, 64));
 			}
-		fit_codes(&s, &r.unit, x, NULL, 64, r.code, r.back);
+		fit_codes(&s, &r.unit, x, NULL, 64, r.code, r.back, &gain);
 		found += error(x, r.back, NULL, 64);
 		best += least;
 	}
@@ -157,14 +159,14 @@ static void test_edges(const struct kind *k)
 
 	nearest(&k->s, x, k->n, &before);
 	after = before;
-	fit_codes(&k->s, &after.unit, x, NULL, k->n, after.code, after.back);
+	fit_codes(&k->s, &after.unit, x, NULL, k->n, after.code, after.back, &gain);
 	ok(same(&before, &after, k->n), "%s: zeros stay", k->name);
 	for (size_t i = 0; i < k->n; i++)
 		x[i] = bell();
 	x[3] = NAN;
 	nearest(&k->s, x, k->n, &before);
 	after = before;
-	fit_codes(&k->s, &after.unit, x, NULL, k->n, after.code, after.back);
+	fit_codes(&k->s, &after.unit, x, NULL, k->n, after.code, after.back, &gain);
 	ok(!memcmp(before.code, after.code, k->n) && before.unit.scale == after.unit.scale, "%s: what is no number leaves a run as it is", k->name);
 	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
 		size_t n = lengths[i];
@@ -173,14 +175,14 @@ static void test_edges(const struct kind *k)
 			x[j] = bell();
 		memset(after.code, 0xaa, sizeof after.code);
 		nearest(&k->s, x, n, &after);
-		fit_codes(&k->s, &after.unit, x, NULL, n, after.code, after.back);
+		fit_codes(&k->s, &after.unit, x, NULL, n, after.code, after.back, &gain);
 		ok(consistent(&k->s, &after, n) && after.code[n] == 0xaa, "%s: %zu numbers", k->name, n);
 	}
 	for (size_t j = 0; j < 64; j++)
 		x[j] = bell() * 1e-38f;
 	nearest(&k->s, x, 64, &before);
 	after = before;
-	fit_codes(&k->s, &after.unit, x, NULL, 64, after.code, after.back);
+	fit_codes(&k->s, &after.unit, x, NULL, 64, after.code, after.back, &gain);
 	ok(error(x, after.back, NULL, 64) <= error(x, before.back, NULL, 64), "%s: subnormal numbers", k->name);
 }
 
