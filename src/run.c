@@ -41,6 +41,8 @@ struct run {
 	double started, told, synced;
 };
 
+enum { BUFFERS = 256 << 20 }; /* of all threads */
+
 struct worker { /* buffers of one thread */
 	struct tile_scratch scratch;
 	float *values, *rounded, *decoded;
@@ -496,9 +498,17 @@ static void worker_release(struct worker *w, size_t n_outputs)
 	free(w->details);
 }
 
+/* Tiles of whole strips of wide rows are large: so many threads as BUFFERS bytes suffice for, values three times and their codes. */
+static int threads_for(const struct heft_plan *p)
+{
+	uint64_t most = largest_tile(p) * (3 * sizeof(float) + 1), fit = BUFFERS / most;
+
+	return fit >= (uint64_t)p->threads ? p->threads : fit ? (int)fit : 1;
+}
+
 static void run_threads(struct run *r)
 {
-#pragma omp parallel num_threads(r->plan->threads)
+#pragma omp parallel num_threads(threads_for(r->plan))
 	{
 		struct worker w;
 

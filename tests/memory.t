@@ -62,7 +62,7 @@ if [ "$small" ]; then
 	within "70b to q8_0 in a file, 7 threads" convert "$sparse/70b" -t q8_0 -j 7 -o "$dir/x.gguf"
 	rm -f "$dir/x.gguf"
 	for t in fp8 w4a16 nvfp4a16 gptq bnb-nf4; do # strips of 128 rows; of one; read twice; words that are gathered; blocks across rows
-		within "70b to $t, 7 threads" convert "$sparse/70b" --to $t --method rtn -j 7 -o "$dir/gpu"
+		within "70b to $t, 16 threads" convert "$sparse/70b" --to $t --method rtn -j 16 -o "$dir/gpu"
 		rm -rf "$dir/gpu"
 	done
 	within "moe to q4_k_m and q8_0 in files" convert "$sparse/moe" --pre qwen2 -t q4_k_m -o "$dir/x.gguf" -t q8_0 -o "$dir/y.gguf"
