@@ -106,7 +106,7 @@ CASES = {
     "granitehybrid-dense": ("GraniteMoeHybrid", dict(GRANITE, num_local_experts=0, num_experts_per_tok=0)),
     "jamba": ("Jamba", dict(num_hidden_layers=6, attn_layer_period=3, attn_layer_offset=1, expert_layer_period=2, expert_layer_offset=1, num_experts=4, mamba_d_state=8,
                             mamba_dt_rank=4, pad_token_id=0, use_mamba_kernels=False)),
-    "qwen3next-moe": ("Qwen3Next", dict(LINEAR, num_experts_per_tok=4, num_experts=4, moe_intermediate_size=32, shared_expert_intermediate_size=32)),
+    "qwen3next": ("Qwen3Next", dict(LINEAR, **MOE, linear_value_head_dim=16, num_experts=4, moe_intermediate_size=32, shared_expert_intermediate_size=32)),
     "qwen35": ("Qwen3_5", LINEAR),
     "qwen35moe": ("Qwen3_5Moe", dict(LINEAR, **MOE, num_experts=4, moe_intermediate_size=32, shared_expert_intermediate_size=32)),
     "nemotron_h-moe": ("NemotronH", dict(MOE, layers_block_type=["mamba", "moe", "attention", "moe"], mamba_num_heads=8, mamba_head_dim=16, n_groups=2, ssm_state_size=16,
