@@ -36,6 +36,7 @@ struct plan_output {
 	struct heft_item *item;
 	bool *copy;             /* per item: the source's bytes are the output's */
 	const struct scheme **scheme; /* per item: what it becomes is several tensors; NULL: one; array NULL: all are */
+	bool *same;             /* per item with a scheme: the source's codes and scales are the output's; array NULL: of none */
 	const struct heft_encoding **via; /* per item: values are rounded to it before they are encoded; NULL: they are not */
 	const float **importance; /* per item: of each column (of each expert's matrix, one after another), or NULL; array NULL: none at all */
 	float (*number)[SCHEME_NUMBERS]; /* per item: what a first pass measured; NULL before it */
@@ -145,6 +146,10 @@ bool plan_is_quantized(const struct weight *w);
 const struct heft_encoding *plan_scale_type(const struct heft_plan *p);
 uint32_t plan_group(const struct heft_plan *p);
 bool plan_keeps_codes(const struct weight *w, const struct scheme *s);
+/* Are a source's codes and scales, as they are stored, those of the scheme; then those of some rows, a whole strip, to plane[]. */
+bool plan_same_planes(const struct weight *w, const struct scheme *s);
+int plan_copy_planes(const struct heft_model *m, const struct weight *w, const struct scheme *s, uint64_t row, uint64_t rows, void *const *plane,
+		     struct heft_err *err);
 
 /* plan_target.c: what a target with schemes makes of each weight; then, when the parts stand, config.json and copies of the source's other
  * files. */

@@ -43,7 +43,7 @@ static const struct scheme *measured_of(const struct plan_output *o, bool early,
 {
 	const struct scheme *s = o->scheme ? o->scheme[i] : NULL;
 
-	return s && s->measure && s->measure->early == early ? s : NULL;
+	return s && s->measure && s->measure->early == early && !o->same[i] ? s : NULL;
 }
 
 static const struct scheme *scheme_at(const struct measuring *m, size_t i)

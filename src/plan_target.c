@@ -207,7 +207,9 @@ static int quantize(struct deciding *d, size_t i, const struct target *target)
 		return heft_fail(d->err, HEFT_E_REQUANTIZE, "tensor '%s' is quantized already (%s); quantizing it again loses quality: --allow-requantize does it all the same",
 				 w->source[0]->name, w->source[0]->enc->name);
 	store(d, i, target, s, real);
-	if (plan_keeps_codes(w, s))
+	d->output->same[i] = plan_same_planes(w, s);
+	d->output->item[i].lossless = d->output->same[i];
+	if (d->output->same[i] || plan_keeps_codes(w, s))
 		d->output->item[i].why = "lossless: codes stay";
 	return 0;
 }
@@ -340,6 +342,7 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 	if (plan_rules_open(&d.rules, job, target, p->arena, err))
 		return -1;
 	o->scheme = arena_array(p->arena, p->n_weights, sizeof *o->scheme);
+	o->same = arena_array(p->arena, p->n_weights, sizeof *o->same);
 	map_init(&d.named);
 	rc = decide_all(&d);
 	map_release(&d.named);

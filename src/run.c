@@ -238,7 +238,12 @@ static int write_strip(struct run *r, struct worker *w, const struct tile *t, si
 		plane[p] = buf;
 		buf += plane_bytes(s, p, &strip, it->dim[0]);
 	}
-	scheme_encode(s, &strip, plane, w->decoded, buf);
+	if (o->same[i]) {
+		memcpy(w->decoded, w->values, t->n * sizeof *w->decoded);
+		if (plan_copy_planes(r->plan->model, t->weight->weight, s, row, strip.rows, plane, err))
+			return -1;
+	} else
+		scheme_encode(s, &strip, plane, w->decoded, buf);
 	measure_strip(r, w, t, &strip, output);
 	for (int p = 0; p < s->enc.n_planes; p++) {
 		bool once = s->enc.plane[p].rows == SCHEME_ALL; /* the first strip has it */

@@ -25,6 +25,20 @@ to "$kjv" "$dir/g32" w4a16 --group-size 32 && to "$dir/g32" "$dir/again" w4a16 &
 pass $? "groups are those of the source where none are asked for"
 kept "$dir/g32" "into larger words: w4a16 to w8a16" w8a16 --group-size 32
 
+# floats: the same bytes under other names
+to "$kjv" "$dir/ct" nvfp4a16 && to "$dir/ct" "$dir/mo" modelopt-nvfp4 && to "$dir/mo" "$dir/again" nvfp4a16 && [ "$(cmp -l "$dir/ct/model.safetensors" "$dir/again/model.safetensors" | wc -l)" -le $((28 * 4)) ]
+pass $? "nvfp4a16 to modelopt-nvfp4 and back: the same file but for factors, whose reciprocals are rounded"
+"$heft" convert "$dir/ct" --arch none --to modelopt-nvfp4 -n 2>/dev/null | grep -q 'lossless: codes stay'
+pass $? "the plan says that codes stay"
+for t in nvfp4a16 modelopt-nvfp4 mxfp4a16 mxfp8a16 fp8 fp8-block fp8-dynamic modelopt-fp8-block modelopt-fp8-channel; do
+	to "$kjv" "$dir/one" $t --method rtn && "$heft" convert "$dir/one" --to $t -n 2>/dev/null | grep -q 'lossless: codes stay'
+	pass $? "$t again: codes stay"
+	to "$dir/one" "$dir/two" $t && floats "$dir/one" "$dir/a.safetensors" && floats "$dir/two" "$dir/b.safetensors" && equal "$dir/a.safetensors" "$dir/b.safetensors"
+	pass $? "$t again: and the numbers are the same"
+done
+to "$dir/one" "$dir/two" fp8-dynamic -t f32 && ! "$heft" convert "$dir/one" --to fp8-dynamic -t bf16 -n 2>/dev/null | grep -q lossless
+pass $? "scales of another type are no copies"
+
 gguf() { "$heft" convert "$kjv" -t "$1" --pure -q -o "$dir/$1.gguf" 2>"$dir/log"; }
 # a GGUF's tensors that stay are decoded to 16 bits: only those that are quantized must be as they were
 same_codes() { # TYPE LABEL ARGS...
