@@ -25,6 +25,7 @@ struct deciding {
 	const struct heft_job *job;
 	const struct heft_encoding *given;      /* the user's float type, or NULL */
 	struct plan_rules *rules;
+	struct map misfits;                     /* sets that runtimes read as one, of which a matrix does not fit: its weight */
 	struct map named;                       /* modules of output->stays, and those that are stored by a scheme */
 	struct made {                           /* when they are needed */
 		const struct target *target;
@@ -187,22 +188,43 @@ static void store(struct deciding *d, size_t i, const struct target *target, con
 	d->output->via[i] = (source_of(w) == real && weight_moves_only(w)) || (scheme_finds(s) && plan_is_quantized(w)) ? NULL : real;
 }
 
+/* Why a matrix cannot be stored so, or NULL. */
+static const char *misfit(const struct deciding *d, const struct weight *w, const struct scheme *s)
+{
+	uint64_t rows = rows_of(&w->shape), cols = w->shape.dim[w->shape.rank - 1], bytes;
+	struct arena *a = d->plan->arena;
+	bool expert = strstr(w->name, ".experts.") != NULL;
+	uint32_t least = s->kernel_cols / (expert ? 2 : 1);
+
+	if (!rows || !cols || __builtin_mul_overflow(rows, cols, &bytes) || bytes > UINT64_MAX / 64)
+		return "it has no numbers";
+	if (cols % s->even_cols)
+		return arena_printf(a, "%llu columns are no multiple of %u", (unsigned long long)cols, (unsigned)s->even_cols);
+	if (rows % s->even_rows)
+		return arena_printf(a, "%llu rows are no multiple of %u", (unsigned long long)rows, (unsigned)s->even_rows);
+	if (least && cols % least)
+		return arena_printf(a, "no kernel serves %llu columns, no multiple of %u", (unsigned long long)cols, (unsigned)least);
+	if (s->kernel_rows && rows % s->kernel_rows && !linear_joined(w->name, a)) /* those count together */
+		return arena_printf(a, "no kernel serves %llu rows, no multiple of %u", (unsigned long long)rows, (unsigned)s->kernel_rows);
+	return NULL;
+}
+
 static int quantize(struct deciding *d, size_t i, const struct target *target)
 {
-	const struct weight *w = d->plan->weight[i].weight;
+	const struct weight *w = d->plan->weight[i].weight, *other;
 	const struct heft_encoding *real = real_of(d, w);
 	const struct scheme *s = scheme_of(d, target, real);
-	struct arena *a = d->plan->arena;
-	uint64_t rows = rows_of(&w->shape), cols = w->shape.dim[w->shape.rank - 1], bytes;
+	const char *why, *set = linear_joined(w->name, d->plan->arena);
+	struct map_slot *bad = set ? map_find(&d->misfits, set, strlen(set)) : NULL;
 
 	if (!s)
 		return -1;
-	if (!rows || !cols || __builtin_mul_overflow(rows, cols, &bytes) || bytes > UINT64_MAX / 64)
-		return leave(d, i, "it has no numbers");
-	if (cols % s->even_cols)
-		return leave(d, i, arena_printf(a, "%llu columns are no multiple of %u", (unsigned long long)cols, (unsigned)s->even_cols));
-	if (rows % s->even_rows)
-		return leave(d, i, arena_printf(a, "%llu rows are no multiple of %u", (unsigned long long)rows, (unsigned)s->even_rows));
+	why = misfit(d, w, s);
+	other = bad ? d->plan->weight[bad->value.i].weight : NULL;
+	if (!why && other)
+		why = arena_printf(d->plan->arena, "runtimes read it with %s, which does not fit", other->name);
+	if (why)
+		return leave(d, i, why);
 	if (plan_is_quantized(w) && !w->source[0]->packed && !plan_keeps_codes(w, s) && !d->job->allow_requantize)
 		return heft_fail(d->err, HEFT_E_REQUANTIZE, "tensor '%s' is quantized already (%s); quantizing it again loses quality: --allow-requantize does it all the same",
 				 w->source[0]->name, w->source[0]->enc->name);
@@ -315,10 +337,34 @@ static int check_sets(const struct deciding *d)
 	return rc;
 }
 
+/* Matrices that do not fit, so that what is read with them stays, too. */
+static int find_misfits(struct deciding *d)
+{
+	for (size_t i = 0; i < d->plan->n_weights; i++) {
+		const struct weight *w = d->plan->weight[i].weight;
+		struct plan_choice choice;
+		const struct scheme *s;
+		const char *why, *set;
+		enum linear kind = linear_kind(w->name, w->shape.rank, d->layers, &why);
+
+		if (kind != LINEAR_YES || source_of(w)->class == QUANT_INTEGER || !(set = linear_joined(w->name, d->plan->arena)))
+			continue;
+		plan_rules_find(d->rules, linear_module(w->name, d->plan->arena), kind, &choice);
+		s = choice.stays ? NULL : scheme_of(d, choice.target ? choice.target : d->target, real_of(d, w));
+		if (!choice.stays && !s)
+			return -1;
+		if (s && misfit(d, w, s) && !map_find(&d->misfits, set, strlen(set)))
+			map_put(&d->misfits, set, strlen(set), &(bool){ 0 })->value.i = (int64_t)i;
+	}
+	return 0;
+}
+
 static int decide_all(struct deciding *d)
 {
 	const struct heft_job *j = d->job;
 
+	if (!d->target->experts && find_misfits(d))
+		return -1;
 	for (size_t i = 0; i < d->plan->n_weights; i++)
 		if (decide(d, i))
 			return -1;
@@ -344,8 +390,10 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 	o->scheme = arena_array(p->arena, p->n_weights, sizeof *o->scheme);
 	o->same = arena_array(p->arena, p->n_weights, sizeof *o->same);
 	map_init(&d.named);
+	map_init(&d.misfits);
 	rc = decide_all(&d);
 	map_release(&d.named);
+	map_release(&d.misfits);
 	return rc || plan_measure(p, o, true, &(struct plan_watch){ 0 }, err) ? -1 : 0;
 }
 

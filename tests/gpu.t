@@ -135,6 +135,16 @@ for t in fp8 w4a16 w8a8 nvfp4a16 modelopt-nvfp4 gptq awq bnb-nf4 bnb-int8; do
 	rm -rf "$dir/codes" "$dir/plain" "$dir/kept" "$dir/other" "$dir/more" "$dir/lone.safetensors"
 done
 
+# shapes: what runtimes read as one stays as one
+model "$dir/odd" llama hidden=256 heads=4 kv_heads=1 head_dim=64 ffn=192 layers=1
+why() { "$heft" convert "$dir/odd" --to "$1" -n 2>/dev/null | grep -F "$2" >"$dir/log"; }
+why fp8 "model.layers.0.self_attn.k_proj.weight" && grep -q '64 rows are no multiple of 128' "$dir/log" && why fp8 "runtimes read it with" && grep -q 'self_attn.q_proj.weight .*k_proj.weight, which does not fit' "$dir/log"
+pass $? "fp8: queries stay with keys that do not fit"
+why w8a16 "mlp.down_proj.weight" && grep -q 'no kernel serves 192 columns, no multiple of 128' "$dir/log" && why w8a16 "mlp.up_proj.weight" && grep -q 'int8 channel' "$dir/log"
+pass $? "w8a16: a matrix that no kernel serves stays by itself"
+why fp8-dynamic "mlp.down_proj.weight" && grep -q 'fp8_e4m3 channel' "$dir/log"
+pass $? "fp8-dynamic: any shape"
+
 # experts that are one tensor: the directory of their twin, whose experts stand apart
 for kind in concat turned alternate granite mixtral; do
 	"$build/tests/helper/mkexperts" "$dir/experts" "$kind" >"$dir/log" 2>&1

@@ -74,6 +74,7 @@ int ct_integer(struct scheme *s, const struct scheme_options *o, unsigned bits, 
 	s->strip = zeros ? 32 / bits : 1;
 	s->even_rows = 1;
 	s->even_cols = group == SCHEME_ALL ? 1 : group;
+	scheme_tiles(s);
 	scheme_add(s, ".weight_packed", words, (struct quant_plane){ "codes", 1, 32 / bits, 4 });
 	scheme_add(s, ".weight_scale", o->real, (struct quant_plane){ "scales", 1, group, o->real->plane[0].bytes });
 	if (zeros) {

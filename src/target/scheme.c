@@ -21,6 +21,12 @@ void scheme_add(struct scheme *s, const char *suffix, const struct heft_encoding
 	s->enc.plane[s->enc.n_planes++] = unit;
 }
 
+void scheme_tiles(struct scheme *s)
+{
+	s->kernel_rows = 64;
+	s->kernel_cols = 128;
+}
+
 enum scaled_real scheme_real(const struct heft_encoding *real)
 {
 	return !strcmp(real->name, "bf16") ? SCALED_BF16 : !strcmp(real->name, "f16") ? SCALED_F16 : SCALED_F32;
@@ -33,6 +39,7 @@ int scheme_group(struct scheme *s, const struct scheme_options *o, uint32_t grou
 		return heft_fail(err, HEFT_E_OPTION, "--group-size %u: kernels for packed integers serve 32, 64, 128 and channel", (unsigned)group);
 	s->group = group;
 	s->even_cols = group == SCHEME_ALL ? 32 : group;
+	scheme_tiles(s);
 	s->enc.name = group == SCHEME_ALL ? arena_printf(a, "%s channel", name) : arena_printf(a, "%s g%u", name, (unsigned)group);
 	return 0;
 }

@@ -69,6 +69,7 @@ struct scheme {
 	bool search;                                   /* for a scale with less error, where there are several to choose from */
 	uint32_t strip;                                /* rows that are encoded together: multiples of it, but for the last */
 	uint32_t even_rows, even_cols;                 /* what a matrix's must be multiples of */
+	uint32_t kernel_rows, kernel_cols;             /* the same for runtimes' kernels; 0: any. Of an expert half the columns do */
 	int zeros, shape, whole;                       /* planes, or 0 */
 	unsigned zero_less;                            /* what is taken off the zero points that are stored, which wrap around */
 	bool shuffled;                                 /* codes and zero points stand as AWQ has them in words of eight rows */
@@ -115,6 +116,8 @@ bool scheme_finds(const struct scheme *s);
 /* For the targets: fill a scheme that is zero. */
 void scheme_add(struct scheme *s, const char *suffix, const struct heft_encoding *type, struct quant_plane unit);
 enum scaled_real scheme_real(const struct heft_encoding *real);
+/* Packed integers, which Marlin and its kin read in tiles of 128 x 64. */
+void scheme_tiles(struct scheme *s);
 /* Groups of integers: as o says, else `group`. Refuses those that no kernel serves. Sets the name too: "NAME g128". */
 int scheme_group(struct scheme *s, const struct scheme_options *o, uint32_t group, const char *name, struct arena *a, struct heft_err *err);
 

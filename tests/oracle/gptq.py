@@ -15,7 +15,7 @@ import sys
 
 import torch
 
-from gpu import F16, F32, Tap, by_compressed_tensors, load, load_file, model, same, scheme, stays
+from gpu import F16, F32, Tap, by_compressed_tensors, fitting, load, load_file, model, same, scheme, stays, tiles
 
 BITS = {"gptq": 4, "gptq-8bit": 8, "awq": 4}
 AWQ_ORDER = [0, 2, 4, 6, 1, 3, 5, 7]
@@ -87,10 +87,10 @@ def make(w, target, group):
     return by_gptqmodel(w, BITS[target], group)
 
 
-def fits(w, target, group):
+def fits(module, w, target, group):
     if target.startswith("bnb"):
         return w.shape[1] % (64 if target.endswith("double") else 2) == 0 or target == "bnb-int8"
-    return w.shape[0] % 32 == 0 and w.shape[1] % (group or 32) == 0
+    return w.shape[0] % 32 == 0 and w.shape[1] % (group or 32) == 0 and tiles(module, w)
 
 
 # ---- what they read ----
@@ -180,10 +180,12 @@ def compare(src, out, target, group, decoded):
     t = Tap(f"{os.path.basename(src)} {target} {group or 'channel'}")
     source, ours = load(src), load(out)
     want, linear, kept = {}, set(), {"lm_head"}
+    served = fitting({k[:-len(".weight")]: w for k, w in source.items() if k.endswith(".weight") and w.ndim == 2 and not stays(k, 2) and not k.endswith("embed_tokens.weight")},
+                     lambda m, w: fits(m, w, target, group))
     for name, w in source.items():
         module = name[:-len(".weight")] if name.endswith(".weight") else None
         is_linear = module and w.ndim == 2 and not module.endswith("embed_tokens")
-        if not is_linear or stays(name, 2) or not fits(w, target, group):
+        if not is_linear or module not in served:
             want[name] = w
             kept |= {module} if is_linear else set()
             continue

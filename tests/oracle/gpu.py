@@ -199,9 +199,33 @@ def by_transformers(w):
     return {k[2:]: v for k, v in out.items()}
 
 
-def fits(w, target, group):
+SETS = [("q_proj", "k_proj", "v_proj"), ("wq", "wk", "wv"), ("gate_proj", "up_proj"), ("w1", "w3"), ("q_a_proj", "kv_a_proj_with_mqa"), ("in_proj_qkv", "in_proj_z")]
+
+
+def joined(module):
+    """What runtimes read as one matrix or one layer of experts; None: the module stands alone."""
+    if ".experts." in module:
+        return module.split(".experts.")[0]
+    before, _, leaf = module.rpartition(".")
+    return next((f"{before}.{s[0]}" for s in SETS if leaf in s), None)
+
+
+def fitting(matrices, fit):
+    """The modules that can be quantized: what is joined with one that does not fit stays, too."""
+    bad = {joined(m) for m, w in matrices.items() if not fit(m, w)} - {None}
+    return {m for m, w in matrices.items() if fit(m, w) and joined(m) not in bad}
+
+
+def tiles(module, w):
+    """Can kernels for packed integers serve it? Rows of what is joined count together."""
+    return w.shape[1] % (64 if ".experts." in module else 128) == 0 and (joined(module) or w.shape[0] % 64 == 0)
+
+
+def fits(module, w, target, group):
     if target in ("fp8", "fp8-block", "modelopt-fp8-block"):
         return w.shape[0] % 128 == 0 and w.shape[1] % 128 == 0
+    if target in ("w4a16", "w4a16-asym", "w8a16") and not tiles(module, w):
+        return False
     if target in ("fp8-dynamic", "w8a8", "modelopt-fp8-channel") or group == "channel" or (target == "w8a16" and not group):
         return True
     return w.shape[1] % int(group or GROUPS.get(target, 128)) == 0
@@ -248,10 +272,12 @@ def compare(src, out, target, group, decoded):
     ignore = q.get("ignore", q.get("modules_to_not_convert"))
     layers = config["num_hidden_layers"]
     want, linear, wrong = {}, set(), []
+    served = fitting({k[:-len(".weight")]: w for k, w in source.items() if k.endswith(".weight") and w.ndim == 2 and not stays(k, layers) and not k.endswith("embed_tokens.weight")},
+                     lambda m, w: fits(m, w, target, group))
     for name, w in source.items():
         module = name[:-len(".weight")] if name.endswith(".weight") else None
         is_linear = module and w.ndim == 2 and not module.endswith("embed_tokens")
-        if not is_linear or stays(name, layers) or not fits(w, target, group):
+        if not is_linear or module not in served:
             want[name] = w
             if is_linear and module not in ignore:
                 wrong.append(module + " is not in the list")

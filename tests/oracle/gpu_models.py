@@ -13,7 +13,7 @@ import shutil
 import sys
 
 import torch
-from gpu import Tap, by_compressed_tensors, by_transformers, load, same, scheme
+from gpu import Tap, by_compressed_tensors, by_transformers, fitting, load, same, scheme, tiles
 from safetensors.torch import save_file
 
 BF16 = torch.bfloat16
@@ -138,14 +138,15 @@ def stays(k, v):
     return v.ndim != 2 or not k.endswith(".weight") or leaf in ("lm_head", "gate", "router", "embed_tokens") or ".router." in k
 
 
-def fits(v, target):
-    return v.shape[1] % 128 == 0 and (target != "fp8" or v.shape[0] % 128 == 0)
+def fits(module, v, target):
+    return v.shape[1] % 128 == 0 and (v.shape[0] % 128 == 0 if target == "fp8" else tiles(module, v))
 
 
 def compare_experts(t, source, ours, target):
     want, n = {}, 0
+    served = fitting({k[:-len(".weight")]: v for k, v in source.items() if not stays(k, v)}, lambda m, v: fits(m, v, target))
     for k, v in source.items():
-        if stays(k, v) or not fits(v, target):
+        if not k.endswith(".weight") or k[:-len(".weight")] not in served:
             want[k] = v
         else:
             want.update(quantized(k[:-len(".weight")], v, target))
