@@ -4,7 +4,7 @@
 [ -x "$build/tests/bench/kernels" ] || { echo "Bail out! $build/tests/bench/kernels is missing: run make units"; exit 1; }
 
 bench() { # PART TYPES
-	HEFT=$heft BUILD=$build ORACLE=none BENCH_DIR=$dir BENCH_ROUNDS=1 BENCH_MODEL=llama BENCH_SLOW=llama BENCH_TYPES=$2 \
+	HEFT=$heft BUILD=$build ORACLE=none BENCH_DIR=$dir BENCH_ROUNDS=1 BENCH_MODEL=llama BENCH_SLOW=llama BENCH_TYPES=$2 BENCH_TARGETS="fp8 awq" \
 		scripts/bench "$1" >"$dir/stdout" 2>"$dir/stderr" </dev/null
 }
 rows() { grep -cE "$1" "$dir/stdout"; }
@@ -21,6 +21,8 @@ bench limits "F16 Q4_K" && [ "$(rows '^\| (F16|Q4_K|Q4_K, imatrix) \|( [0-9.]+ \
 ok $? "bytes moved and the encoding's part of the time" || shown "$dir/stderr"
 bench lora "" && [ "$(rows '^\| (BF16|Q8_0|Q4_K_M) \|( [0-9.]+ \|){5}$')" = 3 ]
 ok $? "what adapters cost" || shown "$dir/stderr"
+bench gpu "" && [ "$(rows '^\| (fp8|awq) \|( [0-9.]+ \|){4}$')" = 2 ] && grep -q '^bench: awq: none or the libraries' "$dir/stderr"
+ok $? "layouts for GPU runtimes, and that the libraries are missing" || shown "$dir/stderr"
 ! bench types "Q8_0" 2>/dev/null || ! ls "$dir"/heft-bench.* >/dev/null 2>&1
 ok $? "nothing is left behind"
 finish
