@@ -24,7 +24,7 @@ const struct nf4_table fp4_table = {
 	.code = { 11, 10, 13, 12, 15, 14, 9, 0, 8, 1, 6, 7, 4, 5, 2, 3 },
 };
 
-static float largest(const float *x, size_t n)
+float nf4_most(const float *x, size_t n)
 {
 	float most = 0;
 
@@ -38,7 +38,7 @@ static float largest(const float *x, size_t n)
 
 float nf4_codes(const struct nf4_table *t, const float *x, size_t n, uint8_t *code, float *back)
 {
-	float most = largest(x, n), divisor = most > LEAST ? most : LEAST, factor = 1 / divisor, v[NF4_BLOCK];
+	float most = nf4_most(x, n), divisor = most > LEAST ? most : LEAST, factor = 1 / divisor, v[NF4_BLOCK];
 	uint8_t place[NF4_BLOCK] = { 0 };
 
 	for (size_t i = 0; i < n; i++) {
@@ -61,4 +61,12 @@ void nf4_pack(const uint8_t *code, size_t n, uint8_t *byte)
 {
 	for (size_t i = 0; i < n; i += 2)
 		byte[i / 2] = (uint8_t)(code[i] << 4 | code[i + 1]);
+}
+
+void nf4_values(const struct nf4_table *t, const uint8_t *byte, size_t n, float scale, float *value)
+{
+	for (size_t i = 0; i < n; i += 2) {
+		value[i] = t->value[byte[i / 2] >> 4] * scale;
+		value[i + 1] = t->value[byte[i / 2] & 15] * scale;
+	}
 }

@@ -67,12 +67,12 @@ uint64_t plan_measured_bytes(const struct heft_plan *p)
 	return bytes;
 }
 
-/* Of the next strip of m->weight, where there are as many. */
-static uint64_t good_rows(const struct measuring *m, const struct scheme *s, uint64_t cols)
+/* Of the next strip of m->weight, where there are as many. Any number of rows does, so that few are held. */
+static uint64_t good_rows(const struct measuring *m, uint64_t cols)
 {
 	uint64_t good = tile_good_size(&m->plan->weight[m->weight].tile);
 
-	return cols * s->strip > good ? s->strip : good / cols / s->strip * s->strip;
+	return cols > good ? 1 : good / cols;
 }
 
 static void begin(struct measuring *m, const struct scheme *s, const struct heft_item *it)
@@ -102,7 +102,7 @@ static bool take(struct measuring *m, struct strip *t)
 	s = scheme_at(m, m->weight);
 	if (!m->row)
 		begin(m, s, it);
-	*t = (struct strip){ m->weight, m->row, good_rows(m, s, it->dim[1]), m->taken++ };
+	*t = (struct strip){ m->weight, m->row, good_rows(m, it->dim[1]), m->taken++ };
 	if (t->rows > it->dim[0] - t->row)
 		t->rows = it->dim[0] - t->row;
 	m->row += t->rows;

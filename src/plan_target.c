@@ -161,6 +161,23 @@ static void part_rows(struct heft_stored *t, const struct heft_item *it)
 	t->rank++;
 }
 
+static void set_sizes(struct deciding *d, size_t i)
+{
+	const struct plan_output *o = d->output;
+	struct heft_item *it = &d->output->item[i];
+	uint64_t rows = rows_of(&d->plan->weight[i].weight->shape);
+
+	it->size = 0;
+	for (int p = 0; p < o->scheme[i]->enc.n_planes; p++) {
+		struct heft_stored *t = &it->stored[p];
+
+		t->size = scheme_tensor(o->scheme[i], p, rows, it->dim[it->rank - 1], o->number ? o->number[i] : NULL, &t->rank, t->dim);
+		if (it->rank > 2)
+			part_rows(t, it);
+		it->size += t->size;
+	}
+}
+
 static void store(struct deciding *d, size_t i, const struct target *target, const struct scheme *s, const struct heft_encoding *real)
 {
 	struct heft_item *it = &d->output->item[i];
@@ -171,19 +188,15 @@ static void store(struct deciding *d, size_t i, const struct target *target, con
 	it->why = target->name;
 	it->n_stored = s->enc.n_planes;
 	it->stored = arena_array(d->plan->arena, it->n_stored, sizeof *it->stored);
-	it->size = 0;
 	for (int p = 0; p < s->enc.n_planes; p++) {
 		struct heft_stored *t = &it->stored[p];
 
 		t->name = arena_printf(d->plan->arena, "%s%s", stem, s->suffix[p]);
 		t->enc = s->type[p];
-		t->size = scheme_tensor(s, p, rows_of(&w->shape), it->dim[it->rank - 1], &t->rank, t->dim);
-		if (it->rank > 2)
-			part_rows(t, it);
-		it->size += t->size;
 	}
 	add_use(d, target, s, module);
 	d->output->scheme[i] = s;
+	set_sizes(d, i);
 	real = s->through ? s->through : real;
 	d->output->via[i] = (source_of(w) == real && weight_moves_only(w)) || (scheme_finds(s) && plan_is_quantized(w)) ? NULL : real;
 }
@@ -374,6 +387,19 @@ static int decide_all(struct deciding *d)
 	return j->n_ignore || j->n_targets || j->n_tensor_types ? check_sets(d) : 0;
 }
 
+/* What sizes depend on, and these again. */
+static int measure_early(struct deciding *d)
+{
+	const struct plan_output *o = d->output;
+
+	if (plan_measure(d->plan, d->output, true, &(struct plan_watch){ 0 }, d->err))
+		return -1;
+	for (size_t i = 0; i < d->plan->n_weights; i++)
+		if (o->scheme[i] && o->scheme[i]->measure && o->scheme[i]->measure->early)
+			set_sizes(d, i);
+	return 0;
+}
+
 int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, struct heft_err *err)
 {
 	struct deciding d = { .plan = p, .output = o, .target = target, .job = job, .err = err };
@@ -394,7 +420,7 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 	rc = decide_all(&d);
 	map_release(&d.named);
 	map_release(&d.misfits);
-	return rc || plan_measure(p, o, true, &(struct plan_watch){ 0 }, err) ? -1 : 0;
+	return rc ? -1 : measure_early(&d);
 }
 
 uint64_t plan_strip(const struct heft_plan *p, size_t weight)

@@ -195,7 +195,7 @@ static const uint8_t *turned(struct worker *w, const struct heft_encoding *e, co
 
 static uint64_t plane_bytes(const struct scheme *s, int p, const struct scheme_strip *t, uint64_t rows)
 {
-	return scheme_is_once(s, p) ? scheme_once(s, p, rows, t->cols, NULL) : scheme_offset(s, p, t->rows, t->cols);
+	return scheme_is_once(s, p) ? scheme_once(s, p, rows, t->cols, t->number, NULL) : scheme_offset(s, p, t->rows, t->cols);
 }
 
 static void measure_strip(struct run *r, struct worker *w, const struct tile *t, const struct scheme_strip *strip, size_t output)
@@ -251,7 +251,7 @@ static int write_strip(struct run *r, struct worker *w, const struct tile *t, si
 		if (s->dims[p] == SCHEME_TURNED || (once && row))
 			continue;
 		if (scheme_is_once(s, p))
-			scheme_once(s, p, it->dim[0], strip.cols, plane[p]);
+			scheme_once(s, p, it->dim[0], strip.cols, strip.number, plane[p]);
 		if (commit_write_plane(r->commit, output, i, p, once ? 0 : scheme_offset(s, p, row, strip.cols), plane[p],
 				       (size_t)plane_bytes(s, p, &strip, it->dim[0]), err))
 			return -1;

@@ -13,7 +13,7 @@ refused() { # STATUS WORDS LABEL ARGS...
 }
 said() { grep -qF -e "$3" "$dir/$1/$2"; pass $? "$1: $2 has $3"; }
 
-for t in gptq:18 gptq-8bit:42 awq:18 bnb-nf4:19 bnb-fp4:17 bnb-int8:41; do
+for t in gptq:18 gptq-8bit:42 awq:18 bnb-nf4:19 bnb-fp4:17 bnb-nf4-double:19 bnb-fp4-double:17 bnb-int8:41; do
 	out=${t%:*}
 	"$heft" convert "$kjv" --to "$out" --method rtn -q -o "$dir/$out" 2>"$dir/log"; pass $? "$out is written"
 	for j in 1 3; do
@@ -31,6 +31,7 @@ said gptq quantize_config.json '"checkpoint_format": "gptq"'
 said gptq-8bit quantize_config.json '"bits": 8'
 said awq config.json '"modules_to_not_convert": ["lm_head"]'
 said bnb-nf4 config.json '"bnb_4bit_quant_type": "nf4"'
+said bnb-nf4-double config.json '"bnb_4bit_use_double_quant": true'
 said bnb-int8 config.json '"load_in_8bit": true'
 
 # what GPTQ's layout shares with that of compressed-tensors
@@ -59,6 +60,5 @@ pass $? "gptq: rules for modules that stay, and for those of 8 bits"
 refused 2 "only: 32, 64, 128, channel" "groups that no kernel serves" "$kjv" --to gptq --group-size 16 -o "$dir/no"
 refused 1 "has no groups" "a group size for bitsandbytes" "$kjv" --to bnb-nf4 --group-size 64 -o "$dir/no"
 refused 2 "w4a16" "3 bits" "$kjv" --to gptq-3bit -o "$dir/no"
-refused 2 "bnb-nf4" "scales that are quantized in turn" "$kjv" --to bnb-nf4-double -o "$dir/no"
 refused 2 "w8a16" "AWQ of 8 bits" "$kjv" --to awq-8bit -o "$dir/no"
 finish

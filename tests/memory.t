@@ -61,7 +61,7 @@ within "70b with two adapters, one of them with magnitudes, to q8_0 on standard 
 if [ "$small" ]; then
 	within "70b to q8_0 in a file, 7 threads" convert "$sparse/70b" -t q8_0 -j 7 -o "$dir/x.gguf"
 	rm -f "$dir/x.gguf"
-	for t in fp8 w4a16 nvfp4a16 gptq bnb-nf4; do # strips of 128 rows; of one; read twice; words that are gathered; blocks across rows
+	for t in fp8 w4a16 nvfp4a16 gptq bnb-nf4 bnb-nf4-double; do # strips of 128 rows; of one; read twice; words that are gathered; blocks across rows; also read twice, of 256
 		within "70b to $t, 16 threads" convert "$sparse/70b" --to $t --method rtn -j 16 -o "$dir/gpu"
 		rm -rf "$dir/gpu"
 	done

@@ -6,7 +6,7 @@
 
 static int scheme(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
 {
-	bnb_table(s, o, &fp4_table, "bnb fp4", ".weight.quant_state.bitsandbytes__fp4");
+	bnb_table(s, o, &fp4_table, false, "bnb fp4", ".weight.quant_state.bitsandbytes__fp4");
 	return 0;
 }
 

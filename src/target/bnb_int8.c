@@ -6,7 +6,7 @@
 #include "scheme.h"
 #include "target.h"
 
-static size_t format(const struct scheme *s, int p, uint64_t rows, uint64_t cols, uint8_t *dst)
+static size_t format(const struct scheme *s, int p, uint64_t rows, uint64_t cols, const float *number, uint8_t *dst)
 {
 	if (dst)
 		*dst = 0;

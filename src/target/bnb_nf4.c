@@ -6,7 +6,7 @@
 
 static int scheme(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
 {
-	bnb_table(s, o, &nf4_table, "bnb nf4", ".weight.quant_state.bitsandbytes__nf4");
+	bnb_table(s, o, &nf4_table, false, "bnb nf4", ".weight.quant_state.bitsandbytes__nf4");
 	return 0;
 }
 

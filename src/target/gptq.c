@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-static size_t index_of_groups(const struct scheme *s, int p, uint64_t rows, uint64_t cols, uint8_t *dst)
+static size_t index_of_groups(const struct scheme *s, int p, uint64_t rows, uint64_t cols, const float *number, uint8_t *dst)
 {
 	for (uint64_t i = 0; dst && i < cols; i++) {
 		uint32_t group = (uint32_t)(i / s->enc.plane[SCHEME_SCALES].cols);

@@ -54,9 +54,9 @@ bool scheme_is_once(const struct scheme *s, int p)
 	return s->once && s->enc.plane[p].rows == SCHEME_ALL;
 }
 
-uint64_t scheme_once(const struct scheme *s, int p, uint64_t rows, uint64_t cols, void *dst)
+uint64_t scheme_once(const struct scheme *s, int p, uint64_t rows, uint64_t cols, const float *number, void *dst)
 {
-	return s->once(s, p, rows, cols, dst);
+	return s->once(s, p, rows, cols, number, dst);
 }
 
 bool scheme_turns(const struct scheme *s)
@@ -67,7 +67,7 @@ bool scheme_turns(const struct scheme *s)
 	return false;
 }
 
-uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t cols, int *rank, uint64_t *dim)
+uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t cols, const float *number, int *rank, uint64_t *dim)
 {
 	const struct quant_plane *g = &s->enc.plane[p];
 	uint32_t size = s->type[p]->plane[0].bytes;
@@ -84,7 +84,7 @@ uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t co
 	enum scheme_dims dims = s->dims[p];
 
 	if (scheme_is_once(s, p)) {
-		bytes = scheme_once(s, p, rows, cols, NULL);
+		bytes = scheme_once(s, p, rows, cols, number, NULL);
 		dim[0] = bytes / size;
 		*rank = dims != SCHEME_SCALAR;
 		return bytes;
@@ -219,19 +219,42 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static void encode_blocks(const struct nf4_table *t, const float *x, uint64_t n, uint8_t *byte, float *scale, float *back)
+{
+	uint8_t code[NF4_BLOCK];
+
+	for (uint64_t i = 0, now; i < n; i += now) {
+		now = least(NF4_BLOCK, n - i);
+		scale[i / NF4_BLOCK] = nf4_codes(t, x + i, (size_t)now, code, back + i);
+		nf4_pack(code, (size_t)now, byte + i / 2);
+	}
+}
+
+/* Of n numbers in whole blocks, which are coded already. */
+static void nest(const struct scheme *s, float *scale, uint64_t n, float offset, const uint8_t *byte, uint8_t *code, uint8_t *nested, float *back)
+{
+	float most = nf4_nest(scale, (size_t)(n / NF4_BLOCK), offset, code);
+
+	memcpy(nested, &most, sizeof most);
+	for (uint64_t i = 0; i < n; i += NF4_BLOCK)
+		nf4_values(s->table, byte + i / 2, NF4_BLOCK, scale[i / NF4_BLOCK], back + i);
+}
+
 /* Blocks run through the rows. */
 static void encode_table(const struct scheme *s, const struct scheme_strip *t, void *const *plane, float *back)
 {
 	uint64_t n = t->rows * t->cols;
-	uint8_t code[NF4_BLOCK], *byte = plane[SCHEME_CODES], *scales = plane[SCHEME_SCALES];
+	uint8_t *byte = plane[SCHEME_CODES], *scales = plane[SCHEME_SCALES], *nested = s->nested ? plane[s->nested] : NULL;
 
-	for (uint64_t i = 0, now; i < n; i += now) {
-		float scale;
+	for (uint64_t i = 0, block = 0, now; i < n; i += now, block += NF4_NESTED) {
+		float scale[NF4_NESTED];
 
-		now = least(NF4_BLOCK, n - i);
-		scale = nf4_codes(s->table, t->src + i, (size_t)now, code, back + i);
-		nf4_pack(code, (size_t)now, byte + i / 2);
-		memcpy(scales + i / NF4_BLOCK * sizeof scale, &scale, sizeof scale);
+		now = least(NF4_NESTED * NF4_BLOCK, n - i);
+		encode_blocks(s->table, t->src + i, now, byte + i / 2, scale, back + i);
+		if (nested)
+			nest(s, scale, now, t->number[0], byte + i / 2, scales + block, nested + block / NF4_NESTED * sizeof *scale, back + i);
+		else
+			memcpy(scales + block * sizeof *scale, scale, (size_t)ceil_of(now, NF4_BLOCK) * sizeof *scale);
 	}
 }
 

@@ -49,10 +49,10 @@ struct scheme_strip {
 	const float *number; /* what the scheme measured of the matrix, SCHEME_NUMBERS; NULL where it measures nothing */
 };
 
-/* A first pass over the strips of a matrix, for what all of it must be known of before any can be encoded. Each strip leaves floats in their
+/* A first pass over the rows of a matrix, for what all of it must be known of before any can be encoded. Each strip of them leaves floats in their
  * own place, so that strips may come in any order, by any number of threads; of all of them a few numbers are made. */
 struct scheme_measure {
-	uint64_t (*count)(const struct scheme *s, uint64_t rows, uint64_t cols); /* floats of the first rows: whole strips, or all */
+	uint64_t (*count)(const struct scheme *s, uint64_t rows, uint64_t cols); /* floats of the first rows */
 	void (*strip)(const struct scheme *s, const struct scheme_strip *t, float *out);
 	void (*sum)(const struct scheme *s, const float *all, size_t n, float *number); /* SCHEME_NUMBERS, which are zero before */
 	bool early;  /* sizes or configuration depend on it: when the plan is made; else when it is carried out */
@@ -70,14 +70,15 @@ struct scheme {
 	uint32_t strip;                                /* rows that are encoded together: multiples of it, but for the last */
 	uint32_t even_rows, even_cols;                 /* what a matrix's must be multiples of */
 	uint32_t kernel_rows, kernel_cols;             /* the same for runtimes' kernels; 0: any. Of an expert half the columns do */
-	int zeros, shape, whole;                       /* planes, or 0 */
+	int zeros, shape, whole, nested;               /* planes, or 0; nested: scales of the scales */
 	unsigned zero_less;                            /* what is taken off the zero points that are stored, which wrap around */
 	bool shuffled;                                 /* codes and zero points stand as AWQ has them in words of eight rows */
 	const struct nf4_table *table;                 /* codes are of it, in blocks that run through the rows: planes see rows * cols rows of 1 */
 	const struct heft_encoding *through;           /* type that numbers have before they are measured; NULL: the weight's */
 	const struct scheme_measure *measure;          /* or NULL */
-	/* Bytes of plane p, of rows SCHEME_ALL, which shapes alone tell; to dst where that is not NULL. NULL: no plane is such a one. */
-	size_t (*once)(const struct scheme *s, int p, uint64_t rows, uint64_t cols, uint8_t *dst);
+	/* Bytes of plane p, of rows SCHEME_ALL, which shapes tell, and numbers that were measured early (NULL before that); to dst where that is not
+	 * NULL. NULL: no plane is such a one. */
+	size_t (*once)(const struct scheme *s, int p, uint64_t rows, uint64_t cols, const float *number, uint8_t *dst);
 };
 
 /* Measures the largest magnitude, shared: number[0]. number[1] is the type that it is rounded to (enum scaled_real). */
@@ -86,13 +87,13 @@ extern const struct scheme_measure scheme_most;
 /* Codes and scales of the strip to plane[]; each stands at the strip's first unit. `back`: the numbers that they stand for. `code` is room for
  * one row's columns. */
 void scheme_encode(const struct scheme *s, const struct scheme_strip *t, void *const *plane, float *back, uint8_t *code);
-/* The tensor of plane p of a matrix of rows x cols: its bytes; its shape goes to dim (4 at most), the rank to *rank. */
-uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t cols, int *rank, uint64_t *dim);
+/* The tensor of plane p of a matrix of rows x cols: its bytes; its shape goes to dim (4 at most), the rank to *rank. number: as in a strip. */
+uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t cols, const float *number, int *rank, uint64_t *dim);
 /* Offset in plane p of the units that begin with this row, a multiple of `strip`; where it is turned, in the part of the strips before. */
 uint64_t scheme_offset(const struct scheme *s, int p, uint64_t row, uint64_t cols);
 /* Is plane p one of once()? It is written with the first strip: its bytes, to dst where that is not NULL. */
 bool scheme_is_once(const struct scheme *s, int p);
-uint64_t scheme_once(const struct scheme *s, int p, uint64_t rows, uint64_t cols, void *dst);
+uint64_t scheme_once(const struct scheme *s, int p, uint64_t rows, uint64_t cols, const float *number, void *dst);
 bool scheme_turns(const struct scheme *s); /* any plane */
 
 /* Names of modules for the configuration. */
@@ -147,8 +148,8 @@ void gptq_mix(struct jbuf *b, const struct scheme_use *use, size_t n, const stru
 
 /* ---- bitsandbytes (src/target/bnb.c) ---- */
 
-/* Codes of a table; the name of the scheme, and that of the tensor that holds its state behind the module's. */
-void bnb_table(struct scheme *s, const struct scheme_options *o, const struct nf4_table *t, const char *name, const char *state);
+/* Codes of a table, their scales quantized in turn or not; the name of the scheme, and that of the tensor that holds its state behind the module's. */
+void bnb_table(struct scheme *s, const struct scheme_options *o, const struct nf4_table *t, bool nested, const char *name, const char *state);
 void bnb_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays);
 
 /* ---- ModelOpt (src/target/modelopt.c) ---- */

@@ -58,7 +58,6 @@ const char *heft_target_instead(const char *name)
 		{ "awq-8bit", LEFT "w8a16 and gptq-8bit" },
 		{ "awq-gem*", LEFT "awq" },
 		{ "awq-marlin", LEFT "awq" },
-		{ "bnb-*-double", "is not written: with scales that stay F32 there are --to bnb-nf4 and bnb-fp4" },
 		{ "hqq", LEFT "w4a16-asym" },
 		{ "torchao", LEFT "fp8-dynamic and w4a16" },
 	};

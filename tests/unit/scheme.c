@@ -44,7 +44,7 @@ static void encode(const struct scheme *s, const float *x, uint64_t rows, uint64
 			plane[p] = out->byte[p] + (s->enc.plane[p].rows == SCHEME_ALL ? 0 : scheme_offset(s, p, row, cols));
 		for (int p = 0; p < s->enc.n_planes; p++)
 			if (scheme_is_once(s, p))
-				scheme_once(s, p, rows, cols, plane[p]);
+				scheme_once(s, p, rows, cols, number, plane[p]);
 		scheme_encode(s, &t, plane, out->back + row * cols, code);
 		if (!row)
 			break;
@@ -97,7 +97,7 @@ static void test_integers(void)
 	encode(s, x, 1, 8, 1, &p);
 	ok(word(p.byte[0]) == 0x76543210 && number(p.byte[1]) == 1, "4 bits: the first number is in the low end of a word");
 	is_int(p.byte[s->shape][0] + p.byte[s->shape][8] * 16, 1 + 8 * 16, "rows and columns are told");
-	is_int((int)scheme_tensor(s, s->shape, 4, 8, &rank, dim) + rank * 100 + (int)dim[0] * 1000, 2116, "as a vector of two");
+	is_int((int)scheme_tensor(s, s->shape, 4, 8, NULL, &rank, dim) + rank * 100 + (int)dim[0] * 1000, 2116, "as a vector of two");
 	for (int i = 0; i < 8; i++)
 		wide[i] = i == 0 ? -127.5f : i == 1 ? -1 : i == 2 ? 0 : i == 3 ? 127 : 0;
 	encode(scheme("w8a16", "f32", 0), wide, 1, 8, 1, &p);
@@ -132,8 +132,8 @@ static void test_turned(void)
 	is_int(p.byte[1][1] << 8 | p.byte[1][0], 0x3c00, "a scale of 1 in F16");
 	is_int(word(p.byte[s->zeros]), 0x77777777, "zero points are stored less one");
 	is_int(word(p.byte[3]) + word(p.byte[3] + 31 * 4), 0, "32 columns are of group 0");
-	is_int((int)scheme_tensor(s, 0, 64, 32, &rank, dim) + (int)dim[0] * 10000 + (int)dim[1] * 100000, 4 * 4 * 64 + 4 * 10000 + 64 * 100000, "words by columns, then rows");
-	is_int((int)scheme_tensor(s, 3, 64, 32, &rank, dim) + rank * 1000, 4 * 32 + 1000, "the index is a vector");
+	is_int((int)scheme_tensor(s, 0, 64, 32, NULL, &rank, dim) + (int)dim[0] * 10000 + (int)dim[1] * 100000, 4 * 4 * 64 + 4 * 10000 + 64 * 100000, "words by columns, then rows");
+	is_int((int)scheme_tensor(s, 3, 64, 32, NULL, &rank, dim) + rank * 1000, 4 * 32 + 1000, "the index is a vector");
 	encode(scheme("gptq-8bit", "f32", 32), column[0], 32, 32, 16, &p);
 	is_int(word(p.byte[2]), 0x7f7f7f7f, "8 bits: zero points");
 	s = scheme("awq", "f32", 32);
@@ -251,17 +251,17 @@ static void test_modelopt(void)
 	ok(number(p.byte[s->whole]) == 1.2f / 2688 && p.byte[1][0] == 0x7e && !memcmp(p.byte[0], block_codes, 4), "ModelOpt's nvfp4: codes, scales and what multiplies them");
 	is_int(p.byte[1][1], 0x38, "a block of zeros has 1 for a scale");
 	is_str(s->suffix[s->whole], ".weight_scale_2", "its name");
-	scheme_tensor(s, s->whole, 4, 32, &rank, dim);
+	scheme_tensor(s, s->whole, 4, 32, NULL, &rank, dim);
 	is_int(rank, 0, "which is a scalar");
 	encode(s, zeros, 1, 32, 1, &p);
 	is_int((int)number(p.byte[s->whole]), 1, "a matrix of zeros is multiplied by 1");
 	s = scheme("modelopt-fp8-channel", "bf16", 0);
 	encode(s, rows, 2, 2, 1, &p);
 	ok(number(p.byte[1]) == 2.0f / 448 && number(p.byte[1] + 4) == 1 && p.byte[0][0] == 0x80, "scales of rows are F32, of zeros 1; -0 stays");
-	scheme_tensor(s, 1, 4, 32, &rank, dim);
+	scheme_tensor(s, 1, 4, 32, NULL, &rank, dim);
 	is_int(rank * 10 + (int)dim[0], 14, "a vector of them");
 	s = scheme("modelopt-fp8-block", "bf16", 0);
-	scheme_tensor(s, 1, 384, 256, &rank, dim);
+	scheme_tensor(s, 1, 384, 256, NULL, &rank, dim);
 	is_int(rank * 10000 + (int)(dim[0] * 1000 + dim[1] * 100 + dim[2] * 10 + dim[3]), 43121, "scales of blocks have four dimensions");
 }
 
