@@ -54,6 +54,8 @@ int plan_check_together(const struct heft_job *j, const struct heft_model *m, co
 				 "--imatrix, types of single tensors, --pure, --override-kv, --prune-layers, --keep-split and --vocab-only go with --to gguf");
 	if (j->imatrix && target->scheme && j->method == HEFT_METHOD_RTN)
 		return heft_fail(err, HEFT_E_OPTION, "--imatrix weighs what a search compares: --method rtn has nothing for it");
+	if (j->effort == HEFT_EFFORT_HIGH && target->scheme)
+		return heft_fail(err, HEFT_E_OPTION, "--effort is for GGUF's types; for GPU runtimes --method says how scales are found, and searches unless told otherwise");
 	if (j->signed_scales && (!target->scheme || j->method == HEFT_METHOD_RTN))
 		return heft_fail(err, HEFT_E_OPTION, "--signed-scales goes with the search for GPU runtimes: --to w4a16, gptq and the like, without --method rtn");
 	if ((j->n_ignore || j->n_targets) && !target->scheme)

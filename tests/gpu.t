@@ -170,6 +170,13 @@ for cpu in scalar avx2; do
 done
 diff -r "$dir/scalar" "$dir/avx2" >"$dir/log"
 pass $? "w4a16-asym: the search finds the same with every instruction set"
+for t in w4a16 w4a16-asym w8a16 w8a8 mxfp4a16 nvfp4a16 modelopt-nvfp4 gptq gptq-8bit awq; do
+	"$heft" convert "$kjv" --to $t -q -f -o "$dir/searched" --report "$dir/searched.json" 2>"$dir/log" && grep -q '"search_gain": 0\.' "$dir/searched.json" && ! grep -q '"search_gain": -' "$dir/searched.json"
+	pass $? "$t: the search makes no tensor worse"
+done
+"$heft" convert "$kjv" --to W4A16 -q -f -o "$dir/again" 2>"$dir/log"
+pass $? "large letters are as good"
+refused 1 "--method says how" "GGUF's --effort" "$kjv" --to w4a16 --effort high -o "$dir/no"
 refused 2 "only: search, rtn" "a method that is none" "$kjv" --to w4a16 --method best -o "$dir/no"
 refused 2 "--to nvfp4a16" "what takes data" "$kjv" --to nvfp4 -o "$dir/no"
 refused 2 "--to mxfp4a16" "activations in few bits" "$kjv" --to mxfp4a4 -o "$dir/no"

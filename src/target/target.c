@@ -5,6 +5,7 @@
 
 #include <fnmatch.h>
 #include <string.h>
+#include <strings.h>
 
 #define TARGET(name) extern const struct target target_##name;
 #include "list.h"
@@ -24,7 +25,7 @@ static const struct target *target_at(size_t i)
 const struct target *target_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
-		if (!name || !strcmp(name, targets[i]->name))
+		if (!name || !strcasecmp(name, targets[i]->name))
 			return targets[i];
 	return NULL;
 }
