@@ -4,6 +4,7 @@
 #include "nf4.h"
 
 #include "integer.h"
+#include "quant.h"
 
 #define LEAST 1e-38f
 
@@ -24,10 +25,26 @@ const struct nf4_table fp4_table = {
 	.code = { 11, 10, 13, 12, 15, 14, 9, 0, 8, 1, 6, 7, 4, 5, 2, 3 },
 };
 
+static const struct nf4_ops *kernel(size_t n)
+{
+#if defined(__x86_64__)
+	if (n != NF4_BLOCK)
+		return NULL;
+	if (quant_isa_allowed(QUANT_AVX512))
+		return &nf4_avx512;
+	if (quant_isa_allowed(QUANT_AVX2))
+		return &nf4_avx2;
+#endif
+	return NULL;
+}
+
 float nf4_most(const float *x, size_t n)
 {
+	const struct nf4_ops *ops = kernel(n);
 	float most = 0;
 
+	if (ops)
+		return ops->most(x);
 	for (size_t i = 0; i < n; i++) {
 		float v = x[i] < 0 ? -x[i] : x[i];
 
@@ -38,9 +55,14 @@ float nf4_most(const float *x, size_t n)
 
 float nf4_codes(const struct nf4_table *t, const float *x, size_t n, uint8_t *code, float *back)
 {
+	const struct nf4_ops *ops = kernel(n);
 	float most = nf4_most(x, n), divisor = most > LEAST ? most : LEAST, factor = 1 / divisor, v[NF4_BLOCK];
 	uint8_t place[NF4_BLOCK] = { 0 };
 
+	if (ops) {
+		ops->nearest(t, x, factor, most, code, back);
+		return most;
+	}
 	for (size_t i = 0; i < n; i++) {
 		v[i] = n == NF4_BLOCK ? x[i] * factor : x[i] / divisor;
 		v[i] = v[i] == v[i] ? v[i] : 0;

@@ -29,6 +29,13 @@ extern const struct nf4_table nf4_table, fp4_table;
 /* The scale of up to NF4_BLOCK numbers, their codes and what they stand for. */
 float nf4_codes(const struct nf4_table *t, const float *x, size_t n, uint8_t *code, float *back);
 float nf4_most(const float *x, size_t n); /* the largest magnitude: the scale of a whole block */
+/* A whole block, as each instruction set has it: its largest magnitude; codes and what they stand for, by the factor. NULL: nf4.c's own. */
+struct nf4_ops {
+	float (*most)(const float *x);
+	void (*nearest)(const struct nf4_table *t, const float *x, float factor, float most, uint8_t *code, float *back);
+};
+extern const struct nf4_ops nf4_avx2, nf4_avx512;
+
 /* Two codes to a byte, the first in the high nibble; n is even. */
 void nf4_pack(const uint8_t *code, size_t n, uint8_t *byte);
 /* What they stand for with this scale. */

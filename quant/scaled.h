@@ -88,6 +88,7 @@ extern const struct scaled_ops scaled_avx2, scaled_avx512;
 
 /* scaled_half.c: the same two for its scales. */
 struct scaled_unit scaled_half_unit(const struct scaled *s, float lo, float hi);
+bool scaled_half_once(const struct scaled *s, const struct scaled_unit *u); /* codes are integers that are rounded but once: kernels have them */
 void scaled_half_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back);
 
 #endif

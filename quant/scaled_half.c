@@ -95,10 +95,20 @@ static float again(const struct scaled_unit *u, float code, int low)
 	return to_code((half(product) + shift) / u->factor) - (float)low;
 }
 
+static bool is_twice(const struct scaled *s, const struct scaled_unit *u)
+{
+	return s->scale == SCALED_GPTQ && s->real == SCALED_F16 && u->factor < 0x1p-20f;
+}
+
+bool scaled_half_once(const struct scaled *s, const struct scaled_unit *u)
+{
+	return s->scale != SCALED_INT8 && !is_twice(s, u);
+}
+
 void scaled_half_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
 {
 	int low = 1 << (s->bits - 1);
-	bool twice = s->scale == SCALED_GPTQ && s->real == SCALED_F16 && u->factor < 0x1p-20f;
+	bool twice = is_twice(s, u);
 
 	if (s->scale == SCALED_INT8) {
 		codes_int8(u, x, n, code, back);

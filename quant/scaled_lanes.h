@@ -93,12 +93,14 @@ VECTOR_FN void put_e2m1(const struct scaled_put *p, vec_f v, uint8_t *code, floa
 
 /* ---- all numbers ---- */
 
-/* What numbers come to: the quotient, rounded or not, or the product with a factor. */
-enum scaled_way { WAY_QUOTIENT, WAY_ROUNDED, WAY_FACTOR };
+/* What numbers come to: the quotient, rounded or not, or to an integer too; or the product with a factor. */
+enum scaled_way { WAY_QUOTIENT, WAY_ROUNDED, WAY_NEAR, WAY_FACTOR };
 
 VECTOR_FN vec_f come_to(enum scaled_way way, enum scaled_real real, float by, vec_f x)
 {
-	return way == WAY_FACTOR ? x * by : way == WAY_ROUNDED ? v_real(real, x / by) : x / by;
+	vec_f v = way == WAY_FACTOR ? x * by : way == WAY_QUOTIENT ? x / by : v_real(real, x / by);
+
+	return way == WAY_NEAR ? v_near(v) : v;
 }
 
 VECTOR_FN void all_integers(const struct scaled_put *p, enum scaled_way way, enum scaled_real real, float by, const float *x, size_t n, uint8_t *code, float *back)
@@ -137,14 +139,25 @@ VECTOR_FN void all_e2m1(const struct scaled_put *p, enum scaled_way way, enum sc
 			all(&p, WAY_ROUNDED, SCALED_F32, u->step, x, n, code, back);                                                              \
 	} while (0)
 
-/* Not for scales of scaled_half.c. Integers have a way that is rounded. */
+/* Of scaled_half.c: what is beyond the codes stays so when it is rounded. */
+VECTOR_FN void all_half(const struct scaled *s, const struct scaled_put *p, float by, const float *x, size_t n, uint8_t *code, float *back)
+{
+	if (s->scale == SCALED_AWQ)
+		all_integers(p, WAY_NEAR, SCALED_F16, by, x, n, code, back);
+	else
+		all_integers(p, WAY_NEAR, SCALED_F32, by, x, n, code, back);
+}
+
+/* Of scaled_half.c only what scaled_half_once() names. Integers have a way that is rounded. */
 VECTOR_TARGET static void lanes_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
 {
 	float half = (float)(1u << (s->bits - 1));
 	struct scaled_put p = { .step = u->step, .zero = (float)u->zero, .half = half, .first = s->twos ? 0 : -half, .minus = s->code == SCALED_E2M1_MINUS };
 	enum scaled_way way = s->scale == SCALED_INVERSE ? WAY_FACTOR : s->scale == SCALED_REAL || s->scale == SCALED_E8M0 ? WAY_ROUNDED : WAY_QUOTIENT;
 
-	if (s->code == SCALED_INTEGER)
+	if (s->scale >= SCALED_GPTQ)
+		all_half(s, &p, u->factor, x, n, code, back);
+	else if (s->code == SCALED_INTEGER)
 		SCALED_EACH(all_integers);
 	else if (s->code == SCALED_E4M3)
 		SCALED_EACH(all_e4m3);

@@ -2,6 +2,7 @@
  * scaled.c - codes that share a scale: the loops of each instruction set against the scalar C, number by number, at ties, edges and on all
  * patterns of bits.
  */
+#include "quant/nf4.h"
 #include "quant/quant.h"
 #include "quant/scaled.h"
 #include "tests/tap.h"
@@ -26,6 +27,9 @@ static const struct kind {
 	{ "e2m1, e8m0", { SCALED_E2M1, SCALED_E8M0, 4, false, false, false, SCALED_BF16, 0 } },
 	{ "e2m1 with -0, e8m0", { SCALED_E2M1_MINUS, SCALED_E8M0, 4, false, false, false, SCALED_BF16, 0 } },
 	{ "e2m1 under a whole", { SCALED_E2M1, SCALED_DIVIDED, 4, false, false, false, SCALED_BF16, 1000 } },
+	{ "GPTQ", { SCALED_INTEGER, SCALED_GPTQ, 4, false, false, false, SCALED_BF16, 0 } },
+	{ "GPTQ of F16, 8 bits", { SCALED_INTEGER, SCALED_GPTQ, 8, false, false, false, SCALED_F16, 0 } },
+	{ "AWQ", { SCALED_INTEGER, SCALED_AWQ, 4, true, false, false, SCALED_F16, 0 } },
 	{ "e2m1 times a whole", { SCALED_E2M1, SCALED_MULTIPLIED, 4, false, false, false, SCALED_BF16, 0.001f } },
 };
 
@@ -65,6 +69,8 @@ static void compare(const struct kind *k, const struct scaled_ops *ops, enum qua
 		float most = ldexpf(1 + (float)round / 24, round * 9 - 100), lo[2] = { 0, 0 }, hi[2] = { 0, 0 };
 		struct scaled_unit u = scaled_unit(&k->s, round % 2 ? -most : -most / 4, most);
 
+		if (k->s.scale >= SCALED_GPTQ && !scaled_half_once(&k->s, &u))
+			continue;
 		for (int i = 0; i < N; i++)
 			x[i] = number(i, u.step);
 		ops->codes(&k->s, &u, x, N, code[0], back[0]);
@@ -89,6 +95,38 @@ static void compare(const struct kind *k, const struct scaled_ops *ops, enum qua
 	ok(ranges, "%s, %s: its range", k->name, quant_isa_name(isa));
 }
 
+/* By its definition: the place of each number between the bounds. */
+static void blocks(const struct nf4_table *t, const struct nf4_ops *ops, enum quant_isa isa)
+{
+	float x[NF4_BLOCK], back[NF4_BLOCK], most, factor;
+	uint8_t code[NF4_BLOCK];
+	bool good = true;
+
+	for (int round = 0; round < 256 && quant_isa_usable(isa); round++) {
+		float want = 0;
+
+		for (int i = 0; i < NF4_BLOCK; i++) {
+			x[i] = i % 4 ? number(i, 1) : t->bound[random_bits() % 15];
+			x[i] = round % 2 && !(fabsf(x[i]) <= 1) ? 1 : x[i];
+			want = fabsf(x[i]) > want ? fabsf(x[i]) : want;
+		}
+		most = ops->most(x);
+		factor = 1 / most;
+		ops->nearest(t, x, factor, most, code, back);
+		good &= most == want;
+		for (int i = 0; i < NF4_BLOCK; i++) {
+			float v = x[i] * factor, value;
+			int place = 0;
+
+			for (int k = 0; k < 15; k++)
+				place += (v == v ? v : 0) > t->bound[k];
+			value = t->value[t->code[place]] * most;
+			good &= code[i] == t->code[place] && (back[i] == value || value != value);
+		}
+	}
+	ok(good, "blocks of %s, %s: codes and values", t->name, quant_isa_name(isa));
+}
+
 int main(void)
 {
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -99,5 +137,11 @@ int main(void)
 		ok(!scaled_kernel(), "%s: no loops but the scalar", kinds[i].name);
 #endif
 	}
+#if defined(__x86_64__)
+	for (int i = 0; i < 2; i++) {
+		blocks(i ? &fp4_table : &nf4_table, &nf4_avx2, QUANT_AVX2);
+		blocks(i ? &fp4_table : &nf4_table, &nf4_avx512, QUANT_AVX512);
+	}
+#endif
 	return done();
 }
