@@ -19,6 +19,7 @@
 void ct_float(struct scheme *s, const struct scheme_options *o, uint32_t rows, uint32_t cols, const char *name)
 {
 	s->enc.name = name;
+	s->ct_format = "float-quantized";
 	s->scaled = (struct scaled){ .code = SCALED_E4M3, .bits = 8, .real = scheme_real(o->real) };
 	s->strip = rows;
 	s->even_rows = rows;
@@ -30,6 +31,7 @@ void ct_float(struct scheme *s, const struct scheme_options *o, uint32_t rows, u
 void ct_integer8(struct scheme *s, const struct scheme_options *o)
 {
 	s->enc.name = "int8 channel";
+	s->ct_format = "int-quantized";
 	s->scaled = (struct scaled){ .bits = 8, .twos = true, .real = scheme_real(o->real) };
 	s->strip = s->even_rows = s->even_cols = 1;
 	scheme_add(s, ".weight", quant_find("i8"), (struct quant_plane){ "codes", 1, 1, 1 });
@@ -41,6 +43,7 @@ void ct_mx(struct scheme *s, const struct scheme_options *o, enum scaled_code co
 	bool pairs = code == SCALED_E2M1;
 
 	s->enc.name = name;
+	s->ct_format = pairs ? "mxfp4-pack-quantized" : "mxfp8-quantized";
 	s->scaled = (struct scaled){ .code = code, .scale = SCALED_E8M0, .bits = pairs ? 4 : 8, .real = scheme_real(o->real) };
 	s->strip = s->even_rows = 1;
 	s->even_cols = 32;
@@ -51,6 +54,7 @@ void ct_mx(struct scheme *s, const struct scheme_options *o, enum scaled_code co
 void ct_nvfp4(struct scheme *s, const struct scheme_options *o, enum scaled_scale scale, const char *const *suffix)
 {
 	s->enc.name = scale == SCALED_DIVIDED ? "nvfp4 pairs, divisor" : "nvfp4 pairs, factor";
+	s->ct_format = "nvfp4-pack-quantized";
 	s->scaled = (struct scaled){ .code = SCALED_E2M1, .scale = scale, .bits = 4, .real = scheme_real(o->real) };
 	s->measure = &scheme_most;
 	s->strip = s->even_rows = 1;
@@ -70,6 +74,7 @@ int ct_integer(struct scheme *s, const struct scheme_options *o, unsigned bits, 
 		return -1;
 	group = s->group;
 	s->enc.name = zeros ? arena_printf(a, "%s zeros", s->enc.name) : s->enc.name;
+	s->ct_format = "pack-quantized";
 	s->scaled = (struct scaled){ .bits = bits, .zeros = zeros, .real = scheme_real(o->real) };
 	s->strip = zeros ? 32 / bits : 1;
 	s->even_rows = 1;
@@ -108,11 +113,11 @@ static void put_weights(struct jbuf *b, const struct scheme *s)
 	jbuf_printf(b, "\"dynamic\": false, \"observer\": \"minmax\"}");
 }
 
-static void put_group(struct jbuf *b, const struct scheme *s, const char *format, const char *activations)
+static void put_group(struct jbuf *b, const struct scheme *s)
 {
-	jbuf_printf(b, "        \"format\": \"%s\",\n        \"weights\": ", format);
+	jbuf_printf(b, "        \"format\": \"%s\",\n        \"weights\": ", s->ct_format);
 	put_weights(b, s);
-	jbuf_printf(b, ",\n        \"input_activations\": %s,\n        \"output_activations\": null\n      }", activations);
+	jbuf_printf(b, ",\n        \"input_activations\": %s,\n        \"output_activations\": null\n      }", s->ct_activations ? s->ct_activations : "null");
 }
 
 static void put_head(struct jbuf *b, const char *format)
@@ -128,19 +133,14 @@ static void put_tail(struct jbuf *b, const struct scheme_names *ignore)
 	jbuf_printf(b, "\n  }");
 }
 
-void ct_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *ignore, const char *format, const char *activations)
+void ct_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *ignore)
 {
-	if (!ignore) {
-		put_group(b, s, format, activations);
-		return;
-	}
-	put_head(b, format);
+	put_head(b, s->ct_format);
 	jbuf_printf(b, "      \"group_0\": {\n        \"targets\": [\"Linear\"],\n");
-	put_group(b, s, format, activations);
+	put_group(b, s);
 	put_tail(b, ignore);
 }
 
-/* Exact names: runtimes look for a class's name before they look for the parts of what they join. */
 void ct_mix(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *ignore)
 {
 	put_head(b, "mixed-precision");
@@ -148,7 +148,7 @@ void ct_mix(struct jbuf *b, const struct scheme_use *use, size_t n, const struct
 		jbuf_printf(b, "%s      \"group_%zu\": {\n        \"targets\": ", i ? ",\n" : "", i);
 		scheme_list(b, &use[i].modules);
 		jbuf_printf(b, ",\n");
-		use[i].target->config(b, use[i].scheme, NULL);
+		put_group(b, use[i].scheme);
 	}
 	put_tail(b, ignore);
 }

@@ -7,13 +7,8 @@
 static int scheme(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
 {
 	ct_float(s, o, 128, 128, "fp8_e4m3 128x128");
+	s->ct_activations = "{\"num_bits\": 8, \"type\": \"float\", \"symmetric\": true, \"group_size\": 128, \"strategy\": \"group\", \"dynamic\": true}";
 	return 0;
-}
-
-static void config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays)
-{
-	ct_config(b, s, stays, "float-quantized",
-		  "{\"num_bits\": 8, \"type\": \"float\", \"symmetric\": true, \"group_size\": 128, \"strategy\": \"group\", \"dynamic\": true}");
 }
 
 const struct target target_fp8_block = {
@@ -21,6 +16,6 @@ const struct target target_fp8_block = {
 	.format = "safetensors",
 	.keeps_names = true,
 	.scheme = scheme,
-	.config = config,
+	.config = ct_config,
 	.mix = ct_mix,
 };

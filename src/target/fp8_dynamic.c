@@ -7,13 +7,8 @@
 static int scheme(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
 {
 	ct_float(s, o, 1, SCHEME_ALL, "fp8_e4m3 channel");
+	s->ct_activations = "{\"num_bits\": 8, \"type\": \"float\", \"symmetric\": true, \"group_size\": null, \"strategy\": \"token\", \"dynamic\": true}";
 	return 0;
-}
-
-static void config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays)
-{
-	ct_config(b, s, stays, "float-quantized",
-		  "{\"num_bits\": 8, \"type\": \"float\", \"symmetric\": true, \"group_size\": null, \"strategy\": \"token\", \"dynamic\": true}");
 }
 
 const struct target target_fp8_dynamic = {
@@ -21,6 +16,6 @@ const struct target target_fp8_dynamic = {
 	.format = "safetensors",
 	.keeps_names = true,
 	.scheme = scheme,
-	.config = config,
+	.config = ct_config,
 	.mix = ct_mix,
 };

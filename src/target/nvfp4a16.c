@@ -11,16 +11,11 @@ static int scheme(struct scheme *s, const struct scheme_options *o, struct arena
 	return 0;
 }
 
-static void config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays)
-{
-	ct_config(b, s, stays, "nvfp4-pack-quantized", "null");
-}
-
 const struct target target_nvfp4a16 = {
 	.name = "nvfp4a16",
 	.format = "safetensors",
 	.keeps_names = true,
 	.scheme = scheme,
-	.config = config,
+	.config = ct_config,
 	.mix = ct_mix,
 };

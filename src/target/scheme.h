@@ -75,6 +75,7 @@ struct scheme {
 	bool shuffled;                                 /* codes and zero points stand as AWQ has them in words of eight rows */
 	const struct nf4_table *table;                 /* codes are of it, in blocks that run through the rows: planes see rows * cols rows of 1 */
 	const struct heft_encoding *through;           /* type that numbers have before they are measured; NULL: the weight's */
+	const char *ct_format, *ct_activations;        /* compressed-tensors: its name of the layout; the JSON of input_activations, NULL: none */
 	const struct scheme_measure *measure;          /* or NULL */
 	/* Bytes of plane p, of rows SCHEME_ALL, which shapes tell, and numbers that were measured early (NULL before that); to dst where that is not
 	 * NULL. NULL: no plane is such a one. */
@@ -135,9 +136,8 @@ void ct_nvfp4(struct scheme *s, const struct scheme_options *o, enum scaled_scal
 /* Packed integers of 4 or 8 bits; `group` is what o does not say. */
 int ct_integer(struct scheme *s, const struct scheme_options *o, unsigned bits, uint32_t group, bool zeros, struct arena *a, struct heft_err *err);
 
-/* quantization_config; activations: the JSON of input_activations. ignore NULL: only what a group says besides its modules. */
-void ct_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *ignore, const char *format, const char *activations);
-/* For targets whose config() is ct_config(). */
+/* quantization_config, of one scheme or of several. The schemes above have ct_format; ct_activations is a target's. */
+void ct_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *ignore);
 void ct_mix(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *ignore);
 
 /* ---- GPTQ (src/target/gptq.c) ---- */

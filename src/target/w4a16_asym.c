@@ -9,17 +9,12 @@ static int scheme(struct scheme *s, const struct scheme_options *o, struct arena
 	return ct_integer(s, o, 4, 128, true, a, err);
 }
 
-static void config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays)
-{
-	ct_config(b, s, stays, "pack-quantized", "null");
-}
-
 const struct target target_w4a16_asym = {
 	.name = "w4a16-asym",
 	.format = "safetensors",
 	.keeps_names = true,
 	.scheme = scheme,
 	.groups = true,
-	.config = config,
+	.config = ct_config,
 	.mix = ct_mix,
 };
