@@ -15,14 +15,14 @@ VECTOR_FN vec_i v_is_nan(vec_f v)
 
 VECTOR_FN vec_f v_bf16(vec_f v)
 {
-	vec_i u = (vec_i)v;
+	vec_u u = (vec_u)v; /* that of NaN may wrap around */
 
-	return v_pick(v_is_nan(v), v, (vec_f)((u + 0x7fff + (u >> 16 & 1)) & (int32_t)0xffff0000));
+	return v_pick(v_is_nan(v), v, (vec_f)((u + 0x7fff + (u >> 16 & 1)) & 0xffff0000));
 }
 
 VECTOR_FN vec_f v_f16(vec_f v)
 {
-	vec_i sign = (vec_i)v & INT32_MIN, mag = (vec_i)v & 0x7fffffff, round = (mag + 0xfff + (mag >> 13 & 1)) & ~0x1fff;
+	vec_i sign = (vec_i)v & INT32_MIN, mag = (vec_i)v & 0x7fffffff, round = (vec_i)(((vec_u)mag + 0xfff + ((vec_u)mag >> 13 & 1)) & ~0x1fffu);
 	vec_f small = (vec_f)mag + 0.5f - 0.5f; /* below 2^-14 the adder rounds at the last place */
 
 	round = i_pick(round >= 0x47800000, (vec_i){ 0 } + 0x7f800000, round);
@@ -66,8 +66,8 @@ VECTOR_FN void put_integers(const struct scaled_put *p, vec_f v, uint8_t *code, 
 
 VECTOR_FN void put_e4m3(const struct scaled_put *p, vec_f v, uint8_t *code, float *back)
 {
-	vec_i u = (vec_i)v, mag = u & 0x7fffffff, sign = u & INT32_MIN;
-	vec_i c = (mag + 0x7ffff + (mag >> 20 & 1) - 0x3c000000) >> 20;
+	vec_i mag = (vec_i)v & 0x7fffffff, sign = (vec_i)v & INT32_MIN;
+	vec_i c = (vec_i)(((vec_u)mag + 0x7ffff + ((vec_u)mag >> 20 & 1) - 0x3c000000) >> 20);
 	vec_f value;
 
 	c = i_pick(mag < 0x3c800000, (vec_i)((vec_f)mag + 0x1p14f) - 0x46800000, c);

@@ -15,6 +15,7 @@
 
 typedef float vec_f __attribute__((vector_size(4 * VECTOR_WIDTH)));
 typedef int32_t vec_i __attribute__((vector_size(4 * VECTOR_WIDTH)));
+typedef uint32_t vec_u __attribute__((vector_size(4 * VECTOR_WIDTH)));
 typedef double vec_d __attribute__((vector_size(8 * VECTOR_WIDTH)));
 typedef uint8_t vec_b __attribute__((vector_size(VECTOR_WIDTH)));
 

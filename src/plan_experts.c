@@ -170,7 +170,8 @@ static int add_view(struct splitting *s, const struct weight *whole, const struc
 	const int64_t expert[] = { 0, (int64_t)e, 1 }, matrix[] = { (int64_t)is->dim[1], (int64_t)is->dim[2] };
 	const int64_t half[] = { 0, k * rows, rows }, other[] = { 0, k, rows, 2 };
 
-	memcpy(op, w.op, (size_t)w.n_ops * sizeof *op);
+	for (int i = 0; i < w.n_ops; i++)
+		op[i] = w.op[i];
 	add_op(&w, op, OP_TAKE, 3, expert, s->arena);
 	add_op(&w, op, OP_VIEW, f->bias ? 1 : 2, matrix, s->arena);
 	if (f->n > 1 && s->maker->alternate)

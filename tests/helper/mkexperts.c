@@ -174,6 +174,7 @@ static int write_all(const char *dir, const struct kind *k)
 
 static int make(const char *dir, const struct kind *k, int is_fused)
 {
+	int failed;
 	char path[4096], name[96];
 
 	n = 0;
@@ -193,7 +194,10 @@ static int make(const char *dir, const struct kind *k, int is_fused)
 	snprintf(path, sizeof path, "%s/%s", dir, is_fused ? "fused" : "split");
 	mkdir(dir, 0777);
 	mkdir(path, 0777);
-	return write_all(path, k);
+	failed = write_all(path, k);
+	while (n)
+		free(list[--n].data);
+	return failed;
 }
 
 int main(int argc, char **argv)
