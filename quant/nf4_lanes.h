@@ -28,7 +28,7 @@ VECTOR_TARGET static float lanes_most(const float *x)
 VECTOR_FN void put_nearest(const struct nf4_table *t, vec_f v, float most, uint8_t *code, float *back)
 {
 	vec_f value = v_all(t->value[t->code[0]]);
-	vec_i c = (vec_i){ 0 } + t->code[0];
+	vec_i c = i_all(t->code[0]);
 	vec_b b;
 
 	v = v_pick(v == v, v, (vec_f){ 0 });
@@ -36,7 +36,7 @@ VECTOR_FN void put_nearest(const struct nf4_table *t, vec_f v, float most, uint8
 		vec_i above = v > t->bound[k];
 
 		value = v_pick(above, v_all(t->value[t->code[k + 1]]), value);
-		c = i_pick(above, (vec_i){ 0 } + t->code[k + 1], c);
+		c = i_pick(above, i_all(t->code[k + 1]), c);
 	}
 	value *= most;
 	b = __builtin_convertvector(c, vec_b);

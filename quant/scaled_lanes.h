@@ -83,7 +83,7 @@ VECTOR_FN void put_e2m1(const struct scaled_put *p, vec_f v, uint8_t *code, floa
 {
 	vec_f a = (vec_f)((vec_i)v & 0x7fffffff), value;
 	vec_i c = -((a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + (a > 2.5f) + (a >= 3.5f) + (a > 5));
-	vec_i negative = p->minus ? ((vec_i)v >> 31) & ~v_is_nan(v) : v < 0;
+	vec_i negative = p->minus ? ((vec_i)v < 0) & ~v_is_nan(v) : v < 0;
 
 	value = v_pick(c < 2, __builtin_convertvector(c, vec_f) * 0.5f, (vec_f)((c << 22) + (126 << 23)));
 	value = (vec_f)((vec_i)value | (negative & INT32_MIN));

@@ -26,6 +26,11 @@ VECTOR_FN vec_f v_all(float f)
 	return f - (vec_f){ 0 };
 }
 
+VECTOR_FN vec_i i_all(int32_t i)
+{
+	return i - (vec_i){ 0 };
+}
+
 VECTOR_FN vec_f v_read(const float *x)
 {
 	vec_f v;

@@ -111,8 +111,9 @@ static int add_part(struct joining *j, const struct row *row)
 static int measure(struct joining *j)
 {
 	struct arch_run *r = j->run;
+	const struct row *head = j->split->head;
 	int64_t axis;
-	if (expr_eval_int(&r->env, j->split->head->op[take_of(j->split->head)].arg[0], &axis))
+	if (!head || expr_eval_int(&r->env, head->op[take_of(head)].arg[0], &axis))
 		return -1;
 	j->whole = j->slice[0];
 	j->axis = (int)axis;

@@ -143,7 +143,7 @@ int family_back(struct family *out, struct heft_model *m, const struct family_op
 	struct arch_set *set = arch_set_open(o->arch, err);
 	const char *name = kv_string(m->kv, m->n_kv, "general.architecture");
 	const struct arch *arch;
-	struct heft_err other; /* what the first family says counts */
+	struct heft_err other = { 0 }; /* what the first family says counts */
 	int rc = -1;
 
 	for (size_t n = 0; set && rc && (arch = arch_find_way_back(set, name ? name : "", n, n ? &other : err)); n++) {
