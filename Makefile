@@ -59,6 +59,7 @@ HELPER_SRC := $(wildcard tests/helper/*.c)
 HELPER := $(HELPER_SRC:tests/helper/%.c=$(BUILD)/tests/helper/%)
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+HEADERS := include/heft.h include/heft_codes.h include/heft_coreml.h include/heft_meta.h
 TEXTS := $(sort $(wildcard src/arch/*.arch src/recipe/*.recipe))
 
 .PHONY: all demo check test bench fuzz fuzz-targets install uninstall clean deps deps-test units helpers
@@ -169,7 +170,7 @@ install: all $(COMPLETIONS) $(BUILD)/heft.pc
 	$(INSTALL) -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
 	$(INSTALL) -m 755 $(BUILD)/heft $(BINDIR)/heft
 	for t in $(TOOLS); do ln -sf heft $(BINDIR)/heft-$$t || exit 1; done
-	$(INSTALL) -m 644 include/heft.h include/heft_codes.h $(INCDIR)/
+	$(INSTALL) -m 644 $(HEADERS) $(INCDIR)/
 	$(INSTALL) -m 644 $(BUILD)/libheft.a $(LIBDIR)/libheft.a
 ifeq ($(UNAME),Darwin)
 	$(INSTALL) -m 755 $(BUILD)/libheft.dylib $(LIBDIR)/libheft.dylib
@@ -187,7 +188,7 @@ endif
 	for t in $(TOOLS); do ln -sf heft.fish $(SHARE)/fish/vendor_completions.d/heft-$$t.fish || exit 1; done
 
 uninstall:
-	rm -f $(BINDIR)/heft $(TOOLS:%=$(BINDIR)/heft-%) $(INCDIR)/heft.h $(INCDIR)/heft_codes.h $(LIBDIR)/libheft.* $(LIBDIR)/pkgconfig/heft.pc
+	rm -f $(BINDIR)/heft $(TOOLS:%=$(BINDIR)/heft-%) $(HEADERS:include/%=$(INCDIR)/%) $(LIBDIR)/libheft.* $(LIBDIR)/pkgconfig/heft.pc
 	for m in man/*.[15]; do rm -f $(SHARE)/man/man$${m##*.}/$${m#man/}; done
 	rm -f $(SHARE)/bash-completion/completions/heft $(TOOLS:%=$(SHARE)/bash-completion/completions/heft-%)
 	rm -f $(SHARE)/zsh/site-functions/_heft $(SHARE)/fish/vendor_completions.d/heft.fish

@@ -475,10 +475,15 @@ bool json_uint(const struct json *j, uint64_t *out)
 {
 	int64_t v;
 
-	if (!json_int(j, &v) || v < 0)
+	if (json_int(j, &v)) {
+		*out = (uint64_t)v;
+		return v >= 0;
+	}
+	if (tag_of(node(j)) != TAG_LONG || node(j)->valuestring[2] == '-')
 		return false;
-	*out = (uint64_t)v;
-	return true;
+	errno = 0;
+	*out = strtoull(node(j)->valuestring + 2, NULL, 10);
+	return !errno;
 }
 
 bool json_bool(const struct json *j, bool *out)

@@ -67,6 +67,7 @@ static const struct heft_format_info wraps[] = {
 	{ "xz", "one compressed file, read as a stream", ".xz", true, false },
 	{ "zstd", "one compressed file, read as a stream; what heft pack made, in any order", ".zst", true, false },
 	{ "ollama", "a model of Ollama's store, by name (llama3.2:1b) or manifest", NULL, true, false },
+	{ "coreml", "an ML Program of Core ML: the constants of a package", ".mlpackage", true, true },
 };
 
 enum { WRAPS = sizeof wraps / sizeof *wraps };

@@ -9,6 +9,7 @@
 #include "../base/arena.h"
 #include "../base/err.h"
 #include "../base/source.h"
+#include "heft_meta.h"
 
 /* What a file holds. Arrays lie in the arena. plane[].file is left 0: the caller numbers files. A tensor that the sink
  * was told of and that cannot be used (its type has no encoding, its range is wrong) stays in the list with enc NULL,
@@ -20,6 +21,8 @@ struct format_listing {
 	struct heft_kv *kv;
 	size_t n_kv;
 	uint64_t data_offset;       /* where tensor bytes begin */
+	const uint64_t *kv_at;      /* GGUF: where each key begins, and where the last ends */
+	uint64_t header_end;        /* GGUF: behind the last tensor's row */
 };
 
 /* A file to be written. */
@@ -43,6 +46,14 @@ struct format_layout {
 	uint64_t file_size;
 };
 
+/* What stands before the tensors of a file, with other metadata and all else as it was. */
+struct format_edit {
+	const struct heft_meta_change *change; /* those of keys that the file has in its order, then the new ones; no key twice */
+	size_t n_changes;
+	void *header;               /* filled, in the arena: up to the tensors' first byte */
+	size_t header_size;
+};
+
 struct format {
 	const char *name, *about;
 	const char *extension; /* ".gguf" */
@@ -55,6 +66,8 @@ struct format {
 	/* Encodings that it can hold, by name, NULL-terminated; NULL: the format is only read. */
 	const char *const *stores;
 	int (*layout)(struct format_layout *f, struct arena *a, struct heft_err *err);
+	/* NULL: its metadata cannot be changed. */
+	int (*edit)(struct format_edit *e, const struct format_listing *l, struct source *src, struct arena *a, struct heft_err *err);
 };
 
 const struct format *format_at(size_t i);           /* NULL past the end */

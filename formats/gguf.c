@@ -25,7 +25,7 @@ const uint8_t gguf_value_size[HEFT_F64 + 1] = {
 	[HEFT_F32] = 4, [HEFT_BOOL] = 1, [HEFT_U64] = 8, [HEFT_I64] = 8, [HEFT_F64] = 8,
 };
 
-enum { MAGIC = 0x46554747, MIN_KV = 8 + 4 + 1, MIN_TENSOR = 8 + 4 + 4 + 8, KEY_MAX = 65535 };
+enum { MAGIC = 0x46554747, MIN_KV = 8 + 4 + 1, MIN_TENSOR = 8 + 4 + 4 + 8 };
 #define HEADER_MAX ((uint64_t)1 << 30) /* real ones end below 64 MiB */
 #define PIECE ((size_t)1 << 20)
 
@@ -141,9 +141,9 @@ static const char *take_name(struct cursor *c, const char *what)
 		return NULL;
 	if (!(s = take_new(c, n, what)))
 		return NULL;
-	if (!n || n > KEY_MAX)
+	if (!n || n > GGUF_KEY_MAX)
 		heft_fail(c->err, HEFT_E_HEADER, "%s: %s of %" PRIu64 " bytes, 1 to %d are allowed", c->file, what, n,
-			  KEY_MAX);
+			  GGUF_KEY_MAX);
 	else if (memchr(s, 0, n))
 		heft_fail(c->err, HEFT_E_HEADER, "%s: %s '%s' holds a NUL byte", c->file, what, s);
 	else if (!utf8_valid(s, n))
@@ -277,12 +277,15 @@ static int seen_before(struct cursor *c, struct map *names, const char *name, co
 
 static int list_kv(struct cursor *c, struct format_listing *l, uint64_t n, struct map *names)
 {
-	size_t cap = 0;
+	size_t cap = 0, at_cap = 0;
+	uint64_t *at = NULL;
 	int again;
 
 	for (uint64_t i = 0; i < n; i++) {
 		struct heft_kv kv = { 0 };
 
+		at = arena_grow(c->arena, at, &at_cap, l->n_kv + 2, sizeof *at);
+		at[l->n_kv] = c->at;
 		if (!(kv.key = take_name(c, "metadata key")) || take_value(c, &kv.value, kv.key))
 			return -1;
 		if (!strcmp(kv.key, "general.alignment") && set_alignment(c, &kv.value))
@@ -293,7 +296,9 @@ static int list_kv(struct cursor *c, struct format_listing *l, uint64_t n, struc
 			continue;
 		l->kv = arena_grow(c->arena, l->kv, &cap, l->n_kv + 1, sizeof *l->kv);
 		l->kv[l->n_kv++] = kv;
+		at[l->n_kv] = c->at;
 	}
+	l->kv_at = at;
 	return 0;
 }
 
@@ -385,6 +390,7 @@ static int list_tensors(struct cursor *c, struct format_listing *l, uint64_t n, 
 /* Offsets count from the end of the header, which is known only now. */
 static int place_tensors(struct cursor *c, struct format_listing *l, const struct place *place)
 {
+	l->header_end = c->at;
 	l->data_offset = format_align(c->at, c->alignment);
 	for (size_t i = 0; place && i < l->n_tensors; i++) { /* no place: no tensors */
 		struct heft_tensor *t = &l->tensor[i];
@@ -468,4 +474,5 @@ const struct format format_gguf = {
 	.list = gguf_list,
 	.stores = gguf_stores,
 	.layout = gguf_layout,
+	.edit = gguf_edit,
 };

@@ -70,6 +70,9 @@ extern const char *const gguf_stores[];
 /* Bytes of a value of this type; 0 for strings and arrays. */
 extern const uint8_t gguf_value_size[HEFT_F64 + 1];
 
+enum { GGUF_KEY_MAX = 65535 }; /* bytes */
+
+int gguf_edit(struct format_edit *e, const struct format_listing *l, struct source *src, struct arena *a, struct heft_err *err);
 int gguf_layout(struct format_layout *f, struct arena *a, struct heft_err *err);
 
 #endif

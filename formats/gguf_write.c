@@ -1,6 +1,7 @@
 /*
  * gguf_write.c - lays out a GGUF file, version 3: header bytes and the offset of every tensor. gguf.h draws the layout.
- * In a big-endian file each number of the header, but not the magic, has its bytes the other way round.
+ * Or makes the header of a file anew with other metadata. In a big-endian file each number of the header, but not the magic, has its bytes
+ * the other way round.
  *
  * Refuses what the loader of llama.cpp refuses: names of 64 bytes and more, more than 4 dimensions, types without a
  * number.
@@ -19,6 +20,8 @@ const char *const gguf_stores[] = {
 #undef X
 	NULL
 };
+
+enum { COUNT_AT = 16, KV_AT = 24 };
 
 struct header { /* bytes to be */
 	struct jbuf b;
@@ -185,6 +188,67 @@ int gguf_layout(struct format_layout *f, struct arena *a, struct heft_err *err)
 		for (size_t i = 0; i < f->n_tensors; i++)
 			f->tensor[i].offset += f->header_size;
 		rc = 0;
+	}
+	jbuf_release(&h.b);
+	return rc;
+}
+
+/* ---- other metadata ---- */
+
+static int put_stored(struct header *h, struct source *src, uint64_t from, uint64_t to, struct heft_err *err)
+{
+	char buf[1 << 14];
+
+	for (size_t n; from < to; from += n) {
+		n = to - from < sizeof buf ? (size_t)(to - from) : sizeof buf;
+		if (source_read(src, from, buf, n, err))
+			return -1;
+		jbuf_raw(&h->b, buf, n);
+	}
+	return 0;
+}
+
+/* Keys keep their places, new ones come last. What does not change is copied as it stands, the rows of the tensors too: their offsets
+ * count from the data's beginning. */
+static int put_edited(struct header *h, const struct format_edit *e, const struct format_listing *l, struct source *src, struct heft_err *err)
+{
+	const struct heft_meta_change *c = e->change, *end = c ? c + e->n_changes : c;
+	uint64_t n = l->n_kv, rows = n ? l->kv_at[n] : KV_AT;
+
+	for (; c < end; c++)
+		n += !c->before - !c->after;
+	c = e->change;
+	if (put_stored(h, src, 0, COUNT_AT, err))
+		return -1;
+	put_u64(h, n);
+	for (size_t i = 0; i < l->n_kv; i++) {
+		bool changes = c < end && !strcmp(c->key, l->kv[i].key);
+
+		if (!changes && put_stored(h, src, l->kv_at[i], l->kv_at[i + 1], err))
+			return -1;
+		if (changes && c->after)
+			put_kv(h, &(struct heft_kv){ c->key, *c->after });
+		c += changes;
+	}
+	for (; c < end && c->after; c++) {
+		if (strlen(c->key) > GGUF_KEY_MAX)
+			return heft_fail(err, HEFT_E_LIMIT, "key '%.64s...' has %zu bytes, GGUF allows %d", c->key, strlen(c->key), GGUF_KEY_MAX);
+		put_kv(h, &(struct heft_kv){ c->key, *c->after });
+	}
+	return put_stored(h, src, rows, l->header_end, err);
+}
+
+int gguf_edit(struct format_edit *e, const struct format_listing *l, struct source *src, struct arena *a, struct heft_err *err)
+{
+	const struct format_layout now = { .kv = l->kv, .n_kv = l->n_kv };
+	struct header h = { 0 };
+	uint64_t alignment;
+	int rc = find_alignment(&now, &alignment, err) || put_edited(&h, e, l, src, err) ? -1 : 0;
+
+	if (!rc) {
+		e->header_size = (size_t)format_align(h.b.n, alignment);
+		e->header = arena_alloc(a, e->header_size);
+		memcpy(e->header, h.b.p, h.b.n);
 	}
 	jbuf_release(&h.b);
 	return rc;

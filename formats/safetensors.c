@@ -23,7 +23,7 @@
 #include "../base/map.h"
 #include "../quant/quant.h"
 
-enum { HEADER_MAX = 100 * 1000 * 1000, LENGTH = 8 };
+enum { HEADER_MAX = 100 * 1000 * 1000, LENGTH = 8, PAGE = 4096 };
 #define PIECE ((size_t)1 << 20)
 
 /* name in the file, name of the encoding, bits per number */
@@ -410,6 +410,112 @@ static int layout(struct format_layout *f, struct arena *a, struct heft_err *err
 	return rc;
 }
 
+/* ---- other metadata ---- */
+
+static int put_pair(struct jbuf *b, const char *key, const struct heft_value *v, bool *more, struct heft_err *err)
+{
+	if (!v)
+		return 0;
+	if (v->array || v->type != HEFT_STRING)
+		return heft_fail(err, HEFT_E_LIMIT, "metadata '%s': safetensors holds only strings; say str:", key);
+	jbuf_printf(b, *more ? "," : "");
+	jbuf_string(b, key, strlen(key));
+	jbuf_printf(b, ":");
+	jbuf_string(b, v->s.p, v->s.n);
+	*more = true;
+	return 0;
+}
+
+static int put_object(struct jbuf *b, const struct format_edit *e, const struct format_listing *l, struct heft_err *err)
+{
+	const struct heft_meta_change *c = e->change, *end = c ? c + e->n_changes : c;
+	bool more = false;
+
+	jbuf_printf(b, "{");
+	for (size_t i = 0; i < l->n_kv; i++) {
+		bool changes = c < end && !strcmp(c->key, l->kv[i].key);
+
+		if (put_pair(b, l->kv[i].key, changes ? c->after : &l->kv[i].value, &more, err))
+			return -1;
+		c += changes;
+	}
+	for (; c < end; c++)
+		if (put_pair(b, c->key, c->after, &more, err))
+			return -1;
+	jbuf_printf(b, "}");
+	return 0;
+}
+
+/* The part of the text that is the metadata's object: NULL where it has none. *empty: there are no members at all. */
+static int find_object(const char *text, size_t n, const char *file, const char **from, const char **to, bool *empty, struct heft_err *err)
+{
+	struct json_scan s;
+	struct heft_str key;
+	int more, rc = jscan_init(&s, text, n, file, err) || jscan_begin(&s, '{') ? -1 : 0;
+
+	*empty = true;
+	*to = NULL;
+	for (*from = NULL; !rc && !*from && (more = jscan_member(&s, &key)) != 0;) {
+		bool found = more > 0 && key.n == 12 && !memcmp(key.p, "__metadata__", 12);
+		const char *at = s.at;
+
+		rc = more < 0 || jscan_skip(&s) ? -1 : 0;
+		*from = found ? at : NULL;
+		*to = s.at;
+		*empty = false;
+	}
+	jscan_release(&s);
+	return rc;
+}
+
+/* The text with another object of metadata, which comes first where there was none. */
+static int put_edited(struct jbuf *b, const struct format_edit *e, const struct format_listing *l, const char *text, size_t n, const char *file,
+		      struct heft_err *err)
+{
+	const char *from, *to;
+	bool empty;
+
+	if (find_object(text, n, file, &from, &to, &empty, err))
+		return -1;
+	while (n && text[n - 1] == ' ')
+		n--;
+	if (!from) {
+		from = to = text + 1;
+		jbuf_printf(b, "{\"__metadata__\":");
+	} else {
+		jbuf_raw(b, text, (size_t)(from - text));
+	}
+	if (put_object(b, e, l, err))
+		return -1;
+	jbuf_printf(b, to == text + 1 && !empty ? "," : "");
+	jbuf_raw(b, to, (size_t)(text + n - to));
+	return 0;
+}
+
+/* Spaces at the end make it as long as it was, where it fits, else longer by whole pages: a file system can share the tensors' blocks only
+ * between like places of two files. */
+static int edit(struct format_edit *e, const struct format_listing *l, struct source *src, struct arena *a, struct heft_err *err)
+{
+	struct list of = { .src = src, .file = source_name(src), .err = err };
+	struct jbuf b = { 0 };
+	uint64_t n, size;
+	char *text = read_header(&of, &n);
+	int rc = !text || put_edited(&b, e, l, text, (size_t)n, of.file, err) ? -1 : 0;
+
+	if (!rc) {
+		size = b.n <= n ? n : n % LENGTH ? format_align(b.n, LENGTH) : n + format_align(b.n - n, PAGE);
+		e->header_size = LENGTH + (size_t)size;
+		e->header = memset(arena_alloc(a, e->header_size), ' ', e->header_size);
+		memcpy(e->header, &size, LENGTH);
+		memcpy((char *)e->header + LENGTH, b.p, b.n);
+	}
+	if (!rc && size > HEADER_MAX)
+		rc = heft_fail(err, HEFT_E_LIMIT, "the header would have %" PRIu64 " bytes, safetensors allows %d", size, HEADER_MAX);
+	jbuf_release(&b);
+	free(text);
+	return rc;
+}
+
 const struct format format_safetensors = {
 	.name = "safetensors",
 	.about = "safetensors: Hugging Face checkpoints",
@@ -418,4 +524,5 @@ const struct format format_safetensors = {
 	.list = list,
 	.stores = stores,
 	.layout = layout,
+	.edit = edit,
 };

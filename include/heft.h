@@ -155,6 +155,7 @@ struct heft_model {
 	uint64_t missing_shards;    /* named by the index, not there (only with a problem function) */
 	uint64_t index_total_size;  /* metadata.total_size of the index; 0 where it says none */
 	struct lora_adapter *adapter; /* the tensors are an adapter's (heft_lora_open), dir is its base model's; NULL: a model */
+	struct coreml *coreml;      /* the tensors are constants of this program: src/coreml.h; NULL: of files */
 	struct archive *archive;    /* that the files are members of; NULL: they are files */
 	struct arena *arena;
 };
@@ -176,6 +177,20 @@ void heft_close(struct heft_model *m); /* NULL is allowed */
 
 uint64_t heft_tensor_count(const struct heft_tensor *t); /* number of elements */
 const struct heft_value *heft_model_find(const struct heft_model *m, const char *key); /* NULL where there is none */
+
+/* ---- values of a tensor ---------------------------------------------------------------------------------------- */
+
+/* Elements first .. first+count of one tensor, piece by piece; memory does not grow with them. as: "f32", "f16" or "bf16", the values in
+ * that type; NULL: the bytes as they are stored, where the range must fall on the blocks of the tensor's encoding (HEFT_E_SHAPE). Of a
+ * stream, tensors are read in the model's order: what stands before one is let go. */
+struct heft_reader;
+int heft_reader_new(struct heft_reader **out, struct heft_model *m, const struct heft_tensor *t, const char *as, uint64_t first,
+		    uint64_t count, struct heft_err *err);
+/* The next bytes, which last until the next call: how many, 0 at the end, or -1. */
+int64_t heft_reader_next(struct heft_reader *r, const void **bytes, struct heft_err *err);
+void heft_reader_free(struct heft_reader *r); /* NULL is allowed */
+/* Reads a model that is a stream to its end, so that its writer is not killed by a closed pipe; does nothing where it is none. */
+int heft_drain(struct heft_model *m, struct heft_err *err);
 
 /* ---- adapters -------------------------------------------------------------------------------------------------- */
 
@@ -338,6 +353,7 @@ struct heft_job {
 	bool fp8_as_q8;                  /* matrices that are 8-bit floats in the source become Q8_0 where a 16-bit type is asked for */
 	bool fuse_qkv, fuse_gate_up_exps; /* attention's three matrices, and experts' gate and up, each become one tensor of a layer */
 	bool big_endian;                 /* numbers have their high bytes first, but for BF16 and packed codes, as the reference has it; GGUF only */
+	const struct heft_run_options *watch; /* progress and stop of a plan that must read weights (bnb-nf4-double); NULL: neither */
 	int threads;                     /* 0: the processors that this process may use */
 	bool force, strict, allow_requantize, vocab_only;
 	bool consume;                    /* heft_run() removes the source's weight files when every output is complete and on disk */
@@ -356,6 +372,7 @@ struct heft_job {
 	bool keep_split;                 /* parts as the source's */
 	bool quantizer_order;            /* tensors and keys as llama-quantize orders them, so that the whole file is its file; else as the source does */
 	enum heft_effort effort;
+	bool splitter_order;             /* split.* keys of parts as llama-gguf-split orders them; else as the converter does */
 };
 
 /* One tensor of an output file, of those that a weight becomes. */
@@ -546,6 +563,10 @@ struct heft_format_info {
 size_t heft_formats(const struct heft_format_info **out);
 
 const char *heft_target_at(size_t i); /* what heft_job.to takes: "gguf", "safetensors", "fp8-dynamic", "w4a16" ...; NULL past the end */
+uint32_t heft_group_size(const char *name); /* "32", "64", "128", "channel": as heft_job.group_size has it; 0: no kernel serves such groups */
+/* What heft_output_spec.type takes besides the floats with a target that has types of its own, as "mlx" has: "4bit", "mixed_3_6", "8bit-f16" ...; NULL past
+ * the end, and of other targets. */
+const char *heft_target_type_at(const char *target, size_t i);
 const char *heft_target_instead(const char *name); /* of one that it does not take: why, and what there is instead; NULL: nothing is known */
 
 int heft_default_threads(void); /* processors that this process may use: affinity and cgroup */

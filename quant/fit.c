@@ -182,7 +182,7 @@ static double fit_integers(const struct scaled *s, struct scaled_unit *u, const 
 static double fit_e2m1(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, double error, uint8_t *code, float *back)
 {
 	const struct fit_ops *ops = fit_kernel();
-	int byte = scaled_byte(s, u->scale), near = s->scale == SCALED_E8M0 ? 1 : 6;
+	int byte = scaled_byte(s, u->scale), near = scaled_is_power(s) ? 1 : 6;
 	struct scaled_unit best = *u;
 	double least = error;
 
@@ -212,16 +212,17 @@ static bool has_integers(const struct scaled *s)
 
 bool fit_searches(const struct scaled *s)
 {
-	return has_integers(s) || (s->code >= SCALED_E2M1 && s->scale != SCALED_REAL);
+	return has_integers(s) || s->scale == SCALED_AFFINE || (s->code >= SCALED_E2M1 && s->scale != SCALED_REAL);
 }
 
 void fit_codes(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, uint8_t *code, float *back,
 	       struct scaled_gain *gain)
 {
 	double error = fit_searches(s) ? fit_kernel()->error(x, w, back, n) : 0;
+	bool affine = s->scale == SCALED_AFFINE;
 
-	if (!(error > 0) || !isfinite(error) || !(u->scale > 0))
+	if (!(error > 0) || !isfinite(error) || (has_integers(s) && !(u->scale > 0)))
 		return;
 	gain->nearest += error;
-	gain->found += (has_integers(s) ? fit_integers : fit_e2m1)(s, u, x, w, n, error, code, back);
+	gain->found += (affine ? fit_affine : has_integers(s) ? fit_integers : fit_e2m1)(s, u, x, w, n, error, code, back);
 }

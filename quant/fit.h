@@ -5,8 +5,9 @@
  *
  *   integers with real scales    scales from half of the largest number's to a little above it are tried; the codes that one gives say which
  *                                scale (and zero) would fit them best, by least squares, and that one is tried again
+ *   integers with a bias         the same for scale and bias (fit_affine.c)
  *   e2m1 with e8m0 scales        one power of two less, one more
- *   e2m1 under a whole           the six e4m3 scales below, the six above
+ *   e2m1 with e4m3 scales        the six below, the six above
  *   all others                   8-bit floats are as good under any scale, and those of a library without a choice stay
  *
  * What is found replaces codes and scale only where its error is less, as they are stored: no run is ever worse. Sums are in 16 lanes,
@@ -27,6 +28,9 @@ bool fit_searches(const struct scaled *s);
 /* Improves what scaled_unit() and scaled_codes() gave for x: *u, code and back. w may be NULL. Adds to *gain. */
 void fit_codes(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, uint8_t *code, float *back,
 	       struct scaled_gain *gain);
+
+/* fit_affine.c: of what has a bias; the error that is left, of `error` before. */
+double fit_affine(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, double error, uint8_t *code, float *back);
 
 /* ---- the loops that take the time, as each instruction set has them ---- */
 

@@ -75,6 +75,20 @@ void integer_unpack_awq(const void *words, size_t n, unsigned row, uint8_t *code
 		code[i] = load32(p) >> shift & 15;
 }
 
+void integer_pack(const uint8_t *code, unsigned bits, size_t n, void *stream)
+{
+	uint8_t *p = stream;
+
+	for (size_t i = 0; i < n; i += 8, p += bits) {
+		uint64_t v = 0;
+
+		for (unsigned k = 0; k < 8; k++)
+			v |= (uint64_t)code[i + k] << k * bits;
+		for (unsigned k = 0; k < bits; k++)
+			p[k] = (uint8_t)(v >> 8 * k);
+	}
+}
+
 /* ---- numbers ---- */
 
 static void values_by_index(const struct integer_row *r, const uint8_t *code, float *dst)

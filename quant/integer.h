@@ -24,6 +24,9 @@ void integer_unpack_words(const void *words, unsigned bits, size_t n, uint8_t *c
 /* The codes of one of AWQ's eight rows, `row` 0 to 7, in n words. */
 void integer_unpack_awq(const void *words, size_t n, unsigned row, uint8_t *code);
 
+/* The other way round: n codes as a stream, n a multiple of 8. */
+void integer_pack(const uint8_t *code, unsigned bits, size_t n, void *stream);
+
 /* A row of n numbers in groups of `group` columns (the last one may be shorter). */
 struct integer_row {
 	size_t n, group;

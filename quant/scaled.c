@@ -83,8 +83,10 @@ const struct scaled_ops *scaled_kernel(void)
 
 void scaled_empty(const struct scaled *s, float *lo, float *hi)
 {
-	*lo = s->scale == SCALED_AWQ ? INFINITY : 0;
-	*hi = s->scale == SCALED_AWQ ? -INFINITY : 0;
+	bool empty = s->scale == SCALED_AWQ || s->scale == SCALED_AFFINE;
+
+	*lo = empty ? INFINITY : 0;
+	*hi = empty ? -INFINITY : 0;
 }
 
 void scaled_range(const float *x, size_t n, float *lo, float *hi)
@@ -117,7 +119,7 @@ static float quotient(const struct scaled *s, const struct scaled_unit *u, float
 {
 	if (s->scale == SCALED_INVERSE)
 		return x * u->factor;
-	return s->scale == SCALED_REAL || s->scale == SCALED_E8M0 ? rounded(s->real, x / u->step) : x / u->step;
+	return scaled_rounds(s) ? rounded(s->real, x / u->step) : x / u->step;
 }
 
 static void codes_integer(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
@@ -136,23 +138,21 @@ static void codes_integer(const struct scaled *s, const struct scaled_unit *u, c
 
 static void codes_e4m3(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
 {
-	bool plus = s->scale == SCALED_REAL || s->scale == SCALED_E8M0; /* the zero point that is added makes -0 a plain zero */
-
 	for (size_t i = 0; i < n; i++) {
-		float v = quotient(s, u, x[i]);
-
-		code[i] = e4m3_of_float(plus ? v + 0.0f : v);
+		code[i] = e4m3_of_float(quotient(s, u, x[i]));
 		back[i] = float_of_e4m3(code[i]) * u->step;
 	}
 }
 
 /* Round to nearest, ties to even; NaN is 0, and so is -0 without `minus`; what rounds to zero keeps its sign. */
-static uint8_t e2m1_of_float(float f, bool minus)
+static uint8_t e2m1_of_float(float f, enum scaled_code kind)
 {
 	float a = fabsf(f);
-	int code = (a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + (a > 2.5f) + (a >= 3.5f) + (a > 5);
+	int odd = kind == SCALED_E2M1_INNER ? (a > 0.75f) + (a > 1.75f) + (a > 3.5f) : (a >= 0.75f) + (a >= 1.75f) + (a >= 3.5f);
+	int code = (a > 0.25f) + (a > 1.25f) + (a > 2.5f) + (a > 5) + odd;
+	bool negative = f < 0 || (kind == SCALED_E2M1_MINUS && f == 0 && signbit(f));
 
-	return (uint8_t)(code | (f < 0 || (minus && f == 0 && signbit(f))) << 3);
+	return (uint8_t)(code | (negative && (code || kind != SCALED_E2M1_INNER)) << 3);
 }
 
 static void codes_e2m1(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
@@ -160,7 +160,7 @@ static void codes_e2m1(const struct scaled *s, const struct scaled_unit *u, cons
 	static const float value[16] = { 0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6 };
 
 	for (size_t i = 0; i < n; i++) {
-		code[i] = e2m1_of_float(quotient(s, u, x[i]), s->code == SCALED_E2M1_MINUS);
+		code[i] = e2m1_of_float(quotient(s, u, x[i]), s->code);
 		back[i] = value[code[i]] * u->step;
 	}
 }
@@ -174,6 +174,7 @@ static const struct code {
 	[SCALED_E4M3] = { E4M3_MAX, 8, codes_e4m3 },
 	[SCALED_E2M1] = { 6, 2, codes_e2m1 },
 	[SCALED_E2M1_MINUS] = { 6, 2, codes_e2m1 },
+	[SCALED_E2M1_INNER] = { 6, 2, codes_e2m1 },
 };
 
 void scaled_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
@@ -182,6 +183,10 @@ void scaled_codes(const struct scaled *s, const struct scaled_unit *u, const flo
 	bool half = s->scale >= SCALED_GPTQ;
 	size_t whole = ops && (!half || scaled_half_once(s, u)) ? n / ops->width * ops->width : 0;
 
+	if (s->scale == SCALED_AFFINE) {
+		scaled_affine_codes(s, u, x, n, code, back);
+		return;
+	}
 	if (whole)
 		ops->codes(s, u, x, whole, code, back);
 	(half ? scaled_half_codes : codes[s->code].codes)(s, u, x + whole, n - whole, code + whole, back + whole);
@@ -206,7 +211,7 @@ static struct scaled_unit with_zeros(const struct scaled *s, float lo, float hi)
 	float zero = rounded(s->real, low - rounded(s->real, lo / scale));
 
 	scale = nonzero(scale, scaled_step(s->real));
-	return (struct scaled_unit){ scale, scale, 0, zero == zero ? (int)to_even(clamped(zero, low, -low - 1)) : 0 };
+	return (struct scaled_unit){ .scale = scale, .step = scale, .zero = zero == zero ? (int)to_even(clamped(zero, low, -low - 1)) : 0 };
 }
 
 static struct scaled_unit real(const struct scaled *s, float most)
@@ -241,6 +246,23 @@ static struct scaled_unit e8m0(const struct scaled *s, float most)
 	return (struct scaled_unit){ .scale = scale, .step = scale };
 }
 
+static struct scaled_unit e8m0_up(const struct scaled *s, float most)
+{
+	float least = rounded(s->real, most / most_of(s));
+	uint32_t up = (bits_of(least) + 0x7fffff) >> 23;
+	float scale = least > 0 ? float_of((up > 1 ? up < 254 ? up : 254 : 1) << 23) : 1;
+
+	return (struct scaled_unit){ .scale = scale, .step = scale };
+}
+
+/* A step of 1 makes all codes 0 where the scale is. */
+static struct scaled_unit alone(const struct scaled *s, float most)
+{
+	float scale = e4m3(rounded(s->real, most / most_of(s)));
+
+	return (struct scaled_unit){ .scale = scale, .step = nonzero(scale, 1) };
+}
+
 static struct scaled_unit divided(const struct scaled *s, float most)
 {
 	float scale = nonzero(e4m3(rounded(s->real, most / most_of(s)) * s->whole), 0.125f);
@@ -263,10 +285,14 @@ static struct scaled_unit (*const units[])(const struct scaled *s, float most) =
 	[SCALED_E8M0] = e8m0,
 	[SCALED_DIVIDED] = divided,
 	[SCALED_MULTIPLIED] = multiplied,
+	[SCALED_E8M0_UP] = e8m0_up,
+	[SCALED_ALONE] = alone,
 };
 
 struct scaled_unit scaled_unit(const struct scaled *s, float lo, float hi)
 {
+	if (s->scale == SCALED_AFFINE)
+		return scaled_affine_unit(s, lo, hi);
 	if (s->scale >= SCALED_GPTQ)
 		return scaled_half_unit(s, lo, hi);
 	return s->zeros ? with_zeros(s, lo, hi) : units[s->scale](s, -lo > hi ? -lo : hi);
@@ -283,16 +309,21 @@ float scaled_whole(const struct scaled *s, float most)
 
 uint8_t scaled_byte(const struct scaled *s, float scale)
 {
-	return s->scale == SCALED_E8M0 ? (uint8_t)(bits_of(scale) >> 23) : e4m3_of_float(scale);
+	return scaled_is_power(s) ? (uint8_t)(bits_of(scale) >> 23) : e4m3_of_float(scale);
 }
 
 bool scaled_unit_of(const struct scaled *s, int byte, struct scaled_unit *u)
 {
+	bool power = scaled_is_power(s);
 	float scale;
 
-	if (byte < 1 || byte > (s->scale == SCALED_E8M0 ? 0xfe : 0x7e))
+	if (byte < 1 || byte > (power ? 0xfe : 0x7e))
 		return false;
-	scale = s->scale == SCALED_E8M0 ? float_of((uint32_t)byte << 23) : float_of_e4m3((uint8_t)byte);
-	*u = (struct scaled_unit){ .scale = scale, .step = s->scale == SCALED_E8M0 ? scale : s->scale == SCALED_DIVIDED ? scale / s->whole : scale * s->whole };
+	scale = power ? float_of((uint32_t)byte << 23) : float_of_e4m3((uint8_t)byte);
+	*u = (struct scaled_unit){ .scale = scale, .step = scale };
+	if (s->scale == SCALED_DIVIDED)
+		u->step = scale / s->whole;
+	if (s->scale == SCALED_MULTIPLIED)
+		u->step = scale * s->whole;
 	return u->step > 0 && isfinite(1 / u->step);
 }

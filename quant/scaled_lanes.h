@@ -52,7 +52,7 @@ VECTOR_FN void put_floats(vec_f v, float *to)
 struct scaled_put {
 	float step;
 	float zero, half, first; /* of integers: the zero point's code, how many are negative, the code whose byte is 0 */
-	bool minus;              /* -0 keeps its sign */
+	bool minus, inner;       /* -0 keeps its sign; ties to the code nearer to 0 */
 };
 
 VECTOR_FN void put_integers(const struct scaled_put *p, vec_f v, uint8_t *code, float *back)
@@ -82,9 +82,11 @@ VECTOR_FN void put_e4m3(const struct scaled_put *p, vec_f v, uint8_t *code, floa
 VECTOR_FN void put_e2m1(const struct scaled_put *p, vec_f v, uint8_t *code, float *back)
 {
 	vec_f a = (vec_f)((vec_i)v & 0x7fffffff), value;
-	vec_i c = -((a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + (a > 2.5f) + (a >= 3.5f) + (a > 5));
+	vec_i odd = p->inner ? (a > 0.75f) + (a > 1.75f) + (a > 3.5f) : (a >= 0.75f) + (a >= 1.75f) + (a >= 3.5f);
+	vec_i c = -((a > 0.25f) + (a > 1.25f) + (a > 2.5f) + (a > 5) + odd);
 	vec_i negative = p->minus ? ((vec_i)v < 0) & ~v_is_nan(v) : v < 0;
 
+	negative = p->inner ? negative & (c > 0) : negative;
 	value = v_pick(c < 2, __builtin_convertvector(c, vec_f) * 0.5f, (vec_f)((c << 22) + (126 << 23)));
 	value = (vec_f)((vec_i)value | (negative & INT32_MIN));
 	put_bytes(c | (negative & 8), code);
@@ -111,11 +113,8 @@ VECTOR_FN void all_integers(const struct scaled_put *p, enum scaled_way way, enu
 
 VECTOR_FN void all_e4m3(const struct scaled_put *p, enum scaled_way way, enum scaled_real real, float by, const float *x, size_t n, uint8_t *code, float *back)
 {
-	for (size_t i = 0; i < n; i += VECTOR_WIDTH) {
-		vec_f v = come_to(way, real, by, v_read(x + i));
-
-		put_e4m3(p, way == WAY_ROUNDED ? v + 0.0f : v, code + i, back + i);
-	}
+	for (size_t i = 0; i < n; i += VECTOR_WIDTH)
+		put_e4m3(p, come_to(way, real, by, v_read(x + i)), code + i, back + i);
 }
 
 VECTOR_FN void all_e2m1(const struct scaled_put *p, enum scaled_way way, enum scaled_real real, float by, const float *x, size_t n, uint8_t *code, float *back)
@@ -152,8 +151,9 @@ VECTOR_FN void all_half(const struct scaled *s, const struct scaled_put *p, floa
 VECTOR_TARGET static void lanes_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
 {
 	float half = (float)(1u << (s->bits - 1));
-	struct scaled_put p = { .step = u->step, .zero = (float)u->zero, .half = half, .first = s->twos ? 0 : -half, .minus = s->code == SCALED_E2M1_MINUS };
-	enum scaled_way way = s->scale == SCALED_INVERSE ? WAY_FACTOR : s->scale == SCALED_REAL || s->scale == SCALED_E8M0 ? WAY_ROUNDED : WAY_QUOTIENT;
+	struct scaled_put p = { .step = u->step, .zero = (float)u->zero, .half = half, .first = s->twos ? 0 : -half, .minus = s->code == SCALED_E2M1_MINUS,
+				.inner = s->code == SCALED_E2M1_INNER };
+	enum scaled_way way = s->scale == SCALED_INVERSE ? WAY_FACTOR : scaled_rounds(s) ? WAY_ROUNDED : WAY_QUOTIENT;
 
 	if (s->scale >= SCALED_GPTQ)
 		all_half(s, &p, u->factor, x, n, code, back);

@@ -12,6 +12,8 @@ struct arch_set; /* all families: the compiled-in ones and at most one file of t
 
 /* arch_file NULL: only those compiled in. Families are parsed when they are first asked for. */
 struct arch_set *arch_set_open(const char *arch_file, struct heft_err *err);
+/* The same with the rows of another target: below `target NAME`, then those of the fragment NAME, which all families have there. */
+struct arch_set *arch_set_open_target(const char *arch_file, const char *target, struct heft_err *err);
 void arch_set_close(struct arch_set *s);
 size_t arch_set_list(struct arch_set *s, struct heft_family *out, size_t cap); /* how many there are; abstract ones left out */
 
@@ -24,6 +26,8 @@ const struct arch *arch_find(struct arch_set *s, const char *class_name, struct 
 /* The same among families that write the part of a model that sees or hears, for the class of arch_projector_class_of(). */
 const struct arch *arch_find_projector(struct arch_set *s, const char *class_name, struct heft_err *err);
 bool arch_is_projector(const struct arch *a);
+/* For a set with another target's rows, by the class, or by model_type: what no family is for has the fragment's alone. config may be NULL. */
+const struct arch *arch_find_target(struct arch_set *s, const struct json *config, struct heft_err *err);
 
 /* Built-in families by number, in the order of arch_set_list without a user's file; NULL behind the last. */
 const struct arch *arch_built_in(struct arch_set *s, size_t i, const char **name);
@@ -64,6 +68,11 @@ struct arch_drop {
 	const char *name, *why;
 };
 
+struct arch_member { /* of config.json */
+	const char *key, *json; /* json NULL: it is taken out */
+	bool if_absent;         /* what is there stays */
+};
+
 struct arch_use { /* a skip or map row, and how many sources it took; with several on one left side, each counts them */
 	const char *file, *text;
 	int line;
@@ -82,6 +91,8 @@ struct arch_result { /* all in the arena given */
 	size_t n_vocab;
 	struct arch_token *token;
 	size_t n_tokens;
+	struct arch_member *member; /* of another target: what is to be said in config.json, or in the part of it that is of the text */
+	size_t n_members;
 	struct arch_use *use;      /* in the order they are tried; there even where findings were told */
 	size_t n_uses;
 	size_t n_taken;            /* sources that some row took */
@@ -124,5 +135,8 @@ int arch_eval_back(const struct arch *a, const struct arch_input *in, const stru
 const char *arch_class_of(const struct json *config);
 /* Of the part that sees: architectures[0], of vision_config where that has such. */
 const char *arch_projector_class_of(const struct json *config);
+
+/* The tensors of a checkpoint for another target under the names that its rows' left sides spell: out has weights and drops alone. */
+int arch_eval_inverse(const struct arch *a, const struct arch_input *in, struct arch_result *out, struct arena *arena, struct heft_err *err);
 
 #endif

@@ -255,12 +255,18 @@ static int make_config(struct back *b)
 
 /* ---- tensors ---- */
 
+int arch_eval_inverse(const struct arch *a, const struct arch_input *in, struct arch_result *out, struct arena *arena, struct heft_err *err)
+{
+	struct arch_run *r = arena_alloc(arena, sizeof(*r));
+	int rc = arch_run_init(r, a, in, out, arena, NULL, err) || arch_invert(r);
+	arch_run_release(r);
+	return rc ? -1 : 0;
+}
+
 static int invert_tensors(struct back *b, const struct arch_input *in)
 {
 	struct arch_result result;
-	struct arch_run *r = arena_alloc(b->arena, sizeof(*r));
-	int rc = arch_run_init(r, b->arch, in, &result, b->arena, NULL, b->err) || arch_invert(r);
-	arch_run_release(r);
+	int rc = arch_eval_inverse(b->arch, in, &result, b->arena, b->err);
 	b->out->weight = result.weight;
 	b->out->n_weights = result.n_weights;
 	b->out->drop = result.drop;

@@ -343,8 +343,17 @@ static int evaluate_metadata(struct arch_run *r)
 	return add_vocab(r);
 }
 
+/* Names, and what config.json says. */
+static int evaluate_target(struct arch_run *r)
+{
+	r->out->name = r->arch->target;
+	return check_needs(r) || find_layers(r) || arch_members(r) || arch_map(r) ? -1 : 0;
+}
+
 static int evaluate(struct arch_run *r)
 {
+	if (r->arch->target)
+		return evaluate_target(r);
 	if (r->in->partial)
 		return choose_name(r) || find_layers(r) || arch_map(r) ? -1 : 0;
 	if (choose_name(r) || check_needs(r) || find_layers(r) || add_keys(r))

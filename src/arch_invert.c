@@ -399,6 +399,11 @@ static int invert(struct inverting *v, const struct heft_tensor *t)
 			stuck = x;
 		r->env.n_bind = r->env.bind_base;
 	}
+	if (!stuck && r->arch->target) { /* the source's own name */
+		struct weight *w = add_weight(v, t->name);
+		add_source(v, w, t);
+		return weight_shape(w, r->err);
+	}
 	if (!stuck)
 		return heft_fail(r->err, HEFT_E_UNMAPPED, "no row of family %s makes '%s'", r->arch->rows[ROW_ARCH].row[0]->name, t->name);
 	return heft_fail(r->err, HEFT_E_UNMAPPED, "%s:%d: the row that makes '%s' has no inverse: %s", stuck->row->file, stuck->row->line,

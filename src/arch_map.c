@@ -89,6 +89,8 @@ static struct build *new_build(struct mapping *m, const struct row *row, const c
 		m->build = arena_grow(r->arena, m->build, &m->cap, m->n + 1, sizeof(*m->build));
 	struct build *b = &m->build[m->n++];
 	*b = (struct build){ .row = row, .w.name = name };
+	if (!row)
+		return b;
 	b->stack = pattern_has(&row->left[0], r->arch->sym.e);
 	for (int i = 0; i < row->right->n && b->stack; i++) {
 		const struct part *p = &row->right->part[i];
@@ -102,26 +104,29 @@ static struct build *new_build(struct mapping *m, const struct row *row, const c
 	return b;
 }
 
-static int add_piece(struct mapping *m, const struct row *row, int place, const struct heft_tensor *t)
+static int add_named(struct mapping *m, const struct row *row, int place, const struct heft_tensor *t, const char *name)
 {
 	struct arch_run *r = m->run;
-	const char *name = template_make(&r->env, row->right);
 	bool found;
-	if (!name)
-		return tell_error(r, t->name);
 	struct map_slot *slot = map_put(&m->by_name, name, strlen(name), &found);
 	if (!found) {
 		slot->value.i = (int64_t)m->n;
 		new_build(m, row, name);
 	}
 	struct build *b = &m->build[slot->value.i];
-	if (found && (b->row != row || (!b->stack && row->n_left == 1)))
+	if (found && (b->row != row || !row || (!b->stack && row->n_left == 1)))
 		return arch_tell(r, HEFT_E_DUPLICATE, t->name, NULL, "it becomes '%s', and so does '%s'", name,
 			b->piece[0].tensor->name);
 	if (b->n == b->cap)
 		b->piece = arena_grow(r->arena, b->piece, &b->cap, b->n + 1, sizeof(*b->piece));
 	b->piece[b->n++] = (struct piece){ b->stack ? captured(&r->env, r->arch->sym.e) : place, t };
 	return 0;
+}
+
+static int add_piece(struct mapping *m, const struct row *row, int place, const struct heft_tensor *t)
+{
+	const char *name = template_make(&m->run->env, row->right);
+	return name ? add_named(m, row, place, t, name) : tell_error(m->run, t->name);
 }
 
 /* One row and one source: one output, or several where the template repeats. */
@@ -187,6 +192,8 @@ static int map_source(struct mapping *m, const struct heft_tensor *t, const char
 		}
 		return rc;
 	}
+	if (r->arch->target)
+		return add_named(m, NULL, 0, t, arena_strdup(r->arena, name));
 	return arch_tell(r, HEFT_E_UNMAPPED, t->name, "a family file with a row for it can be given with --arch FILE",
 			 "family %s has no row for it", r->out->name);
 }
@@ -221,7 +228,7 @@ static int by_place(const void *a, const void *b)
 static int order_pieces(struct arch_run *r, struct build *b)
 {
 	qsort(b->piece, b->n, sizeof(*b->piece), by_place);
-	size_t want = b->stack ? b->n : (size_t)b->row->n_left;
+	size_t want = b->stack ? b->n : b->row ? (size_t)b->row->n_left : 1;
 	for (size_t i = 0; i < b->n; i++) {
 		if (i && b->piece[i].place == b->piece[i - 1].place)
 			return arch_tell(r, HEFT_E_DUPLICATE, b->piece[i].tensor->name, NULL,
@@ -318,8 +325,8 @@ int arch_make_ops(struct arch_run *r, const struct op_row *row, int n, struct sh
 
 static int shape_weight(struct arch_run *r, struct build *b)
 {
-	const struct op_row *row = b->row->op;
-	int n = b->row->n_ops, rc;
+	const struct op_row *row = b->row ? b->row->op : NULL;
+	int n = b->row ? b->row->n_ops : 0, rc;
 	struct env *e = &r->env;
 	for (int i = 0; i < b->n_captures; i++)
 		if (env_bind(e, b->capture[i].symbol, b->capture[i].value))
@@ -355,7 +362,7 @@ static void note_use(struct mapping *m, const struct build *b)
 		takes = takes || b->w.op[i].kind == OP_TAKE || b->w.op[i].kind == OP_PICK;
 	for (size_t i = 0; i < b->w.n_sources; i++) {
 		size_t s = (size_t)(b->w.source[i] - m->run->in->tensor);
-		m->whole[s] = m->whole[s] || !takes || b->row->partial || b->w.n_sources > 1;
+		m->whole[s] = m->whole[s] || !takes || (b->row && b->row->partial) || b->w.n_sources > 1;
 		m->used[s] += elements(b->w.shape.rank, b->w.shape.dim);
 	}
 }
@@ -394,21 +401,37 @@ static int check_experts(struct arch_run *r, const struct build *b)
 		"'%s' has %zu experts, the configuration says %llu", b->w.name, b->n, (unsigned long long)kv->value.u);
 }
 
+static int choose_quant(struct arch_run *r, struct weight *w)
+{
+	const struct rows *rows = &r->arch->rows[ROW_QUANT];
+	int bound = r->env.n_bind;
+	for (size_t i = 0; i < rows->n && !w->quant; i++) {
+		int place, rc = row_takes(r, rows->row[i], w->name, &place);
+		if (rc < 0)
+			return -1;
+		if (rc)
+			w->quant = arena_strdup(r->arena, rows->row[i]->name);
+		r->env.n_bind = bound;
+	}
+	return 0;
+}
+
 static int force_type(struct arch_run *r, struct weight *w)
 {
 	const struct rows *types = &r->arch->rows[ROW_TYPE];
 	int bound = r->env.n_bind;
-	for (size_t i = 0; i < types->n && !w->forced && !w->as_asked; i++) {
+	for (size_t i = 0; i < types->n && !w->forced && !w->as_asked && !w->as_stored; i++) {
 		int place, rc = row_takes(r, types->row[i], w->name, &place);
 		if (rc < 0)
 			return -1;
 		if (rc) {
 			w->forced = types->row[i]->type;
-			w->as_asked = !w->forced;
+			w->as_stored = !strcmp(types->row[i]->name, "stored");
+			w->as_asked = !w->forced && !w->as_stored;
 		}
 		r->env.n_bind = bound;
 	}
-	return 0;
+	return choose_quant(r, w);
 }
 
 static int finish_builds(struct mapping *m)

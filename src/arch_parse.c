@@ -278,9 +278,26 @@ static int parse_type(struct scan *s, struct row *r)
 	if (!(r->left = take_pattern(s, pattern_parse)) || take_name(s, &r->name, "a type"))
 		return -1;
 	r->type = quant_find(r->name);
-	if (!r->type && strcmp(r->name, "asked"))
+	if (!r->type && strcmp(r->name, "asked") && strcmp(r->name, "stored"))
 		return scan_fail(s, "there is no type '%s'", r->name);
 	return take_when(s, r);
+}
+
+/* `quant PATTERN HOW [when E]` */
+static int parse_quant(struct scan *s, struct row *r)
+{
+	r->n_left = 1;
+	if (!(r->left = take_pattern(s, pattern_parse)) || take_word(s, &r->name, "8bit or no"))
+		return -1;
+	if (strcmp(r->name, "8bit") && strcmp(r->name, "no"))
+		return scan_fail(s, "quant takes 8bit or no");
+	return take_when(s, r);
+}
+
+static int parse_unset(struct scan *s, struct row *r)
+{
+	r->unset = true;
+	return take_word(s, &r->name, "a key") || take_when(s, r) ? -1 : 0;
 }
 
 static bool sees_when(const struct scan *s)
@@ -332,6 +349,8 @@ static const struct row_word {
 	enum row_kind kind;
 	int (*parse)(struct scan *s, struct row *r);
 } row_words[] = {
+	{ "quant", ROW_QUANT, parse_quant },	  { "set", ROW_SET, parse_maybe },
+	{ "unset", ROW_SET, parse_unset },
 	{ "arch", ROW_ARCH, parse_arch },	  { "from", ROW_FROM, parse_word },
 	{ "projector", ROW_PROJECTOR, parse_word },
 	{ "abstract", ROW_ABSTRACT, parse_word }, { "base", ROW_BASE, parse_word },
@@ -359,29 +378,75 @@ static void add_row(struct arch *a, const struct row *r)
 	rows->n++;
 }
 
-/* One row. `target NAME` sets *section: rows of other targets than llamacpp's are not read. */
-static int parse_row(struct arch *a, struct scan *s, bool *ours)
+/* ---- targets ---- */
+
+enum section { SECTION_COMMON, SECTION_MLX, SECTION_UNKNOWN };
+
+static const char *const sections[] = { "llamacpp", "mlx" };
+
+/* `target NAME`: of targets that nobody knows here the rows are not read. */
+static int parse_target(struct scan *s, enum section *section)
+{
+	const char *target;
+	if (take_word(s, &target, "a target"))
+		return -1;
+	for (*section = SECTION_COMMON; *section < SECTION_UNKNOWN && strcmp(target, sections[*section]);)
+		++*section;
+	return 0;
+}
+
+/* Rows that a target's section may have. */
+static bool is_of_section(enum row_kind kind)
+{
+	return kind == ROW_LET || kind == ROW_NEED || kind == ROW_PRE || kind == ROW_UNPRE || kind == ROW_RULE || kind == ROW_TYPE ||
+	       kind == ROW_QUANT || kind == ROW_SET;
+}
+
+/* Rows of the common section that all targets have: what a model is called, and what names mean. */
+static bool is_shared(enum row_kind kind)
+{
+	return kind == ROW_ARCH || kind == ROW_FROM || kind == ROW_PROJECTOR || kind == ROW_ABSTRACT || kind == ROW_BASE || kind == ROW_CONFIG ||
+	       kind == ROW_DEFAULT || kind == ROW_LET || kind == ROW_LAYERS;
+}
+
+/* A row that is read for its errors alone is none of the family's. */
+static bool belongs(const struct arch *a, enum section section, enum row_kind kind)
+{
+	if (section == SECTION_COMMON)
+		return !a->target || is_shared(kind);
+	return a->target && !strcmp(a->target, sections[section]);
+}
+
+static int check_section(struct scan *s, const struct row_word *w, enum section section)
+{
+	if (section == SECTION_COMMON && (w->kind == ROW_QUANT || w->kind == ROW_SET))
+		return scan_fail(s, "a '%s' row stands below 'target mlx'", w->name);
+	if (section != SECTION_COMMON && !is_of_section(w->kind))
+		return scan_fail(s, "target %s has no '%s' rows", sections[section], w->name);
+	return 0;
+}
+
+static int parse_row(struct arch *a, struct scan *s, enum section *section)
 {
 	const struct row_word *w = row_words;
-	const char *target, *text = s->p;
+	const char *text = s->p;
 	s->depth = 0;
-	if (scan_word(s, "target")) {
-		if (take_word(s, &target, "a target"))
-			return -1;
-		*ours = !strcmp(target, "llamacpp");
-		return 0;
-	}
-	if (!*ours)
+	if (scan_word(s, "target"))
+		return parse_target(s, section);
+	if (*section == SECTION_UNKNOWN)
 		return 0;
 	while (w->name && !scan_word(s, w->name))
 		w++;
 	if (!w->name)
 		return scan_fail(s, "a row cannot begin with '%.20s'", s->p);
+	if (check_section(s, w, *section))
+		return -1;
 	do { /* `from A B C` is three rows, `projector A B C` too */
 		struct row r = { .kind = w->kind, .file = s->file, .line = s->line, .text = text, .symbol = -1 };
 		if (w->parse(s, &r))
 			return -1;
-		add_row(a, &r);
+		if (belongs(a, *section, r.kind))
+			add_row(a, &r);
 	} while ((w->kind == ROW_FROM || w->kind == ROW_PROJECTOR) && !scan_end(s));
 	return scan_end(s) ? 0 : scan_fail(s, "'%.20s' is left over at the end of the row", s->p);
 }
@@ -406,7 +471,7 @@ int arch_parse(struct arch *a, const char *file, const char *text, size_t n, str
 			  .functions = functions };
 	size_t rules = a->rows[ROW_RULE].n;
 	int line = 0, rows = 0;
-	bool ours = true;
+	enum section section = SECTION_COMMON;
 	char *row;
 	if (n > FILE_LIMIT)
 		return heft_fail(err, HEFT_E_ARCH_FILE, "'%s' has more than %d bytes", file, FILE_LIMIT);
@@ -419,7 +484,7 @@ int arch_parse(struct arch *a, const char *file, const char *text, size_t n, str
 			return scan_fail(&s, "more than %d rows", ROW_LIMIT);
 		if (*row == ' ' || *row == '\t')
 			return scan_fail(&s, "a line that begins with a blank has no row above it");
-		if (parse_row(a, &s, &ours))
+		if (parse_row(a, &s, &section))
 			return -1;
 	}
 	link_twins(a, rules);

@@ -10,6 +10,7 @@
  *   arch_back.c     metadata of a GGUF -> configuration
  *   arch_invert.c   a GGUF's tensors -> weights under the checkpoint's names
  *   arch_split.c    tensors of a GGUF that were one before
+ *   arch_target.c   what a target's section says beside names
  *   arch_eval.c     keys, vocabulary, and the order of all this
  */
 #ifndef ARCH_ROWS_H
@@ -59,6 +60,8 @@ enum row_kind {
 	ROW_TOKEN,
 	ROW_BACK,
 	ROW_ONEWAY,
+	ROW_QUANT,
+	ROW_SET /* set and unset */,
 	ROW_KINDS
 };
 
@@ -74,10 +77,10 @@ struct row {
 	const char *file, *text;        /* text: the whole row, on one line */
 	int line;
 	size_t number;                  /* of skip and map: place among those of the family */
-	const char *name;               /* arch, from, base, key, gen, token, back: the name; need, skip, oneway: the text */
+	const char *name;               /* arch, from, base, key, gen, token, back, set: the name; need, skip, oneway: the text; quant: how */
 	int symbol;                     /* default, let */
-	bool also_null;                 /* default NAME ?= E, token ROLE ?= E, back KEY ?= E */
-	bool skip, partial;
+	bool also_null;                 /* default NAME ?= E, token ROLE ?= E, back KEY ?= E, set KEY ?= E */
+	bool skip, partial, unset;
 	const struct expr *expr, *when;
 	const struct pattern *left;     /* several of a map row are joined */
 	int n_left;
@@ -97,6 +100,7 @@ struct rows {
 
 struct arch {
 	const char *file;
+	const char *target;          /* NULL: llamacpp; else it has that target's rows, and of the others what any target asks about */
 	struct rows rows[ROW_KINDS]; /* own rows first, then those of the bases in order */
 	struct symbols symbols;
 	struct arch_symbols sym;
@@ -107,6 +111,8 @@ extern const struct expr_fn arch_functions[]; /* tensors.count, vocab.id, file .
 
 /* As arch_set_open, with the user's file in memory. */
 struct arch_set *arch_set_open_text(const char *file, const char *text, size_t n, struct heft_err *err);
+/* Before its first family is asked for: the rows of another target. */
+void arch_set_aim(struct arch_set *s, const char *target);
 /* Parses one text and appends its rows. Returns 0 or -1. */
 int arch_parse(struct arch *a, const char *file, const char *text, size_t n, struct heft_err *err);
 
@@ -153,6 +159,8 @@ int arch_map(struct arch_run *r);
 int arch_make_op(struct env *e, const struct op_row *row, struct op *op);
 int arch_make_ops(struct arch_run *r, const struct op_row *row, int n, struct shape shape, struct op *op);
 int arch_bind_shape(struct env *e, int symbol, const struct shape *shape);
+/* arch_target.c: set and unset rows; fills out->member. */
+int arch_members(struct arch_run *r);
 /* A GGUF's tensors under the names that the rows' left sides spell; fills out->weight and out->drop. */
 int arch_invert(struct arch_run *r);
 /* Why no row gives back what the map row makes, or NULL. */

@@ -6,6 +6,7 @@
 
 #include "texts.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ struct arch_set {
 	struct family *family;
 	size_t n, cap;
 	struct family *user;   /* the user's file, or NULL */
+	const char *target;    /* whose rows are read; NULL: llamacpp's */
 	struct arch_set *next; /* of those that heft_families() keeps */
 };
 
@@ -193,6 +195,19 @@ struct arch_set *arch_set_open(const char *arch_file, struct heft_err *err)
 	return s;
 }
 
+void arch_set_aim(struct arch_set *s, const char *target)
+{
+	s->target = target;
+}
+
+struct arch_set *arch_set_open_target(const char *arch_file, const char *target, struct heft_err *err)
+{
+	struct arch_set *s = arch_set_open(arch_file, err);
+	if (s)
+		arch_set_aim(s, target);
+	return s;
+}
+
 size_t arch_set_list(struct arch_set *s, struct heft_family *out, size_t cap)
 {
 	size_t n = 0;
@@ -233,6 +248,14 @@ static bool in_lineage(const struct lineage *l, const struct family *f)
 	return false;
 }
 
+static void add_base(struct lineage *l, const struct family *f, size_t of)
+{
+	if (!f || in_lineage(l, f) || l->n == sizeof(l->text) / sizeof(l->text[0]))
+		return;
+	l->text[l->n] = f;
+	l->level[l->n++] = l->level[of] + 1;
+}
+
 static int add_bases(
 	struct arch_set *s, struct arch *a, struct lineage *l, size_t of, size_t first_row, struct heft_err *err)
 {
@@ -248,8 +271,7 @@ static int add_bases(
 		if (l->level[of] == BASE_LEVELS || l->n == sizeof(l->text) / sizeof(l->text[0]))
 			return heft_fail(err, HEFT_E_ARCH_FILE, "%s:%d: more than %d levels of bases", r->file, r->line,
 				BASE_LEVELS);
-		l->text[l->n] = f;
-		l->level[l->n++] = l->level[of] + 1;
+		add_base(l, f, of);
 	}
 	return 0;
 }
@@ -269,6 +291,8 @@ static int parse_lineage(struct arch_set *s, struct arch *a, struct family *f, s
 			a->rows[ROW_FROM].n = classes;
 			a->rows[ROW_PROJECTOR].n = projectors;
 		}
+		if (i + 1 == l.n && a->target) /* last of all, what the target has of every model */
+			add_base(&l, family_named(s, a->target, NULL), i);
 	}
 	f->lineage = arena_array(s->arena, l.n, sizeof(*f->lineage));
 	memcpy(f->lineage, l.text, l.n * sizeof(*f->lineage));
@@ -289,6 +313,7 @@ static const struct arch *parse_family(struct arch_set *s, struct family *f, str
 	struct arch *a = arena_alloc(arena, sizeof(*a));
 	a->arena = arena;
 	a->file = f->file;
+	a->target = s->target;
 	symbols_init(&a->symbols, arena);
 	a->sym = (struct arch_symbols){ .e = symbol(a, "e"), .shape = symbol(a, "shape"), .rope = symbol(a, "rope"),
 					.pooling = symbol(a, "pooling"), .layers = symbol(a, "layers"),
@@ -421,7 +446,8 @@ char *arch_set_text(struct arch_set *s, const char *name, struct heft_err *err)
 		f++;
 	for (size_t i = 0; i < f->n_lineage; i++) {
 		const struct family *from = f->lineage[i];
-		jbuf_printf(&text, "%s# ---- %s ----\n", i ? "\n" : "", from->file);
+		bool section = i && strstr(f->lineage[i - 1]->text, "\ntarget ") != NULL; /* it ends where the text does */
+		jbuf_printf(&text, "%s# ---- %s ----\n%s", i ? "\n" : "", from->file, section ? "target llamacpp\n" : "");
 		jbuf_raw(&text, from->text, from->n);
 	}
 	jbuf_raw(&text, "", 1);
@@ -456,6 +482,36 @@ static const struct arch *find(struct arch_set *s, const char *class_name, bool 
 const struct arch *arch_find(struct arch_set *s, const char *class_name, struct heft_err *err)
 {
 	return find(s, class_name, false, err);
+}
+
+/* Is a class called like a model_type: Qwen3MoeForCausalLM like qwen3_moe? */
+static bool is_called(const char *class_name, const char *type)
+{
+	for (; *type; type++)
+		if (*type != '_' && tolower((unsigned char)*class_name++) != tolower((unsigned char)*type))
+			return false;
+	return !strcmp(class_name, "ForCausalLM");
+}
+
+static struct family *family_called(struct arch_set *s, const char *type)
+{
+	for (size_t i = 0; i < s->n; i++)
+		for (const char *const *c = s->family[i].from; is_candidate(&s->family[i], false) && *c; c++)
+			if (is_called(*c, type))
+				return &s->family[i];
+	return NULL;
+}
+
+/* Runtimes that have no classes go by the type alone. */
+const struct arch *arch_find_target(struct arch_set *s, const struct json *config, struct heft_err *err)
+{
+	const char *class_name = arch_class_of(config), *type = json_cstr(json_get(config, "model_type"));
+	struct family *f = s->user;
+	if (!f && class_name)
+		f = family_for(s, class_name, false);
+	if (!f && type)
+		f = family_called(s, type);
+	return parse_family(s, f ? f : family_named(s, s->target, NULL), err);
 }
 
 const struct arch *arch_find_projector(struct arch_set *s, const char *class_name, struct heft_err *err)

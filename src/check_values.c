@@ -10,12 +10,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "../base/arena.h"
 #include "../base/source.h"
 #include "../quant/quant.h"
 #include "model.h"
+#include "pace.h"
 #include "packed.h"
 
 enum { PIECE = 64 * 1024, MAX_THREADS = 64 };
@@ -29,11 +29,10 @@ struct scan {
 	struct counts *counts; /* of each tensor */
 	atomic_size_t next;
 	_Atomic uint64_t done;
-	uint64_t total;
 	atomic_bool failed;
 	pthread_mutex_t lock;   /* of err */
 	struct heft_err *err;
-	double begun, reported;
+	struct pace pace; /* of the one worker that reports */
 };
 
 struct worker {
@@ -69,26 +68,10 @@ static void count_values(struct counts *c, const float *v, size_t n)
 	}
 }
 
-static double seconds(void)
+static void report(struct scan *s, const char *tensor)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static void report_progress(struct scan *s, const char *tensor)
-{
-	const struct heft_check_options *o = s->check->options;
-	double now = seconds();
-	struct heft_progress p = {
-		.done = atomic_load(&s->done), .total = s->total, .seconds = now - s->begun, .tensor = tensor,
-	};
-
-	if (!o->progress || (now - s->reported < 0.1 && p.done < p.total))
-		return;
-	s->reported = now;
-	o->progress(o->ctx, &p);
+	s->pace.done = atomic_load(&s->done);
+	pace_tell(&s->pace, tensor);
 }
 
 /* A tensor of several planes; progress counts its first. */
@@ -108,7 +91,7 @@ static int scan_packed(struct worker *w, const struct heft_tensor *t, struct cou
 	}
 	atomic_fetch_add(&s->done, t->plane[0].size);
 	if (w->reports)
-		report_progress(s, t->name);
+		report(s, t->name);
 	return 0;
 }
 
@@ -135,7 +118,7 @@ static int scan_tensor(struct worker *w, const struct heft_tensor *t, struct cou
 		count_values(c, w->values, n * g->cols);
 		atomic_fetch_add(&s->done, n * g->bytes);
 		if (w->reports)
-			report_progress(s, t->name);
+			report(s, t->name);
 	}
 	if (s->check->model->n_files == 1)
 		source_release(src, begin + x->size);
@@ -183,7 +166,7 @@ static void scan_all(struct scan *s, int threads)
 	work(s, true);
 	while (n > 0)
 		pthread_join(thread[--n], NULL);
-	report_progress(s, NULL);
+	report(s, NULL);
 }
 
 static void tell(struct check *c, const struct heft_tensor *t, const struct counts *n)
@@ -212,10 +195,10 @@ int check_values(struct check *c, struct heft_err *err)
 	struct scan s = { .check = c, .err = err, .lock = PTHREAD_MUTEX_INITIALIZER };
 	int threads = c->options->threads ? c->options->threads : heft_default_threads();
 
-	s.begun = seconds();
+	s.pace = (struct pace){ .progress = c->options->progress, .ctx = c->options->ctx, .begun = pace_clock() };
 	s.counts = arena_array(m->arena, m->n_tensors, sizeof *s.counts);
 	for (size_t i = 0; i < m->n_tensors; i++)
-		s.total += worth_reading(m, &m->tensor[i]) ? m->tensor[i].plane[0].size : 0;
+		s.pace.total += worth_reading(m, &m->tensor[i]) ? m->tensor[i].plane[0].size : 0;
 	scan_all(&s, m->n_files && source_is_stream(m->file[0].source) ? 1 : threads);
 	if (atomic_load(&s.failed))
 		return -1;

@@ -13,6 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#endif
+
 struct out_file {
 	const char *path; /* destination */
 	char *temp;       /* NULL: standard output, or renamed already */
@@ -129,10 +134,10 @@ static char *directory_of(const char *path)
 	return dir;
 }
 
-/* Room for all files of one file system together. */
-static int check_space(const struct commit *c, struct heft_err *err)
+/* Room for all files of one file system together, from this one on. */
+static int check_space(const struct commit *c, size_t first, struct heft_err *err)
 {
-	for (size_t i = 0; i < c->n_files; i++) {
+	for (size_t i = first; i < c->n_files; i++) {
 		char *dir = directory_of(c->file[i].path);
 		struct statvfs fs;
 		uint64_t need = 0, have;
@@ -143,7 +148,7 @@ static int check_space(const struct commit *c, struct heft_err *err)
 			continue;
 		}
 		free(dir);
-		for (size_t k = 0; k < c->n_files; k++)
+		for (size_t k = first; k < c->n_files; k++)
 			if (c->file[k].temp && !fstat(c->file[k].fd, &other) && other.st_dev == st.st_dev)
 				need += c->file[k].size;
 		have = (uint64_t)fs.f_bavail * fs.f_frsize;
@@ -251,7 +256,7 @@ int commit_open(struct commit **out, const struct heft_plan *p, struct heft_err 
 			commit_abort(c);
 			return -1;
 		}
-	if (check_space(c, err)) {
+	if (check_space(c, 0, err)) {
 		commit_abort(c);
 		return -1;
 	}
@@ -376,7 +381,7 @@ int commit_close(struct commit *c, double *synced, struct heft_err *err)
 	return rc;
 }
 
-/* ---- one file ---- */
+/* ---- files without a plan ---- */
 
 /* To the checks, a plan without tensors whose model is the inputs. */
 int commit_begin(struct commit **out, const char *path, uint64_t size, const struct commit_rules *rules, struct heft_err *err)
@@ -384,27 +389,33 @@ int commit_begin(struct commit **out, const char *path, uint64_t size, const str
 	struct heft_file *input = xmalloc((rules->n_inputs + 1) * sizeof *input);
 	struct heft_model model = { .file = input, .n_files = rules->n_inputs };
 	struct heft_plan plan = { .model = &model, .force = rules->force };
-	struct commit *c = xmalloc(sizeof *c);
+	struct commit *c = *out ? *out : memset(xmalloc(sizeof *c), 0, sizeof *c);
+	size_t n = c->n_files;
 	int rc;
 
 	for (size_t i = 0; i < rules->n_inputs; i++)
 		input[i] = (struct heft_file){ .path = rules->input[i] };
-	*c = (struct commit){ .plan = &plan };
-	rc = add_file(c, path, "", 0, size, err) || check_space(c, err) ? -1 : 0;
+	c->plan = &plan;
+	rc = add_file(c, path, "", 0, size, err) || check_space(c, n, err) ? -1 : 0;
 	c->plan = NULL;
 	free(input);
-	if (rc) {
+	if (c->n_files > n)
+		c->file[n].size = 0;
+	if (!rc)
+		*out = c;
+	else if (!*out)
 		commit_abort(c);
-		return -1;
-	}
-	c->file[0].size = 0;
-	*out = c;
-	return 0;
+	return rc;
+}
+
+static struct out_file *last_file(struct commit *c)
+{
+	return &c->file[c->n_files - 1];
 }
 
 int commit_append(struct commit *c, const void *buf, size_t n, struct heft_err *err)
 {
-	struct out_file *f = &c->file[0];
+	struct out_file *f = last_file(c);
 
 	if (put(f, f->size, buf, n, err))
 		return -1;
@@ -412,9 +423,88 @@ int commit_append(struct commit *c, const void *buf, size_t n, struct heft_err *
 	return 0;
 }
 
+/* The file's end from a whole page on becomes the other's as well: no byte is copied. How many; 0: it cannot. */
+static uint64_t share(int from, uint64_t offset, int to, uint64_t at, uint64_t n)
+{
+#ifdef FICLONERANGE
+	enum { PAGE = 4096 };
+	uint64_t skip = (PAGE - offset % PAGE) % PAGE;
+	struct file_clone_range range = { .src_fd = from, .src_offset = offset + skip, .src_length = n - skip, .dest_offset = at + skip };
+
+	if (skip < n && offset % PAGE == at % PAGE && !ioctl(to, FICLONERANGE, &range))
+		return n - skip;
+#endif
+	return 0;
+}
+
+/* Bytes that the system copied by itself, without them passing through here; 0: it cannot. */
+static uint64_t copy_inside(int from, uint64_t offset, int to, uint64_t at, uint64_t n)
+{
+	uint64_t done = 0;
+#ifdef __linux__
+	loff_t in = (loff_t)offset, out = (loff_t)at;
+	ssize_t r = 1;
+
+	while (done < n && r > 0) {
+		r = copy_file_range(from, &in, to, &out, n - done < 1 << 30 ? (size_t)(n - done) : 1 << 30, 0);
+		done += r > 0 ? (uint64_t)r : 0;
+	}
+#endif
+	return done;
+}
+
+static int copy(struct commit *c, int fd, uint64_t offset, uint64_t n, struct heft_err *err)
+{
+	enum { PIECE = 1 << 20 };
+	struct out_file *f = last_file(c);
+	uint64_t done = f->temp ? copy_inside(fd, offset, f->fd, f->size, n) : 0;
+	char *buf = xmalloc(PIECE);
+	ssize_t r = 1;
+	int rc = 0;
+
+	f->size += done;
+	while (!rc && done < n && r) {
+		r = pread(fd, buf, n - done < PIECE ? (size_t)(n - done) : PIECE, (off_t)(offset + done));
+		if (r < 0 && errno != EINTR)
+			break;
+		if (r > 0) {
+			rc = commit_append(c, buf, (size_t)r, err);
+			done += (uint64_t)r;
+		}
+	}
+	free(buf);
+	if (!rc && done < n)
+		rc = r < 0 ? heft_fail_errno(err, HEFT_E_READ, "cannot read what goes into '%s'", f->path)
+			   : heft_fail(err, HEFT_E_TRUNCATED, "what goes into '%s' became shorter while it was read", f->path);
+	return rc;
+}
+
+int commit_copy(struct commit *c, int fd, uint64_t offset, uint64_t n, uint64_t *shared, struct heft_err *err)
+{
+	struct out_file *f = last_file(c);
+	uint64_t begun = f->size, same = f->temp ? share(fd, offset, f->fd, begun, n) : 0;
+	int rc;
+
+	f->size += n - same;
+	rc = check_space(c, c->n_files - 1, err);
+	f->size = begun;
+	if (!rc)
+		rc = copy(c, fd, offset, n - same, err);
+	f->size += same;
+	*shared += same;
+	return rc;
+}
+
+int commit_mode(struct commit *c, unsigned mode, struct heft_err *err)
+{
+	struct out_file *f = last_file(c);
+
+	return f->temp && fchmod(f->fd, (mode_t)mode) ? heft_fail_errno(err, HEFT_E_WRITE, "cannot write '%s'", f->path) : 0;
+}
+
 int commit_bytes(const char *path, const void *buf, size_t n, const struct commit_rules *rules, struct heft_err *err)
 {
-	struct commit *c;
+	struct commit *c = NULL;
 
 	if (commit_begin(&c, path, n, rules, err))
 		return -1;

@@ -26,9 +26,14 @@ struct commit_rules {
 	const char *const *input; /* but none of these */
 	size_t n_inputs;
 };
-/* A file that grows as it is written; `size` bytes of disk must be free for it (0: not known). path lives until it is closed. */
+/* A file that grows as it is written; `size` bytes of disk must be free for it (0: not known). path lives until it is closed. Where *out is
+ * not NULL, one more file of that commit, when the ones before it are written: they are renamed together. It stays, also where this fails. */
 int commit_begin(struct commit **out, const char *path, uint64_t size, const struct commit_rules *rules, struct heft_err *err);
 int commit_append(struct commit *c, const void *buf, size_t n, struct heft_err *err);
+/* Appends what an open file has from `offset` to its end, n bytes: shared between the two where the file system can do that and both have
+ * it at the same place of a page. *shared grows by the bytes that are. */
+int commit_copy(struct commit *c, int fd, uint64_t offset, uint64_t n, uint64_t *shared, struct heft_err *err);
+int commit_mode(struct commit *c, unsigned mode, struct heft_err *err); /* permissions of the file */
 /* A small file that is in memory already. */
 int commit_bytes(const char *path, const void *buf, size_t n, const struct commit_rules *rules, struct heft_err *err);
 

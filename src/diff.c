@@ -9,11 +9,11 @@
 
 #include "../base/map.h"
 #include "family.h"
+#include "pace.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { BATCH = 256 };
 
@@ -33,18 +33,9 @@ struct work {
 	struct side side[2];
 	const struct heft_diff_options *options;
 	int threads;
-	struct heft_progress progress;
-	double started, told;
+	struct pace pace;
 	struct heft_err *err;
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- names ---- */
 
@@ -101,7 +92,7 @@ static int resolve(struct work *w, struct heft_model *a, struct heft_model *b)
 	struct family_options o = { .arch = w->options->arch, .names_only = true };
 	struct sink sink = { .err = w->err };
 
-	bool own = (o.arch && !strcmp(o.arch, "none")) || share_names(a, b) ||
+	bool own = a->coreml || b->coreml || (o.arch && !strcmp(o.arch, "none")) || share_names(a, b) ||
 		   (!strcmp(a->format, b->format) && spelled_as_gguf(a) == spelled_as_gguf(b));
 
 	for (int k = 0; k < 2; k++) {
@@ -173,7 +164,7 @@ static void list_items(struct work *w)
 
 		add_item(d, &a->weight[i], other);
 		if (other && same_shape(&a->weight[i], other))
-			w->progress.total += stored_bytes(&a->weight[i]) + stored_bytes(other);
+			w->pace.total += stored_bytes(&a->weight[i]) + stored_bytes(other);
 	}
 	for (size_t i = 0; i < b->n_weights; i++)
 		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a name may lack its weight, a family not its table */
@@ -183,20 +174,9 @@ static void list_items(struct work *w)
 
 /* ---- the numbers ---- */
 
-static int tell(struct work *w, const char *tensor, uint64_t done)
+static int stopped(struct work *w)
 {
-	double t = now();
-
-	if (w->options->stop && *w->options->stop)
-		return heft_fail(w->err, HEFT_E_KILLED, "stopped by a signal");
-	if (!w->options->progress || t - w->told < 0.1)
-		return 0;
-	w->told = t;
-	w->progress.done = done;
-	w->progress.seconds = t - w->started;
-	w->progress.tensor = tensor;
-	w->options->progress(w->options->ctx, &w->progress);
-	return 0;
+	return w->options->stop && *w->options->stop ? heft_fail(w->err, HEFT_E_KILLED, "stopped by a signal") : 0;
 }
 
 static void add_sums(struct heft_error *e, const struct quant_sums *s)
@@ -248,7 +228,7 @@ static int compare_pair(struct work *w, struct heft_diff_item *it, const struct 
 {
 	const struct heft_model *const model[2] = { w->side[0].model, w->side[1].model };
 	const struct weight *const weight[2] = { a, b };
-	uint64_t bytes = stored_bytes(a) + stored_bytes(b), done = w->progress.done, tiles;
+	uint64_t bytes = stored_bytes(a) + stored_bytes(b), done = w->pace.done, tiles;
 	struct diff_pair p;
 
 	if (diff_pair_init(&p, model, weight, w->err))
@@ -258,11 +238,12 @@ static int compare_pair(struct work *w, struct heft_diff_item *it, const struct 
 	for (uint64_t t = 0; t < tiles; t += BATCH) {
 		double part = (double)t / (double)tiles;
 
-		if (tell(w, it->name, done + (uint64_t)((double)bytes * part)) ||
-		    compare_batch(w, &p, t, tiles - t < BATCH ? (int)(tiles - t) : BATCH, &it->error))
+		w->pace.done = done + (uint64_t)((double)bytes * part);
+		pace_tell(&w->pace, it->name);
+		if (stopped(w) || compare_batch(w, &p, t, tiles - t < BATCH ? (int)(tiles - t) : BATCH, &it->error))
 			return -1;
 	}
-	w->progress.done = done + bytes;
+	w->pace.done = done + bytes;
 	return 0;
 }
 
@@ -279,8 +260,8 @@ static int compare_all(struct work *w)
 			return -1;
 		heft_error_add(&d->total, &it->error);
 	}
-	w->told = 0;
-	return tell(w, "", w->progress.done);
+	pace_last(&w->pace, "");
+	return stopped(w);
 }
 
 void heft_diff_free(struct heft_diff *d)
@@ -294,12 +275,13 @@ int heft_diff(struct heft_diff **out, struct heft_model *a, struct heft_model *b
 {
 	static const struct heft_diff_options none;
 	struct arena *arena = arena_new();
-	struct work w = { .options = o ? o : &none, .started = now(), .err = err };
+	struct work w = { .options = o ? o : &none, .err = err };
 	int rc;
 
 	w.diff = arena_alloc(arena, sizeof *w.diff);
 	w.diff->arena = arena;
 	w.threads = w.options->threads > 0 ? w.options->threads : heft_default_threads();
+	w.pace = (struct pace){ .progress = w.options->progress, .ctx = w.options->ctx, .begun = pace_clock() };
 	map_init(&w.side[0].by_name);
 	map_init(&w.side[1].by_name);
 	rc = resolve(&w, a, b);

@@ -389,7 +389,31 @@ static int fn_typed(struct env *e, const struct value *v, int n, struct value *o
 	return 0;
 }
 
+/* An object without some of its members. */
+static int fn_without(struct env *e, const struct value *v, int n, struct value *out)
+{
+	if (v[0].kind != V_OBJECT || v[1].kind != V_LIST)
+		return wrong(e, "without() takes an object and a list of names", &v[v[0].kind == V_OBJECT]);
+	if (env_charge(e, v[0].object.n * (1 + v[1].list.n)))
+		return -1;
+	struct member *kept = arena_array(e->arena, v[0].object.n, sizeof(*kept));
+	size_t count = 0;
+	for (size_t i = 0; i < v[0].object.n; i++) {
+		const struct member *m = &v[0].object.item[i];
+		bool named = false;
+		for (size_t k = 0; k < v[1].list.n && !named; k++) {
+			struct value name = v_load(v[1].list.item[k], e->arena);
+			named = name.kind == V_STR && name.s.n == m->key.n && !memcmp(name.s.p, m->key.p, m->key.n);
+		}
+		if (!named)
+			kept[count++] = *m;
+	}
+	*out = (struct value){ .kind = V_OBJECT, .object = { kept, count } };
+	return 0;
+}
+
 const struct expr_fn expr_functions[] = {
+	{ "without", 2, 2, fn_without },
 	{ "int", 1, 1, fn_int },
 	{ "len", 1, 1, fn_len },
 	{ "range", 1, 2, fn_range },

@@ -60,12 +60,22 @@ static int from_gguf(struct family *f, const struct heft_model *m, struct arena 
 }
 
 /* For a safetensors file: its own __metadata__; of another container, what transformers wants to see. */
-static void with_own_names(struct family *f, const struct heft_model *m, bool as_stored, struct arena *a)
+static int with_own_names(struct family *f, struct heft_model *m, const struct family_options *o, struct arena *a, struct heft_err *err)
 {
-	identity_weights(f, m, !as_stored, a);
+	struct json_doc *config;
+	int rc = 0;
+
+	identity_weights(f, m, !o->as_stored, a);
 	if (!strcmp(m->format, "safetensors"))
 		kv_set_all(&f->kv, m->kv, m->n_kv);
 	kv_set(&f->kv, "format", value_string("pt"));
+	if (!m->dir || (o->arch && !strcmp(o->arch, "none")))
+		return 0;
+	config = model_config_read(m, a, &(struct heft_err){ 0 });
+	if (config && family_is_mlx(m, json_root(config)))
+		rc = family_from_section(f, m, json_root(config), o, a, err);
+	json_free(config);
+	return rc;
 }
 
 static void without_family(struct family *f, const struct heft_model *m, const struct family_options *o, struct arena *a)
@@ -86,6 +96,8 @@ struct context {
 	struct sink *sink;
 	struct heft_err *err;
 	const struct json *config;
+	const struct heft_tensor *tensor; /* the model's, or what they were before another tool renamed them */
+	size_t n_tensors;
 	struct tokenizer *tokenizer;
 };
 
@@ -185,7 +197,7 @@ static bool asked(const struct family_options *o, const char *name)
 static int evaluate(struct context *c, struct family *f, const struct arch *arch)
 {
 	struct arch_input in = {
-		.config = c->config, .dir = c->model->dir, .tensor = c->model->tensor, .n_tensors = c->model->n_tensors,
+		.config = c->config, .dir = c->model->dir, .tensor = c->tensor, .n_tensors = c->n_tensors,
 		.vocab_count = vocab_count, .vocab_id = vocab_id, .vocab_listed = vocab_listed, .vocab = c, .option = c->options->option,
 		.values = tile_read_values, .values_ctx = c->model,
 	};
@@ -248,13 +260,27 @@ static int from_checkpoint(struct family *f, struct heft_model *m, const struct 
 {
 	struct context c = { .model = m, .options = o, .arena = a, .sink = sink, .err = err };
 	struct json_doc *config;
-	int rc;
+	struct family before = { 0 };
+	bool mlx;
+	int rc = 0;
 
 	config = model_config_read(m, a, err);
 	if (!config)
 		return -1;
 	c.config = json_root(config);
-	rc = find_and_evaluate(&c, f);
+	c.tensor = m->tensor;
+	c.n_tensors = m->n_tensors;
+	mlx = family_is_mlx(m, c.config);
+	if (mlx) {
+		identity_weights(&before, m, false, a);
+		rc = family_from_section(&before, m, c.config, o, a, err);
+		c.tensor = family_as_tensors(before.weight, before.n_weights, a);
+		c.n_tensors = before.n_weights;
+	}
+	if (!rc)
+		rc = find_and_evaluate(&c, f);
+	if (!rc && mlx)
+		rc = family_compose(f->weight, f->n_weights, c.tensor, before.weight, a, err);
 	tokenizer_close(c.tokenizer);
 	json_free(config);
 	return rc;
@@ -290,15 +316,19 @@ int family_resolve(struct family *out, struct heft_model *m, const struct family
 	if (o->option && *o->option && (o->own_names || none || model_speaks_gguf(m)))
 		return heft_fail(err, HEFT_E_OPTION, "--%s: only a checkpoint that becomes a GGUF by its family has a choice there",
 				 dashed(*o->option, a));
-	if (o->own_names && !o->names_only && !none && goes_back(m))
-		return family_back(out, m, o, a, err);
-	if (o->own_names)
-		with_own_names(out, m, o->as_stored, a);
-	else if (model_speaks_gguf(m))
+	if (o->own_names && !o->names_only && !none && goes_back(m)) {
+		if (family_back(out, m, o, a, err))
+			return -1;
+	} else if (o->own_names) {
+		if (with_own_names(out, m, o, a, err))
+			return -1;
+	} else if (model_speaks_gguf(m))
 		return from_gguf(out, m, a, err);
 	else if (none)
 		without_family(out, m, o, a);
 	else if (from_checkpoint(out, m, o, a, sink, err))
 		return -1;
-	return o->own_names ? 0 : packed_split_factors(out, m, a, err);
+	if (o->own_names)
+		return o->section && !none ? family_to_section(out, m, o, a, sink, err) : 0;
+	return packed_split_factors(out, m, a, err);
 }

@@ -4,6 +4,8 @@
 #ifndef FAMILY_H
 #define FAMILY_H
 
+#include "../base/json.h"
+#include "arch.h"
 #include "kv.h"
 #include "op.h"
 
@@ -15,6 +17,7 @@ struct family_options {
 	bool as_stored;            /* then: matrices that their library holds the other way round are as they are stored */
 	bool files;                /* what lies beside the weights of a checkpoint is wanted, too */
 	bool vocab_only;
+	const char *section;       /* own_names: of families' rows, those below this `target`; NULL: names stay */
 	const char *const *option; /* what families are asked for by name ("mtp"), NULL-terminated; NULL: nothing */
 };
 
@@ -36,6 +39,8 @@ struct family {
 	struct kv_list kv;
 	struct family_file *file;
 	size_t n_files;
+	const struct arch_member *member; /* what the section says of config.json */
+	size_t n_members;
 	bool projector;            /* the part of a model that sees: general.type is mmproj, no vocabulary */
 	bool no_file_type;         /* a file that is not quantized has no general.file_type */
 };
@@ -43,6 +48,18 @@ struct family {
 /* All in the arena. */
 int family_resolve(struct family *out, struct heft_model *m, const struct family_options *o, struct arena *a, struct sink *sink,
 		   struct heft_err *err);
+
+/* family_target.c: names of other runtimes. Weights become what a target's section makes of them; those of a checkpoint that another tool wrote
+ * for that target, what they were before. `m` may be a GGUF that went back already. */
+int family_to_section(struct family *f, struct heft_model *m, const struct family_options *o, struct arena *a, struct sink *sink, struct heft_err *err);
+int family_from_section(struct family *f, const struct heft_model *m, const struct json *config, const struct family_options *o, struct arena *a,
+			struct heft_err *err);
+/* Was it written for MLX? config may be NULL. */
+bool family_is_mlx(const struct heft_model *m, const struct json *config);
+
+/* Weights as if they were tensors, for rows to look at; what the rows make of them goes through both then. */
+struct heft_tensor *family_as_tensors(const struct weight *w, size_t n, struct arena *a);
+int family_compose(struct weight *w, size_t n, const struct heft_tensor *tensor, const struct weight *from, struct arena *a, struct heft_err *err);
 
 /* family_back.c: a GGUF as the checkpoint that its family makes it of. */
 int family_back(struct family *out, struct heft_model *m, const struct family_options *o, struct arena *a, struct heft_err *err);

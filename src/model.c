@@ -15,6 +15,7 @@
 #include "../base/unpack.h"
 #include "../formats/format.h"
 #include "archive.h"
+#include "coreml.h"
 #include "kv.h"
 #include "lora.h"
 #include "ollama.h"
@@ -76,6 +77,13 @@ struct source *model_stream(const struct heft_model *m)
 		stream = s;
 	}
 	return stream;
+}
+
+int heft_drain(struct heft_model *m, struct heft_err *err)
+{
+	struct source *stream = model_stream(m);
+
+	return stream && source_drain(stream, err) < 0 ? -1 : 0;
 }
 
 void heft_close(struct heft_model *m)
@@ -526,7 +534,11 @@ static int open_all(struct opening *o)
 	struct heft_model *m = o->model;
 	struct source *stream;
 	struct ollama store;
-	int rc = strcmp(m->path, "-") ? ollama_resolve(&store, m->path, m->arena, o->err) : 0;
+	int rc;
+
+	if (coreml_is_package(m->path))
+		return coreml_open(m, &o->sink, o->err);
+	rc = strcmp(m->path, "-") ? ollama_resolve(&store, m->path, m->arena, o->err) : 0;
 
 	if (rc < 0 || (!rc && open_archive(o, &stream)))
 		return -1;

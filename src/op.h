@@ -68,6 +68,8 @@ struct weight {
 	int n_ops;
 	const struct heft_encoding *forced; /* the family's `type` row, or NULL */
 	bool as_asked;              /* the same: not F32 where the runtime's rules would have it */
+	const char *quant;          /* how its target's section wants it stored, "no": not as codes; NULL: nothing is said */
+	bool as_stored;             /* its target's section leaves it its own type */
 	const float *generated;     /* a `gen` row's values (F32, n_sources 0), or NULL */
 };
 

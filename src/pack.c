@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../base/sha256.h"
 #include "../base/source.h"
@@ -19,6 +18,7 @@
 #include "../formats/format.h"
 #include "../quant/quant.h"
 #include "commit.h"
+#include "pace.h"
 
 #define SUFFIX ".zst"
 
@@ -49,18 +49,10 @@ struct packing {
 	pthread_cond_t room, ready; /* a piece was put; one is ready, or something failed */
 	struct piece *ring;
 	uint64_t n_ring, taken, put; /* pieces that workers took and the writer put, from the beginning */
-	double begun, reported;
+	struct pace pace;
 	atomic_bool failed;
 	struct heft_err *err;   /* of the first that failed */
 };
-
-static double seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static void failed(struct packing *p, const struct heft_err *err)
 {
@@ -157,19 +149,14 @@ struct stages {
 	void (*write)(struct packing *p, struct piece *x); /* in order */
 };
 
-static void report(struct packing *p, bool last)
+static void check_stop(struct packing *p)
 {
-	struct heft_progress g = { .done = p->read, .total = source_size(p->source), .seconds = seconds() - p->begun };
 	struct heft_err err;
 
 	if (p->options->stop && *p->options->stop) {
 		heft_fail(&err, HEFT_E_KILLED, "stopped by a signal");
 		failed(p, &err);
 	}
-	if (!p->options->progress || (!last && g.seconds - p->reported < 0.1))
-		return;
-	p->reported = g.seconds;
-	p->options->progress(p->options->ctx, &g);
 }
 
 struct worker {
@@ -249,10 +236,14 @@ static void write_all(struct packing *p, const struct stages *s)
 	while ((x = next_ready(p))) {
 		sha256_update(p->sha, x->bytes, x->n);
 		s->write(p, x);
-		report(p, false);
+		check_stop(p);
+		p->pace.done = p->read;
+		pace_tell(&p->pace, NULL);
 		give_back(p, x);
 	}
-	report(p, true);
+	check_stop(p);
+	p->pace.done = p->read;
+	pace_last(&p->pace, NULL);
 }
 
 static int run(struct packing *p, const struct stages *s, int threads)
@@ -324,7 +315,7 @@ static int begin(struct packing *p, const char *path, const char *output, uint64
 {
 	struct commit_rules rules = { .force = p->options->force, .input = &path, .n_inputs = 1 };
 
-	p->begun = seconds();
+	p->pace = (struct pace){ .progress = p->options->progress, .ctx = p->options->ctx, .total = source_size(p->source), .begun = pace_clock() };
 	p->sha = sha256_new();
 	return commit_begin(&p->out, output, size, &rules, err);
 }
@@ -345,7 +336,7 @@ static int finish(struct packing *p, const char *output, uint64_t packed, struct
 	if (commit_close(c, NULL, err))
 		return -1;
 	*out = (struct heft_pack_summary){ .output = strcpy(xmalloc(strlen(output) + 1), output), .bytes = source_size(p->source),
-					   .packed_bytes = packed, .seconds = seconds() - p->begun };
+					   .packed_bytes = packed, .seconds = pace_clock() - p->pace.begun };
 	return 0;
 }
 

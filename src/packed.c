@@ -297,20 +297,20 @@ const struct heft_encoding *packed_scale_type(const struct packed *k)
 	return NULL;
 }
 
-packed_repack_fn *packed_repacker(const struct heft_tensor *t, const struct heft_encoding *to)
+const struct packed_repack *packed_repacker(const struct heft_tensor *t, const struct heft_encoding *to)
 {
 	const struct packed_repack *r = t->packed ? t->packed->repack : NULL;
 
 	for (; r && r->to; r++)
 		if (!strcmp(r->to, to->name))
-			return r->fn;
+			return r;
 	return NULL;
 }
 
 int packed_read_bytes(const struct heft_model *m, const struct heft_tensor *t, const struct heft_encoding *to, uint64_t first, size_t n,
 		      void *dst, struct packed_scratch *s, struct heft_err *err)
 {
-	packed_repack_fn *repack = packed_repacker(t, to);
+	const struct packed_repack *repack = packed_repacker(t, to);
 	const void *plane[HEFT_MAX_PLANES];
 	struct piece x = { 0 };
 
@@ -323,9 +323,8 @@ int packed_read_bytes(const struct heft_model *m, const struct heft_tensor *t, c
 
 		run = left < n - done ? (size_t)left : n - done;
 		find_planes(&x, row, col, plane);
-		if (!repack(t->packed, plane, row % x.shape.rows, col, (uint8_t *)dst + done / to->plane[0].cols * to->plane[0].bytes, run))
-			return heft_fail(err, HEFT_E_CONFIG, "tensor '%s': its zero points are not what the configuration's \"sym\" says: correct that, "
-					 "and its codes are decoded instead of repacked", t->name);
+		if (!repack->fn(t->packed, plane, row % x.shape.rows, col, (uint8_t *)dst + done / to->plane[0].cols * to->plane[0].bytes, run))
+			return heft_fail(err, HEFT_E_CONFIG, "tensor '%s': %s", t->name, repack->refusal);
 	}
 	return 0;
 }

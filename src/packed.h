@@ -35,9 +35,11 @@ typedef int packed_strip_fn(const struct heft_model *m, const struct heft_tensor
 			    struct heft_err *err);
 
 struct packed_repack { /* ends with to NULL */
-	const char *to;      /* an encoding of one plane whose grid the codes are on already: no value changes */
+	const char *to;      /* an encoding of one plane whose grid the codes are on already: no value changes, but for rounded scales */
 	packed_repack_fn *fn;
 	bool stays;          /* the reference's converter leaves such codes as they are, whatever type is asked for */
+	bool rounds;         /* scales may be rounded to what the encoding has: how much that does is measured */
+	const char *refusal; /* what it means where fn says false; NULL: it does not */
 };
 
 enum { PACKED_PARTS = 8 };
@@ -78,7 +80,7 @@ const struct heft_tensor *packed_turned(const struct heft_tensor *t, struct aren
 /* The type of scales that integer codes are multiplied with: f16, bf16 or f32; NULL: codes are no integers, or are looked up. */
 const struct heft_encoding *packed_scale_type(const struct packed *k);
 /* NULL: the layout's codes are not on that encoding's grid. */
-packed_repack_fn *packed_repacker(const struct heft_tensor *t, const struct heft_encoding *to);
+const struct packed_repack *packed_repacker(const struct heft_tensor *t, const struct heft_encoding *to);
 /* The same elements, multiples of to's block, as bytes of `to`, by packed_repacker()'s function. */
 int packed_read_bytes(const struct heft_model *m, const struct heft_tensor *t, const struct heft_encoding *to, uint64_t first, size_t n,
 		      void *dst, struct packed_scratch *s, struct heft_err *err);

@@ -336,7 +336,7 @@ static int check_item(struct build *b, struct plan_output *o, size_t i)
 		return heft_fail(b->err, HEFT_E_FALLBACK, "tensor '%s': rows of %llu do not fit %s", it->name,
 				 (unsigned long long)cols, it->to->name);
 	o->copy[i] = takes_bytes(w, it->to, o->via[i]);
-	it->lossless = o->copy[i] || (weight_moves_only(wt) && is_word(it->to->name, "f32") && it->from->class == QUANT_FLOAT &&
+	it->lossless = (o->copy[i] && !tile_rounds(wt, it->to)) || (weight_moves_only(wt) && is_word(it->to->name, "f32") && it->from->class == QUANT_FLOAT &&
 				      it->from->plane[0].bytes < 4 && !o->via[i]);
 	if (o->copy[i] || it->to->class == QUANT_INTEGER)
 		return o->copy[i] ? 0
@@ -353,14 +353,14 @@ static int check_item(struct build *b, struct plan_output *o, size_t i)
 
 /* ---- outputs ---- */
 
-static const char *output_path(struct build *b, struct plan_output *o, const char *given, const char *type)
+static const char *output_path(struct build *b, struct plan_output *o, const struct target *target, const char *given, const char *type)
 {
 	struct arena *a = b->plan->arena;
 	const char *name;
 
-	if (b->target->scheme && !(given && *given))
-		given = arena_printf(a, "%s-%s", b->plan->model->name, b->target->name);
-	if (b->target->scheme || (given && b->keeps_names && plan_has_config(b->plan) && plan_names_checkpoint(given))) {
+	if (target->scheme && !(given && *given))
+		given = arena_printf(a, "%s-%s", b->plan->model->name, target->name);
+	if (target->scheme || (given && b->keeps_names && plan_has_config(b->plan) && plan_names_checkpoint(given))) {
 		o->directory = arena_strdup(a, given);
 		return arena_printf(a, "%s%smodel%s", given, given[strlen(given) - 1] == '/' ? "" : "/", b->format->extension);
 	}
@@ -399,13 +399,18 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 {
 	struct heft_plan *p = b->plan;
 	const char *type = spec->type ? spec->type : "auto";
-	struct plan_limits limits = { b->job->split_size, b->job->split_tensors, b->part, b->job->no_tensor_first_split };
+	struct plan_limits limits = { b->job->split_size, b->job->split_tensors, b->part, b->job->no_tensor_first_split, b->job->splitter_order };
+	const struct target *target = b->target;
 
+	if (target->typed && plan_choose(&target, &o->given, type, b->err))
+		return -1;
+	if (target->typed)
+		type = target->name;
 	if (is_plain_float(type))
 		o->given = quant_find(type);
 	if (is_word(type, "auto"))
 		type = b->from_gguf && !b->keeps_names ? "keep" : b->auto_type;
-	if (known_type(b, type))
+	if (!target->typed && known_type(b, type))
 		return -1;
 	o->format = b->format;
 	o->big_endian = b->job->big_endian;
@@ -420,7 +425,7 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 		describe_item(p, &o->item[i], &p->weight[i]);
 	if (b->keeps_names && !b->target->scheme)
 		cast_all(b, o, type);
-	else if (b->target->scheme ? plan_schemes(p, o, b->target, b->job, b->err) : p->model->adapter ? plan_adapter(p, o, type, b->err) : decide_types(b, o, type))
+	else if (target->scheme ? plan_schemes(p, o, target, b->job, b->err) : p->model->adapter ? plan_adapter(p, o, type, b->err) : decide_types(b, o, type))
 		return -1;
 	for (size_t i = 0; i < p->n_weights; i++)
 		if (check_item(b, o, i))
@@ -429,12 +434,12 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 	plan_edit_metadata(p, &o->kv, b->job);
 	if (plan_importance(p, o, b->job, b->err))
 		return -1;
-	o->pub.path = output_path(b, o, spec->path, o->pub.type);
+	o->pub.path = output_path(b, o, target, spec->path, o->pub.type);
 	o->to_stdout = !strcmp(o->pub.path, "-");
 	if (plan_layout(o, &limits, p->arena, b->err))
 		return -1;
 	plan_files(p, o);
-	if (b->target->scheme ? plan_scheme_files(p, o, b->target, b->err) : plan_checkpoint(p, o, type, b->err))
+	if (target->scheme ? plan_scheme_files(p, o, target, b->err) : plan_checkpoint(p, o, type, b->err))
 		return -1;
 	total_up(b, o);
 	return 0;
@@ -524,8 +529,9 @@ static int build_plan(struct build *b)
 	if (check_words(b))
 		return -1;
 	fo = (struct family_options){ .option = plan_family_choices(j, p->arena), .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
-				      .model_name = j->model_name, .own_names = b->keeps_names, .as_stored = b->target->scheme != NULL, .files = plan_wants_files(j), .vocab_only = j->vocab_only };
-	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || (b->target->scheme && plan_experts(p, b->target, b->err)) || plan_fuse(p, j, b->err) || plan_edit(p, j, b->err) || add_weights(b))
+				      .model_name = j->model_name, .own_names = b->keeps_names, .as_stored = b->target->scheme != NULL, .section = b->target->section, .files = plan_wants_files(j), .vocab_only = j->vocab_only };
+	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || (b->target->scheme && plan_experts(p, b->target, b->err)) ||
+	    plan_fuse(p, j, b->err) || plan_edit(p, j, b->err) || add_weights(b))
 		return -1;
 	if (p->family.projector) {
 		b->auto_type = auto_type_of(&p->family);

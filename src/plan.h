@@ -12,7 +12,7 @@
 struct plan_weight {
 	struct weight *weight;
 	const char *old_name;   /* before layers were left out: what an importance matrix calls it */
-	uint64_t matrix, matrices; /* of a weight with the source's own name: which matrix of that entry's it is, and of how many */
+	uint64_t matrix, matrices; /* of a weight with the source's own name: which matrix of that entry's it is, and of how many; 0: all of them */
 	struct tile_plan tile;
 	bool keeps_f32, keeps_float; /* always F32; F16 in an F16 file, else F32 */
 };
@@ -110,6 +110,7 @@ struct plan_limits {
 	uint64_t split_size, split_tensors;
 	const uint32_t *part; /* of each item, ascending: keep_split; NULL: by the limits */
 	bool empty_first;     /* the first part has metadata alone */
+	bool splitter_order;  /* the job's */
 };
 int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct arena *a, struct heft_err *err);
 
@@ -146,12 +147,21 @@ bool plan_is_quantized(const struct weight *w);
 const struct heft_encoding *plan_scale_type(const struct heft_plan *p);
 uint32_t plan_group(const struct heft_plan *p);
 bool plan_keeps_codes(const struct weight *w, const struct scheme *s);
+/* Blocks whose codes a scheme takes as they are, and which the weight's bytes can be had in; or NULL. */
+const struct heft_encoding *plan_taken(const struct weight *w, const struct scheme *s);
 /* Are a source's codes and scales, as they are stored, those of the scheme; then those of some rows, a whole strip, to plane[]. */
 bool plan_same_planes(const struct weight *w, const struct scheme *s);
-int plan_copy_planes(const struct heft_model *m, const struct weight *w, const struct scheme *s, uint64_t row, uint64_t rows, void *const *plane,
-		     struct heft_err *err);
+#define PLAN_BLOCKS(n) (2 * (n)) /* more bytes than so many numbers have in blocks that are taken */
+struct plan_room {
+	uint8_t *code, *blocks; /* a row's columns; PLAN_BLOCKS() of the strip */
+	struct tile_scratch *scratch;
+};
+int plan_copy_planes(const struct heft_model *m, const struct plan_weight *w, const struct scheme *s, const struct scheme_strip *t, uint64_t row,
+		     void *const *plane, const struct plan_room *room, struct heft_err *err);
 
-/* plan_target.c: what a target with schemes makes of each weight; then, when the parts stand, config.json and copies of the source's other
+/* plan_target.c: of targets between which -t chooses, which one, and the float type that it names with it. */
+int plan_choose(const struct target **target, const struct heft_encoding **given, const char *type, struct heft_err *err);
+/* What a target with schemes makes of each weight; then, when the parts stand, config.json and copies of the source's other
  * files. */
 int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, struct heft_err *err);
 int plan_scheme_files(struct heft_plan *p, struct plan_output *o, const struct target *target, struct heft_err *err);
@@ -162,27 +172,34 @@ uint64_t plan_strip(const struct heft_plan *p, size_t weight);
 /* plan_measure.c: fills o->number of the weights whose scheme measures: those that it must know early, or the others; nothing where there
  * are none. */
 struct plan_watch {
-	const volatile int *stop;                                      /* set by a signal handler; or NULL */
-	void (*read)(void *ctx, const struct weight *w, uint64_t bytes); /* bytes of it more than before; one thread at a time; or NULL */
-	void *ctx;
+	const volatile int *stop; /* set by a signal handler; or NULL */
+	struct pace *pace;        /* bytes that are read are added */
 };
 int plan_measure(struct heft_plan *p, struct plan_output *o, bool early, const struct plan_watch *watch, struct heft_err *err);
-/* How many it will read when the plan is carried out. */
-uint64_t plan_measured_bytes(const struct heft_plan *p);
+/* How many it will read: when the plan is made, or when it is carried out. */
+uint64_t plan_measured_bytes(const struct heft_plan *p, bool early);
 /* plan_config.c: config.json of the output's directory: the source's with our quantization_config, or (NULL) with none. */
 struct jbuf;
 struct config_edit {
+	const struct arch_member *member; /* of the family, in the text part's object where there is one */
+	size_t n_members;
 	const struct jbuf *quantization;
 	const char *dtype; /* as torch calls it; NULL: as the source has it */
+	const char *too;   /* a second member that is the same as quantization_config; NULL: none. None of either in nested objects, then */
 };
+/* plan_members.c: the same with members set and taken out; the text of `n` bytes. */
+int config_set(struct jbuf *out, const char *text, size_t n, const char *name, const struct arch_member *member, size_t n_members, struct arena *a,
+	       struct heft_err *err);
 int config_edit(struct jbuf *out, const char *text, size_t n, const char *name, const struct config_edit *edit, struct heft_err *err);
 int plan_config(struct heft_plan *p, struct plan_output *o, const struct config_edit *edit, struct heft_err *err);
 bool plan_has_config(const struct heft_plan *p); /* of a checkpoint, or of what a family makes one again */
 /* What it is made of; NULL where there is none, or it cannot be read: others complain of that. json_free() it. */
 struct json_doc;
 struct json_doc *plan_config_doc(const struct heft_plan *p);
-/* plan_experts.c: experts that are one tensor become a weight for each matrix, for a target with schemes. */
+/* plan_experts.c: experts that are one tensor become a weight for each matrix, for a target with schemes; or as it wants them, plan_stack(). */
 int plan_experts(struct heft_plan *p, const struct target *target, struct heft_err *err);
+/* plan_stack.c: the experts of a layer become a weight for each projection, for a target that wants them so. */
+int plan_stack(struct heft_plan *p, struct heft_err *err);
 /* plan_copies.c: copies of the source's other files into the output's directory; described: those, too, that say how weights are stored. */
 int plan_copies(struct heft_plan *p, struct plan_output *o, bool described, struct heft_err *err);
 

@@ -17,10 +17,13 @@ static const struct kept {
 	const char *name;
 	unsigned bits;
 	bool either; /* scales of either sign, whose largest code is that of the negative end */
+	bool bias;   /* another half, which code 0 stands for */
 } kepts[] = {
-	{ "q4_0", 4, true },
-	{ "q5_0", 5, true },
-	{ "q8_0", 8, false },
+	{ "q4_0", 4, true, false },
+	{ "q5_0", 5, true, false },
+	{ "q8_0", 8, false, false },
+	{ "q4_1", 4, false, true },
+	{ "q5_1", 5, false, true },
 };
 
 static const struct kept *kept_of(const struct weight *w)
@@ -83,7 +86,7 @@ bool plan_same_planes(const struct weight *w, const struct scheme *s)
 {
 	const struct heft_tensor *t = w->n_sources == 1 && !w->n_ops && w->shape.rank == 2 ? w->source[0] : NULL;
 	const struct packed *k = t && !t->lora ? t->packed : NULL;
-	const struct heft_encoding *scales = s->scaled.scale == SCALED_E8M0 ? quant_find("f8_e8m0") : s->type[SCHEME_SCALES];
+	const struct heft_encoding *scales = scaled_is_power(&s->scaled) ? quant_find("f8_e8m0") : s->type[SCHEME_SCALES];
 
 	if (!k || !k->decode || !s->search || !same_codes(k, s) || k->scales != quant_decoder(scales))
 		return false;
@@ -103,15 +106,39 @@ static int copy_whole(const struct heft_model *m, const struct heft_tensor *t, c
 	return 0;
 }
 
-int plan_copy_planes(const struct heft_model *m, const struct weight *w, const struct scheme *s, uint64_t row, uint64_t rows, void *const *plane,
-		     struct heft_err *err)
+const struct heft_encoding *plan_taken(const struct weight *w, const struct scheme *s)
 {
-	uint64_t cols = w->shape.dim[1];
+	const struct heft_encoding *e;
 
+	for (size_t i = 0; (e = quant_at(i)); i++)
+		if (scheme_holds(s, e) && tile_has_bytes(w, e))
+			return e;
+	return NULL;
+}
+
+/* Blocks of GGUF, whatever their rows' order. */
+static int take_blocks(const struct heft_model *m, const struct plan_weight *w, const struct scheme *s, const struct heft_encoding *e, const struct scheme_strip *t,
+		       uint64_t row, void *const *plane, const struct plan_room *room, struct heft_err *err)
+{
+	if (tile_read_bytes(&w->tile, m, e, row * t->cols, (size_t)(t->rows * t->cols), room->blocks, room->scratch, err))
+		return -1;
+	if (!scheme_take(s, t, e, room->blocks, plane, room->code))
+		return heft_fail(err, HEFT_E_TYPE, "tensor '%s': a scale is too large for F16; name a float type with --tensor-type", w->weight->name);
+	return 0;
+}
+
+int plan_copy_planes(const struct heft_model *m, const struct plan_weight *w, const struct scheme *s, const struct scheme_strip *t, uint64_t row,
+		     void *const *plane, const struct plan_room *room, struct heft_err *err)
+{
+	const struct heft_encoding *e = plan_taken(w->weight, s);
+	const struct heft_tensor *from = w->weight->source[0];
+
+	if (e)
+		return take_blocks(m, w, s, e, t, row, plane, room, err);
 	for (int p = SCHEME_CODES; p <= SCHEME_SCALES; p++)
-		if (packed_read_plane(m, w->source[0], p, scheme_offset(s, p, row, cols), plane[p], (size_t)scheme_offset(s, p, rows, cols), err))
+		if (packed_read_plane(m, from, p, scheme_offset(s, p, row, t->cols), plane[p], (size_t)scheme_offset(s, p, t->rows, t->cols), err))
 			return -1;
-	return s->whole ? copy_whole(m, w->source[0], s, plane[s->whole], err) : 0;
+	return s->whole ? copy_whole(m, from, s, plane[s->whole], err) : 0;
 }
 
 bool plan_keeps_codes(const struct weight *w, const struct scheme *s)
@@ -119,9 +146,12 @@ bool plan_keeps_codes(const struct weight *w, const struct scheme *s)
 	const struct kept *k = kept_of(w);
 	const struct scaled *c = &s->scaled;
 
+	if (plan_taken(w, s))
+		return true;
 	if (w->n_sources && !strcmp(w->source[0]->enc->name, "mxfp4"))
-		return c->code >= SCALED_E2M1 && c->scale == SCALED_E8M0;
-	if (!k || !s->search || c->code != SCALED_INTEGER || c->bits < k->bits || s->enc.plane[SCHEME_SCALES].cols > 32 || s->enc.plane[SCHEME_SCALES].rows > 1)
+		return c->code >= SCALED_E2M1 && scaled_is_power(c);
+	if (!k || k->bias || !s->search || c->code != SCALED_INTEGER || c->scale == SCALED_AFFINE || c->bits < k->bits ||
+	    s->enc.plane[SCHEME_SCALES].cols > 32 || s->enc.plane[SCHEME_SCALES].rows > 1)
 		return false;
 	return scaled_stored(c) != SCALED_BF16 && (!k->either || c->bits > k->bits || c->zeros || c->negative);
 }

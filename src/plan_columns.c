@@ -3,6 +3,8 @@
  *
  *   model.layers.0.mlp.experts.3.up_proj.weight [I, H]   is matrix 3 of   blk.0.ffn_up_exps.weight [E, I, H]
  *
+ *   ... mlp.switch_mlp.up_proj.weight [E, I, H]          is all of it
+ *
  * Both have the same inputs, so that the columns of one are those of the other. Where a family takes a tensor apart or joins several, the first
  * of its weights counts: they have their inputs in common. Refuses models whose family is not known.
  */
@@ -83,12 +85,25 @@ static bool one_of(const struct weight *w, uint64_t *matrix, uint64_t *of)
 	return true;
 }
 
-static void name_weight(struct plan_weight *w, const char *gguf, const struct weight *stack, uint64_t matrix)
+/* rank: of the GGUF's weight. Parts of one matrix that are a stack have no columns of their own. */
+static void name_weight(struct plan_weight *w, const char *gguf, int rank, const struct weight *stack, uint64_t matrix)
 {
+	bool all = w->weight->shape.rank > 2;
+
+	if (all && rank < 3)
+		return;
 	w->old_name = gguf;
 	w->matrix = matrix;
-	w->matrices = stack && stack->combine == COMBINE_STACK ? stack->n_sources : 1;
-	one_of(w->weight, &w->matrix, &w->matrices);
+	w->matrices = all ? 0 : stack && stack->combine == COMBINE_STACK ? stack->n_sources : 1;
+	if (!all)
+		one_of(w->weight, &w->matrix, &w->matrices);
+}
+
+/* Does it stack what that one stacks? */
+static bool same_stack(const struct weight *w, const struct weight *in_gguf)
+{
+	return w->combine == COMBINE_STACK && in_gguf->combine == COMBINE_STACK && w->n_sources == in_gguf->n_sources &&
+	       !memcmp(w->source, in_gguf->source, w->n_sources * sizeof *w->source);
 }
 
 static int family_of(struct family *f, struct heft_plan *p, const struct heft_job *job, struct heft_err *err)
@@ -117,14 +132,15 @@ int plan_columns(struct heft_plan *p, const struct heft_job *job, struct heft_er
 	}
 	for (size_t i = 0; i < p->n_weights; i++) {
 		struct plan_weight *w = &p->weight[i];
-		const struct heft_tensor *source = w->weight->n_sources == 1 ? w->weight->source[0] : NULL;
+		const struct heft_tensor *source = w->weight->n_sources ? w->weight->source[0] : NULL;
 		const struct link *at = source && l ? find_link(l, n, source) : NULL;
+		bool alone = w->weight->n_sources == 1;
 
 		w->old_name = "";
-		if (at && turns(at->weight) == turns(w->weight))
-			name_weight(w, at->weight->name, at->weight, at->matrix);
-		else if (source && !l)
-			name_weight(w, source->name, NULL, 0);
+		if (at && turns(at->weight) == turns(w->weight) && (alone || same_stack(w->weight, at->weight)))
+			name_weight(w, at->weight->name, at->weight->shape.rank, at->weight, at->matrix);
+		else if (source && alone && !l)
+			name_weight(w, source->name, source->rank, NULL, 0);
 	}
 	return 0;
 }

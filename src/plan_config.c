@@ -34,7 +34,7 @@ static bool is_key(const struct heft_str *key, const char *name)
 
 static bool says_quantization(const struct heft_str *key)
 {
-	return is_key(key, "quantization_config") || is_key(key, "compression_config");
+	return is_key(key, "quantization_config") || is_key(key, "compression_config") || is_key(key, "quantization");
 }
 
 /* The member's name, behind a comma where one stands before it already. */
@@ -67,7 +67,7 @@ static bool is_dtype(const struct heft_str *key)
 
 static int put_nested(struct editing *e, const char *from)
 {
-	const struct jbuf *ours = e->edit->quantization;
+	const struct jbuf *ours = e->edit->too ? NULL : e->edit->quantization;
 	bool first = true;
 	struct heft_str key;
 	int more = jscan_begin(&e->scan, '{') ? -1 : 1;
@@ -116,6 +116,10 @@ static int put_members(struct editing *e)
 		return -1;
 	if (e->edit->quantization) {
 		jbuf_printf(e->out, "%s\n  \"quantization_config\": ", first ? "" : ",");
+		jbuf_raw(e->out, e->edit->quantization->p, e->edit->quantization->n);
+	}
+	if (e->edit->quantization && e->edit->too) {
+		jbuf_printf(e->out, ",\n  \"%s\": ", e->edit->too);
 		jbuf_raw(e->out, e->edit->quantization->p, e->edit->quantization->n);
 	}
 	jbuf_printf(e->out, "\n}\n");
@@ -197,8 +201,18 @@ int plan_config(struct heft_plan *p, struct plan_output *o, const struct config_
 	struct plan_side *side = side_named(o, path); /* of a GGUF that goes back */
 	size_t n = side ? side->text.n : 0;
 	const char *text = side ? side->text.p : config_text(p, &n, err);
-	struct jbuf all = { 0 };
-	int rc = text ? config_edit(&all, text, n, path, edit, err) : -1;
+	struct jbuf all = { 0 }, set = { 0 };
+	int rc = text ? 0 : -1;
+
+	if (!rc && edit->n_members) {
+		rc = config_set(&set, text, n, path, edit->member, edit->n_members, p->arena, err);
+		n = set.n;
+		jbuf_raw(&set, "", 1);
+		text = set.p;
+	}
+	if (!rc)
+		rc = config_edit(&all, text, n, path, edit, err);
+	jbuf_release(&set);
 
 	if (!rc && !side) {
 		plan_add_side(o, path, (struct heft_str){ 0 }, p->arena);

@@ -270,6 +270,8 @@ int plan_experts(struct heft_plan *p, const struct target *target, struct heft_e
 	if (!json_uint(json_get(text, "hidden_size"), &s.hidden))
 		json_uint(json_get(root, "hidden_size"), &s.hidden);
 	json_free(doc);
+	if (target->stacks)
+		return plan_stack(p, err);
 	if (s.whole && !s.maker->alternate)
 		return heft_fail(err, HEFT_E_TYPE, "--to %s is gpt-oss's own layout, which this model has not; --to mxfp4a16 is for any", target->name);
 	for (size_t i = 0; i < f->n_weights; i++) {

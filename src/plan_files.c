@@ -97,7 +97,7 @@ void plan_files(struct heft_plan *p, struct plan_output *o)
 int plan_checkpoint(struct heft_plan *p, struct plan_output *o, const char *type, struct heft_err *err)
 {
 	const char *dtype = plan_torch_name(quant_find(type));
-	struct config_edit edit = { NULL, dtype };
+	struct config_edit edit = { .dtype = dtype };
 
 	if (!o->directory || p->family.n_files)
 		return 0;

@@ -54,7 +54,7 @@ static const char *part_path(const struct plan_output *o, const struct plan_limi
 }
 
 /* Every part of a GGUF set says which it is; all other metadata stands in the first. */
-static void gguf_part_metadata(const struct plan_output *o, size_t part, size_t n_items, struct kv_list *kv)
+static void gguf_part_metadata(const struct plan_output *o, size_t part, size_t n_items, bool splitter_order, struct kv_list *kv)
 {
 	if (part == 0)
 		kv_set_all(kv, o->kv.v, o->kv.n);
@@ -64,6 +64,8 @@ static void gguf_part_metadata(const struct plan_output *o, size_t part, size_t 
 	kv_set(kv, "split.no", value_u16((uint16_t)part));
 	kv_set(kv, "split.count", value_u16((uint16_t)o->n_parts));
 	kv_set(kv, "split.tensors.count", value_i32((int32_t)n_items));
+	if (splitter_order)
+		kv_set_last(kv, "split.count", value_u16((uint16_t)o->n_parts));
 }
 
 /* Those of an item with codes and scales one after another. */
@@ -131,7 +133,7 @@ static void take_offsets(struct plan_output *o, const struct plan_part *p)
 	}
 }
 
-static void fill_layout(struct plan_output *o, size_t part, size_t n_items, struct arena *a)
+static void fill_layout(struct plan_output *o, size_t part, size_t n_items, bool splitter_order, struct arena *a)
 {
 	struct format_layout *l = &o->part[part].layout;
 	struct kv_list kv = { .arena = a };
@@ -142,7 +144,7 @@ static void fill_layout(struct plan_output *o, size_t part, size_t n_items, stru
 		p->n_items++;
 	add_tensors(o, p, a);
 	if (!strcmp(o->format->name, "gguf"))
-		gguf_part_metadata(o, part, n_items, &kv);
+		gguf_part_metadata(o, part, n_items, splitter_order, &kv);
 	else
 		kv_set_all(&kv, o->kv.v, o->kv.n);
 	l->big_endian = o->big_endian;
@@ -189,12 +191,14 @@ int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct 
 	if (limits->empty_first && strcmp(o->format->name, "gguf"))
 		return heft_fail(err, HEFT_E_OPTION, "--no-tensor-first-split is for GGUF");
 	o->n_parts = cut(o, n, limits);
+	if (limits->splitter_order && o->n_parts == 1 && (limits->split_size || limits->split_tensors))
+		return heft_fail(err, HEFT_E_OPTION, "all %zu tensors are one part; ask for smaller ones with --split-size or --split-tensors", n);
 	if (o->n_parts > MAX_PARTS)
 		return heft_fail(err, HEFT_E_OPTION, "%zu parts are more than a set may have", o->n_parts);
 	o->part = arena_array(a, o->n_parts, sizeof *o->part);
 	for (size_t i = 0; i < o->n_parts; i++) {
 		o->part[i].path = part_path(o, limits, i, a);
-		fill_layout(o, i, n, a);
+		fill_layout(o, i, n, limits->splitter_order, a);
 		if (lay_out(o, &o->part[i], a, err))
 			return -1;
 		take_offsets(o, &o->part[i]);

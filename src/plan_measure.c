@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "model.h"
+#include "pace.h"
 
 struct strip {
 	size_t weight;
@@ -56,13 +57,13 @@ static uint64_t bytes_of(const struct weight *w, uint64_t elements)
 	return w->n_sources ? tile_bytes(w->source[0]->enc, elements) : 0;
 }
 
-uint64_t plan_measured_bytes(const struct heft_plan *p)
+uint64_t plan_measured_bytes(const struct heft_plan *p, bool early)
 {
 	uint64_t bytes = 0;
 
 	for (size_t k = 0; k < p->n_outputs; k++)
 		for (size_t i = 0; i < p->n_weights; i++)
-			if (measured_of(&p->output[k], false, i))
+			if (measured_of(&p->output[k], early, i))
 				bytes += bytes_of(p->weight[i].weight, p->weight[i].tile.count);
 	return bytes;
 }
@@ -162,8 +163,9 @@ static void account(struct measuring *m, const struct strip *t)
 
 	if (!(m->of[t->weight].left -= t->rows))
 		sum_up(m, t->weight);
-	if (m->watch->read && m->failed == UINT64_MAX)
-		m->watch->read(m->watch->ctx, w, bytes_of(w, t->rows * m->output->item[t->weight].dim[1]));
+	m->watch->pace->done += bytes_of(w, t->rows * m->output->item[t->weight].dim[1]);
+	if (m->failed == UINT64_MAX)
+		pace_tell(m->watch->pace, w->name);
 }
 
 static void work(struct measuring *m, struct buffers *b)

@@ -3,7 +3,7 @@
  *
  *   --ignore PATTERN            they stay
  *   --targets PATTERN           no others are quantized
- *   --tensor-type PATTERN=TYPE  another target of the same family, or a float type: they stay as that
+ *   --tensor-type PATTERN=TYPE  another target of the same family, or a float type: they stay as that. TARGET:GROUP has groups of that size
  *
  * in this order: what an earlier line decides, no later one changes. Of several --tensor-type the first that matches decides; one that names a
  * target also speaks of modules that would stay by convention. Patterns are those of recipe_rule.c (regex.h), looked for anywhere in the
@@ -26,6 +26,7 @@ struct rule {
 	struct regex *regex;
 	const struct target *target;         /* RULE_TYPE: one of them */
 	const struct heft_encoding *type;
+	uint32_t group;                      /* of the target; 0: not said */
 	bool used;
 };
 
@@ -56,19 +57,35 @@ static int compile(struct rule *r, size_t n, struct arena *a, struct heft_err *e
 	return wrong ? heft_fail(err, HEFT_E_PATTERN, "%s '%s': %s", option_of(r->kind), r->text, wrong) : 0;
 }
 
-/* TYPE of PATTERN=TYPE: a float, or a target that can stand beside the one that was asked for. */
-static int name_type(struct rule *r, const char *name, const struct target *main, struct heft_err *err)
+/* What is behind the colon of TARGET:GROUP. */
+static int name_group(struct rule *r, const char *name, struct heft_err *err)
 {
-	r->type = quant_find(name);
+	if (r->target && !r->target->groups)
+		return heft_fail(err, HEFT_E_OPTION, "rule '%s': %s has no groups of a size to choose", r->text, r->target->name);
+	if (!(r->group = heft_group_size(name)))
+		return heft_fail(err, HEFT_E_OPTION, "rule '%s': groups have 32, 64 or 128 columns, or are a 'channel'", r->text);
+	return 0;
+}
+
+/* TYPE of PATTERN=TYPE: a float, or a target that can stand beside the one that was asked for, with a group or without. */
+static int name_type(struct rule *r, const char *type, const struct target *main, struct arena *a, struct heft_err *err)
+{
+	const char *colon = strchr(type, ':'), *name = colon ? arena_printf(a, "%.*s", (int)(colon - type), type) : type;
+
+	r->type = quant_find(type);
 	if (plan_torch_name(r->type))
 		return 0;
 	r->type = NULL;
-	r->target = target_find(name);
+	r->target = main->typed ? main->typed(name, &r->type) : target_find(name);
+	if (r->type)
+		return heft_fail(err, HEFT_E_TYPE, "rule '%s': a single module has no float type of its own beside its codes", r->text);
 	if (!r->target || !r->target->scheme)
 		return heft_fail(err, HEFT_E_TYPE, "rule '%s': with --to %s a type is f32, f16, bf16 or a target like it", r->text, main->name);
 	if (r->target != main && (!main->mix || r->target->mix != main->mix))
 		return heft_fail(err, HEFT_E_TYPE, "rule '%s': %s and %s do not go into one directory; f32, f16 and bf16 do", r->text, main->name, name);
-	return 0;
+	if (colon && !main->mix)
+		return heft_fail(err, HEFT_E_OPTION, "rule '%s': %s has groups of one size in a directory: --group-size says which", r->text, main->name);
+	return colon ? name_group(r, colon + 1, err) : 0;
 }
 
 static int add_plain(struct plan_rules *r, enum rule_kind kind, const char *const *list, size_t n, struct heft_err *err)
@@ -92,7 +109,7 @@ static int add_types(struct plan_rules *r, const struct heft_job *j, const struc
 		*x = (struct rule){ .kind = RULE_TYPE, .text = j->tensor_type[i] };
 		if (!equals)
 			return heft_fail(err, HEFT_E_PATTERN, "rule '%s' is not PATTERN=TYPE", x->text);
-		if (compile(x, (size_t)(equals - x->text), r->arena, err) || name_type(x, equals + 1, main, err))
+		if (compile(x, (size_t)(equals - x->text), r->arena, err) || name_type(x, equals + 1, main, r->arena, err))
 			return -1;
 	}
 	return 0;
@@ -144,7 +161,7 @@ void plan_rules_find(struct plan_rules *r, const char *module, enum linear kind,
 		out->stays = true;
 		out->why = first[RULE_IGNORE] ? arena_printf(r->arena, "--ignore '%s'", first[RULE_IGNORE]->text) : "no --targets names it";
 	} else if (first[RULE_TYPE]) {
-		*out = (struct plan_choice){ .target = first[RULE_TYPE]->target, .type = first[RULE_TYPE]->type, .stays = first[RULE_TYPE]->type,
+		*out = (struct plan_choice){ .target = first[RULE_TYPE]->target, .group = first[RULE_TYPE]->group, .type = first[RULE_TYPE]->type, .stays = first[RULE_TYPE]->type,
 					     .why = arena_printf(r->arena, "rule '%s'", first[RULE_TYPE]->text) };
 	}
 }

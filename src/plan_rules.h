@@ -13,6 +13,7 @@ struct plan_choice {
 	bool stays;
 	const struct heft_encoding *type; /* as what it stays; NULL: as it would */
 	const struct target *target;      /* how else it is stored */
+	uint32_t group;                   /* its columns that share a scale; 0: not said */
 	const char *why;
 };
 

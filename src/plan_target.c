@@ -8,12 +8,14 @@
  */
 #include "plan.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "../base/map.h"
 #include "../quant/quant.h"
 #include "model.h"
+#include "pace.h"
 #include "plan_rules.h"
 
 enum { REALS = 3 };
@@ -29,12 +31,13 @@ struct deciding {
 	struct map named;                       /* modules of output->stays, and those that are stored by a scheme */
 	struct made {                           /* when they are needed */
 		const struct target *target;
+		uint32_t group;                     /* 0: the target's own */
 		const struct scheme *scheme[REALS]; /* by enum scaled_real */
 	} *made;
 	size_t n_made, cap_made, cap_use;
 	const struct heft_encoding *scales;     /* type of what was quantized */
 	uint32_t group;
-	uint64_t layers;
+	struct target_model model;
 	size_t cap;                             /* of output->stays */
 	struct heft_err *err;
 };
@@ -58,21 +61,41 @@ static const struct heft_encoding *real_of(const struct deciding *d, const struc
 	return d->given ? d->given : is_plain(e) && !plan_is_quantized(w) ? e : d->scales;
 }
 
-static struct made *made_for(struct deciding *d, const struct target *target)
+static struct made *made_for(struct deciding *d, const struct target *target, uint32_t group)
 {
 	for (size_t i = 0; i < d->n_made; i++)
-		if (d->made[i].target == target)
+		if (d->made[i].target == target && d->made[i].group == group)
 			return &d->made[i];
 	d->made = arena_grow(d->plan->arena, d->made, &d->cap_made, d->n_made + 1, sizeof *d->made);
-	d->made[d->n_made] = (struct made){ .target = target };
+	d->made[d->n_made] = (struct made){ .target = target, .group = group };
 	return &d->made[d->n_made++];
 }
 
-static const struct scheme *scheme_of(struct deciding *d, const struct target *target, const struct heft_encoding *real)
+/* Is the group that the user chooses this target's, too? */
+static bool takes_group(const struct deciding *d, const struct target *target)
+{
+	return target == d->target || (target->typed && target->typed == d->target->typed && !target->group_fixed);
+}
+
+static enum linear kind_of(const struct deciding *d, const char *name, int rank, const char **why)
+{
+	return d->target->kind ? d->target->kind(name, rank, &d->model, why) : linear_kind(name, rank, d->model.layers, why);
+}
+
+/* How a module is stored that no rule of the user's speaks of; NULL: it stays. */
+static const struct target *usual(const struct deciding *d, const struct weight *w)
+{
+	struct target_module module = { linear_module(w->name, d->plan->arena), source_of(w), w->quant };
+
+	return d->target->module ? d->target->module(d->target, &module, &d->model) : d->target;
+}
+
+/* group: of a rule of the user's, or 0. */
+static const struct scheme *scheme_of(struct deciding *d, const struct target *target, uint32_t group, const struct heft_encoding *real)
 {
 	enum scaled_real k = scheme_real(real);
-	struct scheme_options o = { real, target == d->target ? d->group : 0 };
-	struct made *made = made_for(d, target);
+	struct scheme_options o = { real, group ? group : takes_group(d, target) ? d->group : 0 };
+	struct made *made = made_for(d, target, o.group);
 	struct scheme *s;
 
 	if (made->scheme[k])
@@ -114,7 +137,7 @@ static void add_use(struct deciding *d, const struct target *target, const struc
 	bool known;
 
 	map_put(&d->named, module, strlen(module), &known);
-	while (k < o->n_uses && o->use[k].target != target)
+	while (k < o->n_uses && (o->use[k].target != target || o->use[k].scheme->group != s->group))
 		k++;
 	if (k == o->n_uses) {
 		o->use = arena_grow(d->plan->arena, o->use, &d->cap_use, ++o->n_uses, sizeof *o->use);
@@ -130,6 +153,8 @@ static void keep(struct deciding *d, size_t i, const char *why)
 	struct heft_item *it = &d->output->item[i];
 	bool moves = d->given || plan_is_quantized(w);
 
+	if (w->as_stored)
+		moves = plan_is_quantized(w);
 	it->to = moves && from->class != QUANT_INTEGER ? real_of(d, w) : from;
 	it->why = why;
 }
@@ -182,7 +207,7 @@ static void store(struct deciding *d, size_t i, const struct target *target, con
 {
 	struct heft_item *it = &d->output->item[i];
 	const struct weight *w = d->plan->weight[i].weight;
-	const char *module = linear_module(it->name, d->plan->arena), *stem = it->rank > 2 ? it->name : module;
+	const char *module = linear_module(it->name, d->plan->arena), *stem = it->rank > 2 && !target->stacks ? it->name : module;
 
 	it->to = &s->enc;
 	it->why = target->name;
@@ -222,12 +247,12 @@ static const char *misfit(const struct deciding *d, const struct weight *w, cons
 	return NULL;
 }
 
-static int quantize(struct deciding *d, size_t i, const struct target *target)
+static int quantize(struct deciding *d, size_t i, const struct target *target, uint32_t group)
 {
 	const struct weight *w = d->plan->weight[i].weight, *other;
 	const struct heft_encoding *real = real_of(d, w);
-	const struct scheme *s = scheme_of(d, target, real);
-	const char *why, *set = linear_joined(w->name, d->plan->arena);
+	const struct scheme *s = scheme_of(d, target, group, real);
+	const char *why, *set = d->target->kind ? NULL : linear_joined(w->name, d->plan->arena);
 	struct map_slot *bad = set ? map_find(&d->misfits, set, strlen(set)) : NULL;
 
 	if (!s)
@@ -239,10 +264,11 @@ static int quantize(struct deciding *d, size_t i, const struct target *target)
 	if (why)
 		return leave(d, i, why);
 	if (plan_is_quantized(w) && !w->source[0]->packed && !plan_keeps_codes(w, s) && !d->job->allow_requantize)
-		return heft_fail(d->err, HEFT_E_REQUANTIZE, "tensor '%s' is quantized already (%s); quantizing it again loses quality: --allow-requantize does it all the same",
-				 w->source[0]->name, w->source[0]->enc->name);
+		return heft_fail(d->err, HEFT_E_REQUANTIZE,
+				 "tensor '%s' is quantized already (%s); quantizing it again loses quality: --allow-requantize does it all the same%s",
+				 w->source[0]->name, w->source[0]->enc->name, d->target->typed ? ", -t keep stores it in 16 bits" : "");
 	store(d, i, target, s, real);
-	d->output->same[i] = plan_same_planes(w, s);
+	d->output->same[i] = plan_same_planes(w, s) || plan_taken(w, s);
 	d->output->item[i].lossless = d->output->same[i];
 	if (d->output->same[i] || plan_keeps_codes(w, s))
 		d->output->item[i].why = "lossless: codes stay";
@@ -266,22 +292,30 @@ static int decide(struct deciding *d, size_t i)
 {
 	const struct weight *w = d->plan->weight[i].weight;
 	const char *why;
-	enum linear kind = linear_kind(w->name, w->shape.rank, d->layers, &why);
+	enum linear kind = kind_of(d, w->name, w->shape.rank, &why);
 	struct plan_choice choice;
 
+	if (w->quant && !strcmp(w->quant, "no") && kind == LINEAR_YES) {
+		why = "no Linear in this model";
+		kind = LINEAR_NO;
+	}
 	if (source_of(w)->class == QUANT_INTEGER)
 		kind = LINEAR_NO;
 	plan_rules_find(d->rules, linear_module(w->name, d->plan->arena), kind, &choice);
 	if (choice.stays)
 		return keep_as(d, i, kind, &choice);
 	if (d->target->experts && kind == LINEAR_FUSED)
-		return quantize(d, i, d->target);
+		return quantize(d, i, d->target, 0);
 	if (d->target->experts && kind == LINEAR_YES) {
 		keep(d, i, "only experts are quantized");
 		return 0;
 	}
+	if (kind == LINEAR_YES && !choice.target && !(choice.target = usual(d, w))) {
+		keep(d, i, plan_is_quantized(w) ? "the runtime has no such codes" : "as in the source");
+		return 0;
+	}
 	if (kind == LINEAR_YES || (kind == LINEAR_STAYS && choice.target))
-		return quantize(d, i, choice.target ? choice.target : d->target);
+		return quantize(d, i, choice.target, choice.group);
 	if (kind == LINEAR_FUSED)
 		return leave(d, i, why);
 	keep(d, i, why);
@@ -292,18 +326,51 @@ static int decide(struct deciding *d, size_t i)
 
 /* ---- all ---- */
 
-static uint64_t count_layers(const struct heft_plan *p)
+/* The type that floats have, by the configuration as mlx-lm reads it; a search reads the newer "dtype", too, which mlx-lm does not. */
+static const struct heft_encoding *said_float(const struct json *root, bool search)
+{
+	static const char *const types[] = { "f32", "f16", "bf16" };
+	const char *name = json_cstr(json_get(root, "torch_dtype"));
+
+	name = name ? name : json_cstr(json_get(json_get(root, "text_config"), "dtype"));
+	name = name || !search ? name : json_cstr(json_get(root, "dtype"));
+	for (size_t i = 0; name && i < REALS; i++)
+		if (!strcmp(plan_torch_name(quant_find(types[i])), name))
+			return quant_find(types[i]);
+	return NULL;
+}
+
+/* What all floats become for a runtime that counts in one type, where the user names none: of a GGUF, its first matrix has the word. */
+static const struct heft_encoding *usual_float(const struct deciding *d)
+{
+	const struct heft_plan *p = d->plan;
+	const struct heft_encoding *real;
+	struct json_doc *doc;
+
+	for (size_t i = 0; model_speaks_gguf(p->model) && i < p->n_weights; i++)
+		if (p->weight[i].weight->shape.rank > 1)
+			return real_of(d, p->weight[i].weight);
+	doc = plan_config_doc(p);
+	real = said_float(json_root(doc), d->job->method == HEFT_METHOD_SEARCH);
+	json_free(doc);
+	return real;
+}
+
+static struct target_model read_model(const struct heft_plan *p)
 {
 	struct json_doc *doc = plan_config_doc(p);
 	const struct json *root = json_root(doc), *text = json_get(root, "text_config");
-	uint64_t n = 0;
+	struct target_model m = { 0 };
+	const char *type;
 
 	if (!doc)
-		return 0;
-	if (!json_uint(json_get(root, "num_hidden_layers"), &n))
-		json_uint(json_get(text, "num_hidden_layers"), &n);
+		return m;
+	if (!json_uint(json_get(root, "num_hidden_layers"), &m.layers))
+		json_uint(json_get(text, "num_hidden_layers"), &m.layers);
+	type = json_cstr(json_get(root, "model_type"));
+	m.type = type ? arena_strdup(p->arena, type) : NULL;
 	json_free(doc);
-	return n;
+	return m;
 }
 
 static bool to_stdout(const struct heft_job *j)
@@ -323,6 +390,11 @@ static const struct target *target_of(const struct deciding *d, const struct sch
 	return NULL;
 }
 
+static bool stored_alike(const struct deciding *d, const struct scheme *a, const struct scheme *b)
+{
+	return target_of(d, a) == target_of(d, b) && (!a || a->group == b->group);
+}
+
 /* What runtimes read as one must be stored alike, whatever the user's rules say of each. */
 static int check_sets(const struct deciding *d)
 {
@@ -333,7 +405,7 @@ static int check_sets(const struct deciding *d)
 	map_init(&sets);
 	for (size_t i = 0; i < d->plan->n_weights && !rc; i++) {
 		const struct heft_item *it = &o->item[i];
-		const char *why, *set = linear_kind(it->name, it->rank, d->layers, &why) == LINEAR_YES ? linear_joined(it->name, d->plan->arena) : NULL;
+		const char *why, *set = linear_kind(it->name, it->rank, d->model.layers, &why) == LINEAR_YES ? linear_joined(it->name, d->plan->arena) : NULL;
 		struct map_slot *slot;
 		bool known;
 
@@ -342,7 +414,7 @@ static int check_sets(const struct deciding *d)
 		slot = map_put(&sets, set, strlen(set), &known);
 		if (!known)
 			slot->value.i = (int64_t)i;
-		else if (target_of(d, o->scheme[i]) != target_of(d, o->scheme[slot->value.i]))
+		else if (!stored_alike(d, o->scheme[i], o->scheme[slot->value.i]))
 			rc = heft_fail(d->err, HEFT_E_OPTION, "'%s' and '%s' are one matrix or layer to runtimes: patterns must take both or neither",
 				       o->item[slot->value.i].name, it->name);
 	}
@@ -358,12 +430,12 @@ static int find_misfits(struct deciding *d)
 		struct plan_choice choice;
 		const struct scheme *s;
 		const char *why, *set;
-		enum linear kind = linear_kind(w->name, w->shape.rank, d->layers, &why);
+		enum linear kind = linear_kind(w->name, w->shape.rank, d->model.layers, &why);
 
 		if (kind != LINEAR_YES || source_of(w)->class == QUANT_INTEGER || !(set = linear_joined(w->name, d->plan->arena)))
 			continue;
 		plan_rules_find(d->rules, linear_module(w->name, d->plan->arena), kind, &choice);
-		s = choice.stays ? NULL : scheme_of(d, choice.target ? choice.target : d->target, real_of(d, w));
+		s = choice.stays ? NULL : scheme_of(d, choice.target ? choice.target : d->target, choice.group, real_of(d, w));
 		if (!choice.stays && !s)
 			return -1;
 		if (s && misfit(d, w, s) && !map_find(&d->misfits, set, strlen(set)))
@@ -376,7 +448,7 @@ static int decide_all(struct deciding *d)
 {
 	const struct heft_job *j = d->job;
 
-	if (!d->target->experts && find_misfits(d))
+	if (!d->target->experts && !d->target->kind && find_misfits(d))
 		return -1;
 	for (size_t i = 0; i < d->plan->n_weights; i++)
 		if (decide(d, i))
@@ -384,15 +456,22 @@ static int decide_all(struct deciding *d)
 	add_name(d, "lm_head"); /* also where it shares the embeddings' weight: it is a Linear */
 	if (plan_rules_check_used(d->rules, d->err))
 		return -1;
-	return j->n_ignore || j->n_targets || j->n_tensor_types ? check_sets(d) : 0;
+	return !d->target->kind && (j->n_ignore || j->n_targets || j->n_tensor_types) ? check_sets(d) : 0;
 }
 
 /* What sizes depend on, and these again. */
 static int measure_early(struct deciding *d)
 {
 	const struct plan_output *o = d->output;
+	const struct heft_run_options *asked = d->job->watch;
+	struct pace pace = { .begun = pace_clock() };
 
-	if (plan_measure(d->plan, d->output, true, &(struct plan_watch){ 0 }, d->err))
+	if (asked) {
+		pace.progress = asked->progress;
+		pace.ctx = asked->ctx;
+		pace.total = plan_measured_bytes(d->plan, true);
+	}
+	if (plan_measure(d->plan, d->output, true, &(struct plan_watch){ asked ? asked->stop : NULL, &pace }, d->err))
 		return -1;
 	for (size_t i = 0; i < d->plan->n_weights; i++)
 		if (o->scheme[i] && o->scheme[i]->measure && o->scheme[i]->measure->early)
@@ -400,17 +479,36 @@ static int measure_early(struct deciding *d)
 	return 0;
 }
 
+int plan_choose(const struct target **target, const struct heft_encoding **given, const char *type, struct heft_err *err)
+{
+	const struct target *t = (*target)->typed(type, given);
+	char all[256] = "";
+	size_t n = 0;
+	const char *each;
+
+	for (size_t i = 0; (each = (*target)->type_at(i)) && !strchr(each, '-') && n < sizeof all; i++)
+		n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", each);
+	if (!t)
+		return heft_fail(err, HEFT_E_TYPE, "no type '%s' with --to %s: it takes %s", type, (*target)->name, all);
+	*target = t;
+	return 0;
+}
+
 int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, struct heft_err *err)
 {
 	struct deciding d = { .plan = p, .output = o, .target = target, .job = job, .err = err };
+	bool like_source; /* groups and the type of their scales are those of codes that could stay */
 	int rc;
 
 	d.given = o->given;
-	d.scales = job->method == HEFT_METHOD_SEARCH && target->groups ? plan_scale_type(p) : quant_find("bf16");
-	d.group = job->group_size || job->method == HEFT_METHOD_RTN || !target->groups ? job->group_size : plan_group(p);
+	like_source = target->groups && (job->method == HEFT_METHOD_SEARCH || (target->typed && model_speaks_gguf(p->model)));
+	d.scales = like_source ? plan_scale_type(p) : quant_find("bf16");
+	d.group = job->group_size || !like_source ? job->group_size : plan_group(p);
 	if (to_stdout(job))
 		return heft_fail(err, HEFT_E_OPTION, "--to %s writes a directory: name it with -o", target->name);
-	d.layers = count_layers(p);
+	if (target->typed && !o->given)
+		d.given = o->given = usual_float(&d);
+	d.model = read_model(p);
 	if (plan_rules_open(&d.rules, job, target, p->arena, err))
 		return -1;
 	o->scheme = arena_array(p->arena, p->n_weights, sizeof *o->scheme);
@@ -466,16 +564,18 @@ static void add_side(struct heft_plan *p, struct plan_output *o, const struct jb
 int plan_scheme_files(struct heft_plan *p, struct plan_output *o, const struct target *target, struct heft_err *err)
 {
 	struct jbuf ours = { 0 };
-	struct config_edit edit = { &ours, plan_torch_name(o->given) };
+	struct config_edit edit = { .quantization = o->n_uses ? &ours : NULL, .dtype = plan_torch_name(o->given), .too = target->config_too,
+				    .member = p->family.member, .n_members = p->family.n_members };
 	int rc;
 
-	if (!o->n_uses)
+	if (!o->n_uses && !target->typed)
 		return heft_fail(err, HEFT_E_TYPE, "no tensor is a matrix that %s quantizes; --to safetensors carries them as they are", target->name);
 	if (o->n_uses == 1)
 		o->use->target->config(&ours, o->use->scheme, &o->stays);
-	else
+	else if (o->n_uses)
 		target->mix(&ours, o->use, o->n_uses, &o->stays);
-	add_side(p, o, &ours);
+	if (o->n_uses)
+		add_side(p, o, &ours);
 	rc = plan_config(p, o, &edit, err) || plan_copies(p, o, false, err) ? -1 : 0;
 	jbuf_release(&ours);
 	return rc;

@@ -7,12 +7,12 @@
 #include "commit.h"
 #include "gather.h"
 #include "model.h"
+#include "pace.h"
 #include "tally.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct tile {
 	const struct plan_segment *segment;
@@ -37,8 +37,9 @@ struct run {
 	uint64_t taken, written; /* tickets */
 	struct heft_err err;
 	uint64_t failed;        /* ticket of the first failure; UINT64_MAX: none */
-	uint64_t bytes_done, bytes_all, elements; /* all: those that are measured are read twice */
-	double started, told, synced;
+	struct pace pace;       /* of bytes: those that are measured are read twice */
+	uint64_t elements;
+	double synced;
 };
 
 enum { BUFFERS = 256 << 20 }; /* of all threads */
@@ -57,14 +58,6 @@ struct worker { /* buffers of one thread */
 	struct quant_sums *sums; /* of each output */
 	struct quant_details *details;
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- one tile ---- */
 
@@ -122,10 +115,16 @@ static const float *through(const struct heft_encoding *via, struct worker *w, s
 	return w->rounded;
 }
 
-static bool any_encoded(const struct run *r, const struct tile *t)
+/* Bytes that are copied though scales are rounded: codes of a packed source. */
+static bool measures_copy(const struct run *r, size_t output, size_t i)
+{
+	return r->tally && r->plan->output[output].copy[i] && !r->plan->output[output].item[i].lossless;
+}
+
+static bool needs_values(const struct run *r, const struct tile *t)
 {
 	for (size_t i = 0; i < r->plan->n_outputs; i++)
-		if (!r->plan->output[i].copy[t->segment->weight])
+		if (!r->plan->output[i].copy[t->segment->weight] || measures_copy(r, i, t->segment->weight))
 			return true;
 	return false;
 }
@@ -162,8 +161,15 @@ static const uint8_t *fill_bytes(struct run *r, struct worker *w, const struct t
 	const float *values, *weights = tile_weights(o, t); /* of one row, the same for each */
 	uint8_t *buf;
 
-	if (o->copy[i])
-		return w->raw[first_copy(r, t, output)].bytes;
+	if (o->copy[i]) {
+		const uint8_t *bytes = w->raw[first_copy(r, t, output)].bytes;
+
+		if (measures_copy(r, output, i)) {
+			tile_decode(to, bytes, w->decoded, t->n);
+			quant_compare(w->values, w->decoded, t->n, &w->sums[output]);
+		}
+		return bytes;
+	}
 	values = through(o->via[i], w, t->n);
 	buf = buffer(&w->bytes, &w->n_bytes, tile_bytes(to, t->n));
 	encode_tile(r, &o->item[i], values, buf, t->n, weights);
@@ -222,7 +228,7 @@ static int write_strip(struct run *r, struct worker *w, const struct tile *t, si
 	const struct scheme *s = o->scheme[i];
 	struct scaled_gain gain = { 0 };
 	struct scheme_strip strip = { .src = through(o->via[i], w, t->n), .cols = columns(it), .of = it->dim[0],
-				      .importance = o->importance ? o->importance[i] : NULL,
+				      .importance = tile_weights(o, t),
 				      .gain = &gain,
 				      .decoded = plan_is_quantized(t->weight->weight),
 				      .number = o->number ? o->number[i] : NULL };
@@ -233,14 +239,14 @@ static int write_strip(struct run *r, struct worker *w, const struct tile *t, si
 	strip.rows = t->n / strip.cols;
 	for (int p = 0; p < s->enc.n_planes; p++)
 		bytes += plane_bytes(s, p, &strip, it->dim[0]);
-	buf = buffer(&w->bytes, &w->n_bytes, (size_t)(bytes + strip.cols));
+	buf = buffer(&w->bytes, &w->n_bytes, (size_t)(bytes + strip.cols + PLAN_BLOCKS(t->n)));
 	for (int p = 0; p < s->enc.n_planes; p++) {
 		plane[p] = buf;
 		buf += plane_bytes(s, p, &strip, it->dim[0]);
 	}
 	if (o->same[i]) {
 		memcpy(w->decoded, w->values, t->n * sizeof *w->decoded);
-		if (plan_copy_planes(r->plan->model, t->weight->weight, s, row, strip.rows, plane, err))
+		if (plan_copy_planes(r->plan->model, t->weight, s, &strip, row, plane, &(struct plan_room){ buf, buf + strip.cols, &w->scratch }, err))
 			return -1;
 	} else
 		scheme_encode(s, &strip, plane, w->decoded, buf);
@@ -300,7 +306,7 @@ static int read_tile(struct run *r, struct worker *w, const struct tile *t, stru
 		    tile_read_bytes(p, r->plan->model, to, t->first, t->n, buffer(&raw->bytes, &raw->n, tile_bytes(to, t->n)), &w->scratch, err))
 			return -1;
 	}
-	return any_encoded(r, t) ? tile_read(p, r->plan->model, t->first, t->n, w->values, &w->scratch, err) : 0;
+	return needs_values(r, t) ? tile_read(p, r->plan->model, t->first, t->n, w->values, &w->scratch, err) : 0;
 }
 
 /* ---- the order ---- */
@@ -355,15 +361,16 @@ static uint64_t tile_size(const struct heft_plan *p, size_t weight, uint64_t fir
 {
 	const struct heft_item *it = &p->output[0].item[weight]; /* shapes are those of every output */
 	uint64_t row = columns(it), matrix = it->rank > 1 ? it->dim[it->rank - 2] * row : row;
-	uint64_t rows, left, strip = plan_strip(p, weight), good = tile_good_size(&p->weight[weight].tile);
+	uint64_t size, left = matrix - first % matrix, strip = plan_strip(p, weight), good = tile_good_size(&p->weight[weight].tile);
 
-	if (strip)
-		return (row * strip > good ? strip : good / row / strip * strip) * row;
+	if (strip) {
+		size = (row * strip > good ? strip : good / row / strip * strip) * row;
+		return it->rank > 2 && left < size && has_importance(p, weight) ? left : size;
+	}
 	if (!has_importance(p, weight))
 		return good;
-	rows = row > TILE_ELEMENTS ? row : TILE_ELEMENTS / row * row;
-	left = matrix - first % matrix;
-	return left < rows ? left : rows;
+	size = row > TILE_ELEMENTS ? row : TILE_ELEMENTS / row * row;
+	return left < size ? left : size;
 }
 
 /* Is there room for the next tile of this size where its bytes are gathered? */
@@ -411,18 +418,6 @@ static bool take(struct run *r, struct tile *t)
 	return true;
 }
 
-static void tell_progress(struct run *r, const struct weight *w)
-{
-	struct heft_progress g = { .done = r->bytes_done, .total = r->bytes_all, .tensor = w->name };
-	double at = now();
-
-	if (!r->options->progress || (at - r->told < 0.1 && g.done < g.total))
-		return;
-	r->told = at;
-	g.seconds = at - r->started;
-	r->options->progress(r->options->ctx, &g);
-}
-
 static void account(struct run *r, struct worker *w, const struct tile *t)
 {
 	const struct weight *wt = t->weight->weight;
@@ -430,12 +425,12 @@ static void account(struct run *r, struct worker *w, const struct tile *t)
 	r->written++; /* never for a tile that failed: those behind it must not take its turn */
 	r->elements += t->n;
 	if (wt->n_sources)
-		r->bytes_done += tile_bytes(wt->source[0]->enc, t->n);
+		r->pace.done += tile_bytes(wt->source[0]->enc, t->n);
 	if (r->tally && r->failed == UINT64_MAX)
 		tally_add(r->tally, t->segment->weight, t->first, t->n, w->sums);
 	if (r->tally && r->options->details)
 		tally_details(r->tally, t->segment->weight, w->details);
-	tell_progress(r, wt);
+	pace_tell(&r->pace, wt->name);
 }
 
 static void work(struct run *r, struct worker *w)
@@ -525,26 +520,18 @@ static void run_threads(struct run *r)
 
 static void summarize(const struct run *r, struct heft_summary *out)
 {
-	*out = (struct heft_summary){ .bytes_in = r->plan->bytes_in, .elements = r->elements, .seconds = now() - r->started,
+	*out = (struct heft_summary){ .bytes_in = r->plan->bytes_in, .elements = r->elements, .seconds = pace_clock() - r->pace.begun,
 				       .sync_seconds = r->synced };
 	for (size_t i = 0; i < r->plan->n_outputs; i++)
 		out->bytes_out += r->plan->output[i].pub.size;
 	out->error = r->tally ? (const struct heft_error *const *)r->plan->error : NULL;
 }
 
-static void tell_measured(void *ctx, const struct weight *w, uint64_t bytes)
-{
-	struct run *r = ctx;
-
-	r->bytes_done += bytes;
-	tell_progress(r, w);
-}
-
 static int measure(struct run *r, struct heft_err *err)
 {
-	struct plan_watch watch = { r->options->stop, tell_measured, r };
+	struct plan_watch watch = { r->options->stop, &r->pace };
 
-	r->bytes_all = r->plan->bytes_in + plan_measured_bytes(r->plan);
+	r->pace.total = r->plan->bytes_in + plan_measured_bytes(r->plan, false);
 	for (size_t i = 0; i < r->plan->n_outputs; i++)
 		if (plan_measure(r->plan, &r->plan->output[i], false, &watch, err))
 			return -1;
@@ -554,9 +541,10 @@ static int measure(struct run *r, struct heft_err *err)
 int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_summary *out, struct heft_err *err)
 {
 	static const struct heft_run_options none;
-	struct run r = { .plan = p, .options = o ? o : &none, .failed = UINT64_MAX, .started = now() };
+	struct run r = { .plan = p, .options = o ? o : &none, .failed = UINT64_MAX };
 	int rc;
 
+	r.pace = (struct pace){ .progress = r.options->progress, .ctx = r.options->ctx, .begun = pace_clock() };
 	r.stream = model_stream(p->model);
 	if (plan_check_needs(p, err) || measure(&r, err) || commit_open(&r.commit, p, err))
 		return -1;
@@ -575,8 +563,8 @@ int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_
 		rc = -1;
 	} else {
 		rc = commit_close(r.commit, &r.synced, err);
-		if (!rc && r.stream && source_drain(r.stream, err) < 0)
-			rc = -1;
+		if (!rc)
+			rc = heft_drain(p->model, err);
 	}
 	if (!rc && p->consume)
 		rc = plan_consume(p, err);

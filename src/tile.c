@@ -27,6 +27,7 @@ void tile_scratch_release(struct tile_scratch *s)
 {
 	free(s->bytes);
 	free(s->floats);
+	free(s->wide);
 	packed_scratch_release(&s->packed);
 	lora_scratch_release(&s->lora);
 	*s = (struct tile_scratch){ 0 };
@@ -65,9 +66,6 @@ int tile_plan_init(struct tile_plan *p, const struct weight *w, struct heft_err 
 	for (size_t i = 0; i < w->n_sources; i++) {
 		const struct heft_encoding *e = w->source[i]->enc;
 
-		if (p->grain % e->block)
-			return heft_fail(err, HEFT_E_SHAPE, "'%s': %s would cut the blocks of %s in '%s'", w->name, "its operation",
-					 e->name, w->source[i]->name);
 		if (!w->source[i]->packed && !quant_decoder(e))
 			return heft_fail(err, HEFT_E_DTYPE, "'%s': heft does not decode %s", w->source[i]->name, e->name);
 		p->round_f16 |= !strcmp(e->name, "f16");
@@ -126,10 +124,29 @@ static int read_stored(const struct heft_model *m, const struct heft_tensor *t, 
 	return 0;
 }
 
+/* What begins or ends inside of a block is read with all of that block. */
+static int read_cut(const struct heft_model *m, const struct heft_tensor *t, uint64_t element, size_t n, float *dst, struct tile_scratch *s,
+		    struct heft_err *err)
+{
+	uint64_t block = t->enc->block, before = element % block, whole = (before + n + block - 1) / block * block;
+
+	if (s->n_wide < whole) {
+		s->wide = xrealloc(s->wide, (size_t)whole * sizeof(float));
+		s->n_wide = (size_t)whole;
+	}
+	if (read_stored(m, t, element - before, (size_t)whole, s->wide, s, err))
+		return -1;
+	if (s->wide)
+		memcpy(dst, s->wide + before, n * sizeof *dst);
+	return 0;
+}
+
 int tile_read_tensor(const struct heft_model *m, const struct heft_tensor *t, uint64_t element, size_t n, float *dst, struct tile_scratch *s,
 		     struct heft_err *err)
 {
-	if (read_stored(m, t, element, n, dst, s, err))
+	bool cut = element % t->enc->block || n % t->enc->block;
+
+	if (cut ? read_cut(m, t, element, n, dst, s, err) : read_stored(m, t, element, n, dst, s, err))
 		return -1;
 	return t->lora ? lora_add(m, t, element, n, dst, &s->lora, err) : 0;
 }
@@ -316,12 +333,33 @@ uint64_t tile_good_size(const struct tile_plan *p)
 	return t->packed->strip_rows * packed_shape(t->rank, t->dim).cols;
 }
 
+/* Do its operations leave each block of its sources in one piece? */
+static bool keeps_blocks(const struct weight *w)
+{
+	struct op_map map;
+
+	if (op_map_init(&map, w, &(struct heft_err){ 0 }))
+		return false;
+	for (size_t i = 0; i < w->n_sources; i++)
+		if (map.grain % w->source[i]->enc->block)
+			return false;
+	return true;
+}
+
 bool tile_has_bytes(const struct weight *w, const struct heft_encoding *e)
 {
 	for (size_t i = 0; i < w->n_sources; i++)
 		if (w->source[i]->packed ? !packed_repacker(w->source[i], e) : w->source[i]->enc != e)
 			return false;
-	return w->n_sources > 0 && weight_moves_only(w);
+	return w->n_sources > 0 && weight_moves_only(w) && keeps_blocks(w);
+}
+
+bool tile_rounds(const struct weight *w, const struct heft_encoding *e)
+{
+	for (size_t i = 0; i < w->n_sources; i++)
+		if (w->source[i]->packed && packed_repacker(w->source[i], e)->rounds)
+			return true;
+	return false;
 }
 
 const struct heft_encoding *tile_stays_as(const struct weight *w)

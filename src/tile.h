@@ -15,6 +15,8 @@ struct tile_scratch {
 	size_t n_bytes;
 	float *floats;
 	size_t n_floats;
+	float *wide; /* whole blocks, where only a part of them is wanted */
+	size_t n_wide;
 	struct packed_scratch packed;
 	struct lora_scratch lora;
 };
@@ -24,10 +26,10 @@ void tile_scratch_release(struct tile_scratch *s);
 struct tile_plan {
 	struct op_map map;
 	uint64_t count;      /* elements */
-	uint64_t grain;      /* runs in elements; a multiple of the sources' block, or the sources have none */
+	uint64_t grain;      /* runs in elements */
 	bool round_f16;      /* an F16 source stays F16 through each calculation, as in the reference */
 };
-/* Borrows w and the model. Refuses rearrangements that would cut blocks of an encoded source. */
+/* Borrows w and the model. Blocks of an encoded source that a rearrangement cuts are decoded whole each time. */
 int tile_plan_init(struct tile_plan *p, const struct weight *w, struct heft_err *err);
 
 /* Elements first .. first+n of the weight, row-major, as floats. */
@@ -38,8 +40,10 @@ int tile_read_tensor(const struct heft_model *m, const struct heft_tensor *t, ui
 		     struct heft_err *err);
 /* All of a small source tensor, for what families ask of values. */
 int tile_read_values(void *model, const struct heft_tensor *t, float *out, struct heft_err *err);
-/* Can its sources' bytes be had in an encoding without a number being calculated: because they are, or are repacked? */
+/* Can its sources' bytes be had in an encoding without a number being calculated: because they are, or are repacked, and none of their blocks is cut? */
 bool tile_has_bytes(const struct weight *w, const struct heft_encoding *e);
+/* Are scales rounded where its bytes are had so? */
+bool tile_rounds(const struct weight *w, const struct heft_encoding *e);
 /* The encoding that the reference's converter leaves a packed source's codes in, whatever type is asked for; or NULL. */
 const struct heft_encoding *tile_stays_as(const struct weight *w);
 /* The same as bytes of an encoding that tile_has_bytes; first and n are multiples of its block. */

@@ -4,7 +4,6 @@
 . "$(dirname "$0")/lib.sh"
 im=$kjv/imatrix.dat
 
-pass() { ok "$1" "$2" || shown "$dir/log"; }
 to() { "$heft" convert "$1" -q -f --to "${@:3}" -o "$2" 2>"$dir/log"; }
 refused() { # WORDS LABEL ARGS...
 	"$heft" convert "${@:3}" -o "$dir/no" 2>"$dir/log"

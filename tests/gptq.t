@@ -3,14 +3,6 @@
 # read back, what stays, what is refused. That the bytes are those of the libraries is compared in tests/oracle/gptq.
 . "$(dirname "$0")/lib.sh"
 
-pass() { ok "$1" "$2" || shown "$dir/log"; }
-refused() { # STATUS WORDS LABEL ARGS...
-	local want=$1 words=$2 label=$3
-	shift 3
-	"$heft" convert "$@" 2>"$dir/log"
-	[ $? = "$want" ] && [ ! -e "$dir/no" ] && grep -qF -e "$words" "$dir/log"
-	pass $? "refused: $label"
-}
 said() { grep -qF -e "$3" "$dir/$1/$2"; pass $? "$1: $2 has $3"; }
 
 for t in gptq:18 gptq-8bit:42 awq:18 bnb-nf4:19 bnb-fp4:17 bnb-nf4-double:19 bnb-fp4-double:17 bnb-int8:41; do
@@ -52,11 +44,20 @@ for t in gptq awq; do
 	rm -rf "$dir/searched" "$dir/rtn"
 done
 
+"$heft" convert "$kjv" --to bnb-nf4-double -n --progress=json >/dev/null 2>"$dir/log" && grep -q '"done": \([0-9]*\), "total": \1,' "$dir/log"
+pass $? "bnb-nf4-double: a plan that reads weights shows it"
+
 # modules that stay, and those of other widths
 "$heft" convert "$kjv" --to gptq --ignore 'layers.0.mlp.down_proj' --tensor-type 'layers.1.mlp=gptq-8bit' -q -o "$dir/mixed" 2>"$dir/log" &&
 	grep -qF '"-:^model\\.layers\\.0\\.mlp\\.down_proj$": {}' "$dir/mixed/config.json" &&
 	grep -qF '"+:^model\\.layers\\.1\\.mlp\\.up_proj$": {"bits": 8, "group_size": 128}' "$dir/mixed/quantize_config.json"
 pass $? "gptq: rules for modules that stay, and for those of 8 bits"
+"$heft" convert "$kjv" --to gptq --tensor-type 'layers.1.mlp=gptq-8bit:32' --tensor-type 'layers.2.mlp=gptq:CHANNEL' --tensor-type 'layers.3.mlp=gptq:128' -q -o "$dir/groups" 2>"$dir/log" &&
+	grep -qF '"+:^model\\.layers\\.1\\.mlp\\.up_proj$": {"bits": 8, "group_size": 32}' "$dir/groups/quantize_config.json" &&
+	grep -qF '"+:^model\\.layers\\.2\\.mlp\\.up_proj$": {"bits": 4, "group_size": -1}' "$dir/groups/quantize_config.json" &&
+	! grep -qF 'layers\\.3' "$dir/groups/quantize_config.json"
+pass $? "gptq: rules with groups of their own"
+refused 1 "groups of one size in a directory" "a rule's group for AWQ" "$kjv" --to awq --tensor-type 'mlp=awq:32' -o "$dir/no"
 refused 2 "only: 32, 64, 128, channel" "groups that no kernel serves" "$kjv" --to gptq --group-size 16 -o "$dir/no"
 refused 1 "has no groups" "a group size for bitsandbytes" "$kjv" --to bnb-nf4 --group-size 64 -o "$dir/no"
 refused 2 "w4a16" "3 bits" "$kjv" --to gptq-3bit -o "$dir/no"

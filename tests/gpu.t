@@ -3,14 +3,6 @@
 # That the bytes are those of the libraries is compared in tests/oracle/gpu.
 . "$(dirname "$0")/lib.sh"
 
-pass() { ok "$1" "$2" || shown "$dir/log"; }
-refused() { # STATUS WORDS LABEL ARGS...
-	local want=$1 words=$2 label=$3
-	shift 3
-	"$heft" convert "$@" 2>"$dir/log"
-	[ $? = "$want" ] && [ ! -e "$dir/no" ] && grep -qF -e "$words" "$dir/log"
-	pass $? "refused: $label"
-}
 said() { grep -qF -e "$2" "$dir/$1/config.json"; pass $? "$1: config.json has $2"; }
 
 for t in fp8-dynamic:30 fp8-block:30 fp8:30 w4a16:18 w4a16-asym:18 w8a16:38 w8a8:38 mxfp4a16:17 mxfp8a16:30 nvfp4a16:19 \
@@ -97,6 +89,15 @@ pass $? "mixed: a group for each target, with exact names" || shown "$dir/mixed/
 	"$heft" diff "$dir/back.safetensors" "$kjv/model.safetensors" --arch none --min-sqnr 18 >"$dir/log" 2>&1
 pass $? "mixed: is read back"
 rm -f "$dir/back.safetensors"
+"$heft" convert "$kjv" --to w4a16 --tensor-type 'self_attn=w4a16:32' --tensor-type 'layers.0.mlp=w8a16:64' -q -o "$dir/groups" 2>"$dir/log" &&
+	[ "$(grep -o '"group_size": [a-z0-9]*' "$dir/groups/config.json" | sort | tr -d '\n')" = '"group_size": 128"group_size": 32"group_size": 64' ] &&
+	"$heft" convert "$dir/groups" --arch none --to safetensors -t bf16 -q -o "$dir/back.safetensors" 2>"$dir/log" &&
+	"$heft" diff "$dir/back.safetensors" "$kjv/model.safetensors" --arch none --min-sqnr 18 >"$dir/log" 2>&1
+pass $? "mixed: groups of several sizes, and they are read back" || shown "$dir/groups/config.json"
+rm -f "$dir/back.safetensors"
+refused 1 "one matrix or layer" "two sizes of groups for it" "$kjv" --to w4a16 --tensor-type up_proj=w4a16:32 -o "$dir/no"
+refused 1 "no groups of a size to choose" "a group for what has none" "$kjv" --to w4a16 --tensor-type mlp=w8a8:32 -o "$dir/no"
+refused 1 "groups have 32, 64 or 128 columns" "a group that no kernel serves" "$kjv" --to w4a16 --tensor-type mlp=w4a16:48 -o "$dir/no"
 refused 1 "one matrix or layer" "half of what runtimes join" "$kjv" --to w4a16 --ignore q_proj -o "$dir/no"
 refused 1 "one matrix or layer" "two targets for it" "$kjv" --to w4a16 --tensor-type up_proj=w8a16 -o "$dir/no"
 refused 1 "matches no module's name" "a pattern that nothing matches" "$kjv" --to w4a16 --ignore nothing -o "$dir/no"

@@ -47,6 +47,7 @@ model "$dir/big" llama-70b vocab=2048 layers=6 sparse=1 shards=2
 for sig in TERM KILL; do
 	stopped "$sig" --to w4a16 --method rtn
 	stopped "$sig" --to nvfp4a16 --split-size 200M
+	stopped "$sig" --to mlx --method mlx
 done
 no_room --to fp8-dynamic
 no_room --to w8a16 --split-size 300K
@@ -63,7 +64,7 @@ same() { # LABEL ARGS
 "$mkmodel" llama "$dir/llama" layers=1 vocab=256 shards=2 >/dev/null
 "$build/tests/helper/mkexperts" "$dir/oss" alternate
 all="fp8-dynamic fp8-block fp8 w4a16 w4a16-asym w8a16 w8a8 mxfp4a16 mxfp8a16 nvfp4a16 modelopt-nvfp4 modelopt-fp8-channel modelopt-fp8-block gptq
-	gptq-8bit awq bnb-nf4 bnb-fp4 bnb-int8 bnb-nf4-double bnb-fp4-double mxfp4"
+	gptq-8bit awq bnb-nf4 bnb-fp4 bnb-int8 bnb-nf4-double bnb-fp4-double mlx mxfp4"
 [ -z "${HEFT_SANITIZE:-}" ] || all="fp8 w4a16-asym nvfp4a16 awq bnb-nf4-double mxfp4" # a kind of each: that build is slow
 for t in $all; do
 	src=$dir/llama

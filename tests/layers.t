@@ -33,12 +33,12 @@ base           ^include/heft\.h$
 quant          ^include/heft\.h$
 quant/x86      ^(include/heft\.h|quant/[^/]*\.h)$
 quant/arm      ^(include/heft\.h|quant/[^/]*\.h)$
-formats        ^(include/heft\.h|base/[^/]*\.h|quant/quant\.h)$
+formats        ^(include/heft(_meta)?\.h|base/[^/]*\.h|quant/quant\.h)$
 src/tokenizer  ^(include/heft\.h|base/[^/]*\.h)$
-src/target     ^(include/heft\.h|base/[^/]*\.h|quant/(quant|scaled|fit|nf4)\.h|src/op\.h|src/arch\.h)$
+src/target     ^(include/heft\.h|base/[^/]*\.h|quant/(quant|scaled|fit|integer|block_codes|nf4)\.h|src/op\.h|src/arch\.h)$
 src/packed     ^(include/heft\.h|base/[^/]*\.h|quant/(quant|integer)\.h|src/packed\.h)$
-src            ^(include/heft\.h|base/[^/]*\.h|quant/quant\.h|formats/format\.h|src/target/target\.h|src/packed/list\.h|src/tokenizer/tokenizer\.h)$
-src/cmd        ^include/heft\.h$
+src            ^(include/heft(_(meta|coreml))?\.h|base/[^/]*\.h|quant/quant\.h|formats/format\.h|src/target/target\.h|src/packed/list\.h|src/tokenizer/tokenizer\.h)$
+src/cmd        ^include/heft(_(meta|coreml))?\.h$
 ROWS
 }
 directions() {
@@ -116,7 +116,7 @@ long_median() {
 }
 # the names are those of the doors to untrusted bytes
 unfuzzed() {
-	for p in safetensors gguf npy llama2c archive json arch tokenizer imatrix packed pickle zip pytorch; do
+	for p in safetensors gguf npy llama2c archive json arch tokenizer edit imatrix packed pickle zip pytorch coreml; do
 		ls tests/fuzz/$p*.c >/dev/null 2>&1 || echo "tests/fuzz/$p.c is missing"
 	done
 }

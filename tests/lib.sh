@@ -28,6 +28,16 @@ shown() { # FILE: as TAP comments
 	sed 's/^/# /' "$1" | head -n 8
 }
 
+pass() { # STATUS LABEL: shows what a command said into $dir/log where it failed
+	ok "$1" "$2" || shown "$dir/log"
+}
+refused() { # STATUS WORDS LABEL ARGUMENT...: heft convert ends with STATUS, says WORDS, and $dir/no is not there
+	local want=$1 words=$2 label=$3
+	shift 3
+	"$heft" convert "$@" 2>"$dir/log"
+	[ $? = "$want" ] && [ ! -e "$dir/no" ] && grep -qF -e "$words" "$dir/log"
+	pass $? "refused: $label"
+}
 says() { # STATUS TEXT LABEL ARGUMENT...: heft, the tool that $tool names, ends with STATUS and prints TEXT
 	local status=$1 text=$2 label=$3
 	shift 3

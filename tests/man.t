@@ -3,7 +3,6 @@
 . "$(dirname "$0")/lib.sh"
 root=$PWD
 case $heft in /*) ;; *) heft=$PWD/$heft ;; esac
-pass() { ok "$1" "$2" || shown "$dir/log"; }
 tools=$(sed -n 's/^TOOL(\(.*\))/\1/p' "$root/src/cmd/list.h")
 mkdir "$dir/bin" && ln -s "$heft" "$dir/bin/heft" || exit 1
 PATH=$dir/bin:$PATH
@@ -30,7 +29,7 @@ done
 
 # examples, page by page, each in a fresh folder; pipefail where the shell has it
 for page in "$root"/man/*.1; do
-	rm -rf "$dir/run" && mkdir "$dir/run" && cp -r "$root/testdata/kjv-llama" "$dir/run/kjv-llama" &&
+	rm -rf "$dir/run" && mkdir "$dir/run" && cp -r "$root/testdata/kjv-llama" "$dir/run/kjv-llama" && cp -r "$root/testdata/coreml/good-ios18.mlpackage" "$dir/run/Net.mlpackage" &&
 		"$root/$mklora" "$dir/run/kjv-lora" model.layers.0.self_attn.q_proj:256x256 && cd "$dir/run" || exit 1
 	sed -n 's/^\.Dl \$ //p' "$page" >"$dir/examples"
 	while IFS= read -r line; do

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Memory does not grow with the model, and headers are read in no time. The checkpoints are sparse: true headers, no data on disk.
-# HEFT_MEMORY=full converts all of them to /dev/null (minutes); else the same shapes with fewer layers.
+# HEFT_MEMORY=full converts all of them to /dev/null, or to files out of which holes are made while they are written (many minutes); else the
+# same shapes with fewer layers.
 . "$(dirname "$0")/lib.sh"
 limit=$((300 * 1024)) # kilobytes
 sparse=$dir           # a hole in tmpfs is read without filling the page cache
@@ -26,6 +27,22 @@ instant() {
 	done
 	[ $best -lt 100 ]
 	ok $? "info of $1: $best ms of processor time, $at ms by the clock" || shown "$dir/stderr"
+}
+
+# within_holes LABEL ARGS...: the same into a directory that would not fit the disk: what is written is taken from the files again
+within_holes() {
+	local label=$1 f puncher
+	shift
+	while sleep 0.2; do
+		for f in "$dir"/holes/*/*.safetensors*; do
+			fallocate --punch-hole --offset 0 --length "$(stat -c %s "$f")" "$f"
+		done
+	done 2>/dev/null &
+	puncher=$!
+	within "$label" "$@" -o "$dir/holes/out"
+	kill $puncher
+	wait $puncher 2>/dev/null
+	rm -rf "$dir/holes/out"
 }
 
 if [ "${HEFT_SANITIZE:-}" ]; then # a sanitizer's shadow memory is not heft's
@@ -54,6 +71,7 @@ if [ "$small" ]; then
 fi
 within "70b to q4_k_m on standard output" convert "$sparse/70b" -t q4_k_m -o -
 within "moe to q4_k_m on standard output" convert "$sparse/moe" -t q4_k_m --pre qwen2 -o -
+within "70b: a tensor's values on standard output" cat "$sparse/70b" model.layers.0.mlp.down_proj.weight --as raw -t f32
 layer=model.layers.1
 "$mklora" "$dir/adapter" r=16 $layer.self_attn.q_proj:8192x8192 $layer.mlp.down_proj:8192x28672
 "$mklora" "$dir/dora" dora=1 $layer.self_attn.k_proj:1024x8192 $layer.self_attn.v_proj:1024x8192
@@ -61,10 +79,18 @@ within "70b with two adapters, one of them with magnitudes, to q8_0 on standard 
 if [ "$small" ]; then
 	within "70b to q8_0 in a file, 7 threads" convert "$sparse/70b" -t q8_0 -j 7 -o "$dir/x.gguf"
 	rm -f "$dir/x.gguf"
-	for t in fp8 w4a16 nvfp4a16 gptq bnb-nf4 bnb-nf4-double; do # strips of 128 rows; of one; read twice; words that are gathered; blocks across rows; also read twice, of 256
+	for t in fp8 w4a16 nvfp4a16 gptq bnb-nf4 bnb-nf4-double mlx; do # strips of 128 rows; of one; read twice; words that are gathered; blocks across rows; also read twice, of 256
 		within "70b to $t, 16 threads" convert "$sparse/70b" --to $t --method rtn -j 16 -o "$dir/gpu"
 		rm -rf "$dir/gpu"
 	done
+	within "moe to mlx, a layer's experts stacked" convert "$sparse/moe" --to mlx --method mlx -o "$dir/gpu"
+	rm -rf "$dir/gpu"
 	within "moe to q4_k_m and q8_0 in files" convert "$sparse/moe" --pre qwen2 -t q4_k_m -o "$dir/x.gguf" -t q8_0 -o "$dir/y.gguf"
+elif mkdir "$dir/holes" && mount -t tmpfs -o size=300g heft-memory "$dir/holes" 2>/dev/null; then # there is always room
+	for t in "fp8-dynamic" "w4a16 --method rtn"; do
+		# shellcheck disable=SC2086
+		within_holes "70b to $t, all layers" convert "$sparse/70b" --to $t
+	done
+	umount "$dir/holes"
 fi
 finish

@@ -3,7 +3,6 @@
 # those of the reference is compared in tests/oracle (options, families).
 . "$(dirname "$0")/lib.sh"
 
-pass() { ok "$1" "$2" || shown "$dir/log"; }
 convert() { # OUT ARGS...: the plan's tensors stay in OUT.plan
 	local out=$dir/$1
 	shift

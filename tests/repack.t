@@ -2,7 +2,6 @@
 # Codes from one layout to another that has room for them: no number changes, and the way there and back gives the same tensors.
 . "$(dirname "$0")/lib.sh"
 
-pass() { ok "$1" "$2" || shown "$dir/log"; }
 to() { "$heft" convert "$1" -q -f --to "${@:3}" -o "$2" 2>"$dir/log"; }
 # are the numbers of two directories or files the same?
 equal() { "$heft" diff "$1" "$2" --arch "${3:-none}" --max-rmse 0 >"$dir/log" 2>&1; }
@@ -61,4 +60,17 @@ for args in "q4_0 gptq" "q8_0 w4a16" "q4_0 w4a16-asym -t bf16" "q4_0 awq --metho
 done
 "$heft" convert "$kjv" --to fp8 --signed-scales -q -o "$dir/no" --method rtn 2>"$dir/log"; [ $? = 1 ] && grep -q "goes with the search" "$dir/log"
 pass $? "refused: --signed-scales without a search"
+# MLX's affine codes have room for GGUF's blocks with a least number, and the other way round
+for pair in q4_1:4bit q5_1:5bit; do
+	t=${pair%:*} b=${pair#*:}
+	"$heft" convert "$kjv" -t $t --pure -q -f -o "$dir/$t.gguf" && to "$dir/$t.gguf" "$dir/mlx" mlx -t $b --group-size 32 &&
+		"$heft" convert "$dir/mlx" -t $t --pure -q -f -o "$dir/again.gguf" 2>"$dir/log" && "$heft" diff "$dir/$t.gguf" "$dir/again.gguf" --arch none --max-rmse 0 >"$dir/log" 2>&1
+	pass $? "$t to MLX's $b and back: the same numbers"
+	"$heft" convert "$dir/mlx" -t $t -n --json 2>"$dir/log" | tr -d ' \n' | grep -q "\"type\":\"$t\"[^}]*\"lossless\":true"
+	pass $? "MLX's $b to $t: lossless where scales are F16"
+	rm -rf "$dir/mlx"
+done
+to "$kjv" "$dir/mlx" mlx && "$heft" convert "$dir/mlx" -t q4_1 --pure -q -f -o "$dir/again.gguf" --report "$dir/report.json" 2>"$dir/log" && tr -d ' \n' <"$dir/report.json" >"$dir/log" &&
+	! grep -q '"type":"q4_1"[^}]*"lossless":true' "$dir/log" && grep -q '"sqnr_db":4[0-9]' "$dir/log"
+pass $? "MLX's 4bit to q4_1 with BF16 scales: not called lossless, but measured"
 finish

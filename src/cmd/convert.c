@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "heft_coreml.h"
 #include "writer.h"
 
 struct options {
@@ -22,21 +23,22 @@ static const struct opt rows[] = {
 	  "file to write; - is standard output (default: named from model and type, in the current directory). "
 	  "Several -t TYPE -o OUT pairs are written from one read",
 	  FIELD(output) },
-	{ OPT_LIST, 't', "type", "TYPE", "type",
+	{ OPT_LIST, 't', "type", "TYPE", "type|mlx-type",
 	  "type or recipe to write; auto is the 16-bit type of the source, keep leaves each tensor its own; "
-	  "'heft types' lists them (default: auto)",
+	  "'heft types' lists them (default: auto). With --to mlx also 2bit to 8bit, mxfp4, mxfp8, nvfp4, mixed_2_6 and the like (default: 4bit)",
 	  FIELD(type) },
 	{ OPT_STRING, 0, "to", "TARGET", "target",
 	  "what to write: gguf, safetensors (a GGUF becomes a checkpoint's directory again), or a directory for GPU runtimes: fp8-dynamic, fp8-block, "
 	  "w4a16, w4a16-asym, w8a16, w8a8, nvfp4a16, mxfp4a16 and mxfp8a16 of compressed-tensors, fp8 as DeepSeek has it, modelopt-nvfp4, "
-	  "modelopt-fp8-channel and modelopt-fp8-block, gptq and gptq-8bit, awq, bnb-nf4, bnb-fp4 and bnb-int8 (default: gguf)",
+	  "modelopt-fp8-channel and modelopt-fp8-block, gptq and gptq-8bit, awq, bnb-nf4, bnb-fp4 and bnb-int8; for Apple's machines mlx, or coreml: a package of "
+	  "Core ML from one (default: gguf)",
 	  FIELD(to) },
-	{ OPT_STRING, 0, "method", "HOW", "search|rtn",
-	  "codes and scales for GPU runtimes: searched for less error (default), or rounded to nearest as the library does", FIELD(method) },
+	{ OPT_STRING, 0, "method", "HOW", "search|rtn|mlx",
+	  "codes and scales for GPU runtimes: searched for less error (default), or rounded to nearest as the library does: rtn, or mlx for --to mlx", FIELD(method) },
 	{ OPT_FLAG, 0, "signed-scales", NULL, NULL,
 	  "let the search find scales less than 0: less error, but some kernels of vLLM read them as positive", FIELD(signed_scales) },
-	{ OPT_STRING, 0, "group-size", "N", "32|64|128|channel",
-	  "columns that share a scale in packed integers (default: 128; w8a16: channel)", FIELD(group_size) },
+	{ OPT_STRING, 0, "group-size", "N", "32|64|128|channel|1|2|4|8|16|tensor",
+	  "columns that share a scale in packed integers (default: 128; w8a16: channel); for Core ML, also channels that share a palette", FIELD(group_size) },
 	{ OPT_LIST, 0, "ignore", "PATTERN", NULL,
 	  "leave the modules whose name matches as they are, for a GPU runtime; may be repeated (default: heads, routers and the like)", FIELD(ignore) },
 	{ OPT_LIST, 0, "targets", "PATTERN", NULL,
@@ -116,12 +118,12 @@ static int check_names(const struct options *o)
 	return -1;
 }
 
-/* 0: not said. */
+/* 0: no such groups. */
 static uint32_t group_size(const struct options *o)
 {
-	if (!o->group_size)
-		return 0;
-	return strcasecmp(o->group_size, "channel") ? (uint32_t)strtoul(o->group_size, NULL, 10) : UINT32_MAX;
+	if (!o->to || strcasecmp(o->to, "coreml") || heft_group_size(o->group_size))
+		return heft_group_size(o->group_size);
+	return strcasecmp(o->group_size, "tensor") ? (uint32_t)strtoul(o->group_size, NULL, 10) : HEFT_GROUP_TENSOR;
 }
 
 static int check_options(const struct options *o)
@@ -130,8 +132,10 @@ static int check_options(const struct options *o)
 
 	if (status < 0)
 		status = check_names(o);
-	if (status < 0 && o->group_size && !word_known("32|64|128|channel", o->group_size))
-		status = misuse("--group-size takes 32, 64, 128 or channel");
+	if (status < 0 && o->method && !strcasecmp(o->method, "mlx") && !(o->to && !strcasecmp(o->to, "mlx")))
+		status = misuse("--method mlx goes with --to mlx");
+	if (status < 0 && o->group_size && !group_size(o))
+		status = misuse("--group-size does not know '%s', only: 32, 64, 128, channel", o->group_size);
 	if (status < 0)
 		status = writer_check(&o->w);
 	if (status < 0 && o->w.json && !o->w.dry_run && to_stdout(o))
@@ -160,9 +164,9 @@ static int run(void *options, const struct list *args)
 	struct heft_output_spec *spec;
 	struct heft_job job = {
 		.to = o->to,
-		.group_size = group_size(o),
+		.group_size = o->group_size ? group_size(o) : 0,
 		.signed_scales = o->signed_scales,
-		.method = o->method && !strcasecmp(o->method, "rtn") ? HEFT_METHOD_RTN : HEFT_METHOD_SEARCH,
+		.method = o->method && strcasecmp(o->method, "search") != 0 ? HEFT_METHOD_RTN : HEFT_METHOD_SEARCH,
 		.ignore = o->ignore.v,
 		.n_ignore = o->ignore.n,
 		.targets = o->targets.v,

@@ -90,7 +90,7 @@ int unknown_word(const char *what, const char *complete, const char *s)
 		return misuse("%s'%s' %s", what, s, heft_target_instead(s));
 	if (word_nearest(complete, s, &w))
 		return misuse("%sdoes not know '%s', did you mean '%s'?", what, s, w.s);
-	if (!strcmp(complete, "type"))
+	if (!strncmp(complete, "type", strlen("type")))
 		return misuse("%sdoes not know '%s', 'heft types' lists the types", what, s);
 	for (size_t i = 0; n < sizeof all && word_at(complete, i, &w); i++)
 		n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", w.s);

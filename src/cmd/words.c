@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "cmd.h"
+#include "heft_coreml.h"
 
 static const char *recipe_at(size_t i)
 {
@@ -22,6 +23,14 @@ static bool is_recipe(const char *name)
 		if (!strcasecmp(r, name))
 			return true;
 	return false;
+}
+
+/* Of Core ML, but floats, which come last: those are encodings. */
+static const char *compressed_at(size_t i)
+{
+	const char *s = heft_coreml_type_at(i);
+
+	return s && *s != 'f' ? s : NULL;
 }
 
 /* auto, keep, copy, recipes, then the encodings that are not recipes by the same name. */
@@ -42,7 +51,7 @@ static const char *type_at(size_t i)
 	for (size_t k = 0; (e = heft_encoding_at(k)); k++)
 		if (heft_encoding_can_encode(e) && !is_recipe(heft_encoding_name(e)) && !i--)
 			return heft_encoding_name(e);
-	return NULL;
+	return compressed_at(i);
 }
 
 /* What `heft quantize` takes for TYPE. */
@@ -80,6 +89,11 @@ static const char *tool_at(size_t i)
 	return NULL;
 }
 
+static const char *mlx_at(size_t i)
+{
+	return heft_target_type_at("mlx", i);
+}
+
 static const struct {
 	const char *name;
 	const char *(*at)(size_t i);
@@ -89,6 +103,7 @@ static const struct {
 	{ "encoding", encoding_at },
 	{ "format", format_at },
 	{ "target", heft_target_at },
+	{ "mlx-type", mlx_at },
 	{ "tool", tool_at },
 };
 

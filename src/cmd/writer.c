@@ -8,11 +8,25 @@
 #include <string.h>
 #include <strings.h>
 
+#include "coreml.h"
 #include "report.h"
 
 enum { MAX_LAYERS = 4096 };
 
 /* ---- options ---- */
+
+/* TARGET:GROUP; the library says which groups there are. */
+static bool is_grouped(const char *type)
+{
+	const char *colon = strchr(type, ':');
+	char target[64];
+
+	if (!colon || (size_t)(colon - type) >= sizeof target)
+		return false;
+	memcpy(target, type, (size_t)(colon - type));
+	target[colon - type] = 0;
+	return word_known("target", target) || word_known("mlx-type", target);
+}
 
 static int check_rules(const struct writer *w)
 {
@@ -21,7 +35,7 @@ static int check_rules(const struct writer *w)
 		struct word near;
 		if (!equals || equals == rule || !equals[1])
 			return misuse("'%s' is not PATTERN=TYPE for --tensor-type", rule);
-		if (word_known("encoding", equals + 1) || word_known("target", equals + 1))
+		if (word_known("encoding", equals + 1) || word_known("target", equals + 1) || word_known("mlx-type", equals + 1) || is_grouped(equals + 1))
 			continue;
 		if (word_nearest("encoding", equals + 1, &near))
 			return misuse("--tensor-type does not know '%s', did you mean '%s'?", equals + 1, near.s);
@@ -129,13 +143,21 @@ static int execute(const struct writer *w, struct heft_plan *plan, const char *s
 	return EXIT_DONE;
 }
 
-static int write_model(const struct writer *w, struct heft_model *m, const struct heft_job *job)
+static int write_model(const struct writer *w, struct heft_model *m, struct heft_job *job)
 {
 	struct heft_err err = { 0 };
 	struct heft_plan *plan = NULL;
+	struct progress p;
+	struct heft_run_options watch = { .ctx = &p };
 	int status;
 
-	if (heft_plan_new(&plan, m, job, &err))
+	progress_begin(&p, w->progress, w->quiet);
+	watch.progress = p.mode == PROGRESS_NONE ? NULL : progress_step;
+	job->watch = &watch;
+	status = heft_plan_new(&plan, m, job, &err);
+	job->watch = NULL;
+	progress_end(&p);
+	if (status)
 		return fail(&err);
 	if (!w->dry_run)
 		status = execute(w, plan, m->path);
@@ -174,7 +196,7 @@ int writer_run(const struct writer *w, const char *source, struct heft_job *job)
 	quit_on_signals();
 	if (heft_open(&m, source, &open, &err))
 		return fail(&err);
-	status = write_model(w, m, job);
+	status = job->to && !strcasecmp(job->to, "coreml") ? coreml_convert(w, m, job) : write_model(w, m, job);
 	heft_close(m);
 	return status;
 }

@@ -9,6 +9,8 @@
  *   affine: number = code * scale + bias, the product and the sum each rounded to the scales' type, as MLX does on a processor
  *   modes:  number = code * scale, exact
  *
+ * 4 and 5 bits with 16-bit scales are GGUF's Q4_1 and Q5_1, two blocks or four to a larger group; MXFP4 is its own.
+ *
  * g, b and mode are the configuration's group_size, bits and mode: all of them the module's where it has an entry of its own. Refuses
  * what does not fit the shapes: 4 bits in groups of 64 and 8 bits in groups of 32 have the same ones.
  */
@@ -98,7 +100,49 @@ static bool to_mxfp4(const struct packed *k, const void *const *plane, uint64_t 
 	return true;
 }
 
-static const struct packed_repack mxfp4_repack[] = { { "mxfp4", to_mxfp4, false }, { NULL, NULL, false } };
+/* What a half holds: all of a bfloat's digits, down to 2^-17; what is less goes to the nearest, what is too large has none. */
+static bool put_half(const struct packed *k, const uint8_t *from, uint8_t *to)
+{
+	float v = one(k->scales, from);
+	void *plane[1] = { to };
+
+	if (!(v > -65520 && v < 65520))
+		return false;
+	quant_encoder(quant_find("f16"))(&v, plane, 1, NULL);
+	return true;
+}
+
+/* Blocks of 32 with a scale and what is added: byte j has the low bits of numbers j and j + 16, the fifth bits stand before, all in one word. */
+static bool to_affine_blocks(const struct packed *k, const void *const *plane, uint64_t row, uint64_t col, void *dst, size_t n)
+{
+	const uint8_t *code = plane[CODES];
+	uint32_t bytes = k->enc.plane[SCALES].bytes;
+	uint8_t *out = dst, q[UNIT];
+
+	for (size_t done = 0; done < n; done += UNIT, code += UNIT * k->bits / 8) {
+		size_t g = (size_t)((col + done) / k->group - col / k->group);
+		uint32_t high = 0;
+
+		if (!put_half(k, (const uint8_t *)plane[SCALES] + g * bytes, out) || !put_half(k, (const uint8_t *)plane[BIASES] + g * bytes, out + 2))
+			return false;
+		out += 4;
+		integer_unpack(code, k->bits, UNIT, q);
+		for (int j = 0; j < UNIT; j++)
+			high |= (uint32_t)(q[j] >> 4) << j;
+		for (int j = 0; j < 4 && k->bits == 5; j++)
+			*out++ = (uint8_t)(high >> 8 * j);
+		for (int j = 0; j < 16; j++)
+			*out++ = (uint8_t)((q[j] & 15) | q[j + 16] << 4);
+	}
+	return true;
+}
+
+#define TOO_LARGE "a scale or bias is beyond what F16 holds; another type has room for it, name one with --tensor-type"
+static const struct packed_repack affine_repack[2][2][2] = { /* by bits less 4, and whether scales are F16 already; the second row ends */
+	{ { { .to = "q4_1", .fn = to_affine_blocks, .rounds = true, .refusal = TOO_LARGE } }, { { .to = "q4_1", .fn = to_affine_blocks, .refusal = TOO_LARGE } } },
+	{ { { .to = "q5_1", .fn = to_affine_blocks, .rounds = true, .refusal = TOO_LARGE } }, { { .to = "q5_1", .fn = to_affine_blocks, .refusal = TOO_LARGE } } },
+};
+static const struct packed_repack mxfp4_repack[] = { { .to = "mxfp4", .fn = to_mxfp4 }, { NULL } };
 
 /* ---- fitting ---- */
 
@@ -116,6 +160,13 @@ static const struct mode *mode_named(const char *name)
 }
 
 /* A module's own entry stands for all that is said of the others, its mode too; what neither says, MLX takes for granted. */
+/* A number of the configuration, or what goes without saying; null says nothing, as mlx-lm writes it. */
+static bool read_number(const struct json *j, uint64_t otherwise, uint64_t *out)
+{
+	*out = otherwise;
+	return json_kind(j) == JSON_NONE || json_kind(j) == JSON_NULL || json_uint(j, out);
+}
+
 static bool read_said(const struct packed_module *m, struct said *s)
 {
 	const struct json *own = json_get(m->config->root, m->name), *c = json_kind(own) == JSON_OBJECT ? own : m->config->root;
@@ -124,11 +175,7 @@ static bool read_said(const struct packed_module *m, struct said *s)
 	s->mode = mode_named(mode ? mode : "affine");
 	if (!s->mode)
 		return false;
-	if (!json_uint(json_get(c, "bits"), &s->bits))
-		s->bits = s->mode->bits;
-	if (!json_uint(json_get(c, "group_size"), &s->group))
-		s->group = s->mode->group;
-	return true;
+	return read_number(json_get(c, "bits"), s->mode->bits, &s->bits) && read_number(json_get(c, "group_size"), s->mode->group, &s->group);
 }
 
 static bool bits_fit(const struct said *s)
@@ -140,9 +187,12 @@ static bool bits_fit(const struct said *s)
 
 static int wrong(const struct packed_module *m, const struct said *s, struct heft_err *err)
 {
+	if (!s->mode)
+		return heft_fail(err, HEFT_E_SHAPE, "'%s', %s, and '%s', %s, are no codes and scales of MLX", m->part[1]->name,
+				 packed_dims(m->part[1], m->arena), m->part[0]->name, packed_dims(m->part[0], m->arena));
 	return heft_fail(err, HEFT_E_SHAPE, "'%s', %s, and '%s', %s, are no %s codes of %llu bits in groups of %llu, as the configuration says",
 			 m->part[1]->name, packed_dims(m->part[1], m->arena), m->part[0]->name, packed_dims(m->part[0], m->arena),
-			 s->mode ? s->mode->name : "known", (unsigned long long)s->bits, (unsigned long long)s->group);
+			 s->mode->name, (unsigned long long)s->bits, (unsigned long long)s->group);
 }
 
 static void place(struct packed_module *m, const struct said *s)
@@ -166,6 +216,8 @@ static void place(struct packed_module *m, const struct said *s)
 				       arena_printf(m->arena, "mlx%u g%u %s", k->bits, k->group, scale->name);
 	if (!strcmp(s->mode->name, "mxfp4"))
 		k->repack = mxfp4_repack;
+	else if (!s->mode->scale && scale->plane[0].bytes == 2 && (k->bits == 4 || k->bits == 5))
+		k->repack = affine_repack[k->bits - 4][scale == quant_find("f16")];
 }
 
 static int fit(struct packed_module *m, struct heft_err *err)
@@ -175,13 +227,19 @@ static int fit(struct packed_module *m, struct heft_err *err)
 	uint64_t words, cols;
 
 	if (!packed_is(codes, "u32") || codes->rank < 2 || scales->rank != codes->rank)
-		return wrong(m, &s, err), 1;
-	if (!read_said(m, &s) || !bits_fit(&s) || !packed_is(scales, s.mode->scale ? "u8" : "bf16 f16 f32"))
+		return wrong(m, &s, err), biases ? -1 : 1; /* others have weights with scales, too */
+	if (!read_said(m, &s))
+		return heft_fail(err, HEFT_E_CONFIG, "'%s': the configuration says no mode, bits and group_size that MLX has: affine, mxfp4, mxfp8 or nvfp4, and numbers",
+				 codes->name);
+	if (!bits_fit(&s) || !packed_is(scales, s.mode->scale ? "u8" : "bf16 f16 f32"))
 		return wrong(m, &s, err);
 	if (!s.mode->scale && !biases)
 		return heft_fail(err, HEFT_E_TENSOR_MISSING, "'%s' is there without '%s.biases', which affine codes need", codes->name, m->name);
 	if (biases && (s.mode->scale || biases->enc != scales->enc))
 		return wrong(m, &s, err);
+	if (biases && (biases->rank != scales->rank || memcmp(biases->dim, scales->dim, (size_t)scales->rank * sizeof *scales->dim)))
+		return heft_fail(err, HEFT_E_SHAPE, "'%s', %s, is not of the shape of '%s', %s", biases->name, packed_dims(biases, m->arena), scales->name,
+				 packed_dims(scales, m->arena));
 	words = codes->dim[codes->rank - 1];
 	cols = scales->dim[scales->rank - 1];
 	if (!words || words > COLUMNS_MAX || cols > COLUMNS_MAX || (cols *= s.group) > COLUMNS_MAX || cols * s.bits != words * 32)

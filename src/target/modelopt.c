@@ -10,22 +10,22 @@
 
 static const char producer[] = "{\"name\": \"modelopt\", \"version\": \"0.47.0\"}";
 
-void modelopt_config(struct jbuf *b, const struct scheme_names *stays, const char *algorithm, const char *groups)
+void modelopt_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays)
 {
-	jbuf_printf(b, "{\n    \"quant_method\": \"modelopt\",\n    \"quant_algo\": \"%s\",\n    \"producer\": %s,\n", algorithm, producer);
-	if (groups)
-		jbuf_printf(b, "    \"config_groups\": %s,\n", groups);
+	jbuf_printf(b, "{\n    \"quant_method\": \"modelopt\",\n    \"quant_algo\": \"%s\",\n    \"producer\": %s,\n", s->algorithm, producer);
+	if (s->algorithm_groups)
+		jbuf_printf(b, "    \"config_groups\": %s,\n", s->algorithm_groups);
 	jbuf_printf(b, "    \"ignore\": ");
 	scheme_list(b, stays);
 	jbuf_printf(b, "\n  }");
 }
 
-void modelopt_file(struct jbuf *b, const struct scheme_names *stays, const char *algorithm, unsigned group)
+void modelopt_file(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays)
 {
 	jbuf_printf(b, "{\n  \"producer\": %s,\n  \"quantization\": {\n    \"quant_algo\": \"%s\",\n    \"kv_cache_quant_algo\": null,\n", producer,
-		    algorithm);
-	if (group)
-		jbuf_printf(b, "    \"group_size\": %u,\n", group);
+		    s->algorithm);
+	if (s->group)
+		jbuf_printf(b, "    \"group_size\": %u,\n", (unsigned)s->group);
 	jbuf_printf(b, "    \"exclude_modules\": ");
 	scheme_list(b, stays);
 	jbuf_printf(b, "\n  }\n}\n");

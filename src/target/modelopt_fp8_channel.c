@@ -4,8 +4,6 @@
 #include "scheme.h"
 #include "target.h"
 
-#define ALGORITHM "FP8_PER_CHANNEL_PER_TOKEN"
-
 static int scheme(struct scheme *s, const struct scheme_options *o, struct arena *a, struct heft_err *err)
 {
 	const struct heft_encoding *f32 = quant_find("f32");
@@ -13,17 +11,8 @@ static int scheme(struct scheme *s, const struct scheme_options *o, struct arena
 	ct_float(s, &(struct scheme_options){ .real = f32 }, 1, SCHEME_ALL, "fp8_e4m3 channel");
 	s->scaled.scale = SCALED_PLAIN;
 	s->dims[SCHEME_SCALES] = SCHEME_VECTOR;
+	s->algorithm = "FP8_PER_CHANNEL_PER_TOKEN";
 	return 0;
-}
-
-static void config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays)
-{
-	modelopt_config(b, stays, ALGORITHM, NULL);
-}
-
-static void side(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays)
-{
-	modelopt_file(b, stays, ALGORITHM, 0);
 }
 
 const struct target target_modelopt_fp8_channel = {
@@ -31,7 +20,7 @@ const struct target target_modelopt_fp8_channel = {
 	.format = "safetensors",
 	.keeps_names = true,
 	.scheme = scheme,
-	.config = config,
+	.config = modelopt_config,
 	.side_name = "hf_quant_config.json",
-	.side = side,
+	.side = modelopt_file,
 };

@@ -10,9 +10,12 @@
  */
 #include "scheme.h"
 
+#include <math.h>
 #include <string.h>
 
+#include "../../quant/block_codes.h"
 #include "../../quant/fit.h"
+#include "../../quant/integer.h"
 
 void scheme_add(struct scheme *s, const char *suffix, const struct heft_encoding *type, struct quant_plane unit)
 {
@@ -73,13 +76,14 @@ uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t co
 	uint32_t size = s->type[p]->plane[0].bytes;
 	uint64_t all = rows * cols, down = ceil_of(s->table ? all : rows, g->rows), across = ceil_of(s->table ? 1 : cols, g->cols), bytes = down * across * g->bytes;
 	const uint64_t matrix[2] = { g->bytes == size ? down : g->bytes / size, across }, blocks[4] = { down, 1, across, 1 }, turned[2] = { across, down };
+	const uint64_t rowwise[2] = { down, across * (g->bytes / size) };
 	const uint64_t groups[3] = { down, across, g->bytes / size };
 	const struct {
 		int rank;
 		const uint64_t *dim;
 	} shape[] = {
 		[SCHEME_MATRIX] = { g->bytes == size ? 2 : 1, matrix }, [SCHEME_VECTOR] = { 1, matrix }, [SCHEME_SCALAR] = { 0, matrix },
-		[SCHEME_BLOCKS] = { 4, blocks }, [SCHEME_TURNED] = { 2, turned }, [SCHEME_GROUPS] = { 3, groups },
+		[SCHEME_BLOCKS] = { 4, blocks }, [SCHEME_TURNED] = { 2, turned }, [SCHEME_GROUPS] = { 3, groups }, [SCHEME_ROWS] = { 2, rowwise },
 	};
 	enum scheme_dims dims = s->dims[p];
 
@@ -105,7 +109,7 @@ uint64_t scheme_offset(const struct scheme *s, int p, uint64_t row, uint64_t col
 
 bool scheme_finds(const struct scheme *s)
 {
-	return s->search && !s->table && s->enc.plane[SCHEME_SCALES].rows == 1 && s->scaled.code == SCALED_INTEGER && s->scaled.scale != SCALED_INT8;
+	return s->search && !s->table && s->enc.plane[SCHEME_SCALES].rows == 1 && s->scaled.code == SCALED_INTEGER && s->scaled.scale < SCALED_INT8;
 }
 
 bool scheme_searches(const struct scheme *s)
@@ -131,6 +135,7 @@ static struct scaled_unit measure(const struct block *b)
 	return scaled_unit(&b->scaled, lo, hi);
 }
 
+/* A scale, or what is of its type and one for each of its blocks. */
 static void put_scale(const struct block *b, float scale, uint8_t *plane)
 {
 	const struct quant_plane *g = &b->s->enc.plane[SCHEME_SCALES];
@@ -159,8 +164,12 @@ static void put_zero(const struct block *b, int zero, uint8_t *plane)
 /* A row's codes; what is left of the last word stays zero. */
 static void put_codes(const struct scheme *s, const uint8_t *code, uint64_t cols, uint8_t *dst)
 {
-	if (s->scaled.bits != 4) {
+	if (s->scaled.bits == 8) {
 		memcpy(dst, code, (size_t)cols);
+		return;
+	}
+	if (s->scaled.bits != 4) {
+		integer_pack(code, s->scaled.bits, (size_t)cols, dst);
 		return;
 	}
 	for (uint64_t i = 0; i < cols / 2; i++)
@@ -187,7 +196,7 @@ static void put_row(const struct block *b, uint64_t row, const uint8_t *code, ui
 	if (s->shuffled)
 		put_shuffled(code, b->cols, (unsigned)(row % g->rows), line + b->col * g->bytes);
 	else
-		put_codes(s, code, b->cols, line + b->col * (s->scaled.bits == 4 ? 4 : 8) / 8);
+		put_codes(s, code, b->cols, line + b->col * s->scaled.bits / 8);
 }
 
 static void encode_block(const struct block *b, void *const *plane, float *back, uint8_t *codes)
@@ -210,6 +219,8 @@ static void encode_block(const struct block *b, void *const *plane, float *back,
 		put_row(b, r, codes, plane[SCHEME_CODES]);
 	}
 	put_scale(b, u.scale, plane[SCHEME_SCALES]);
+	if (s->biases)
+		put_scale(b, u.bias, plane[s->biases]);
 	if (s->zeros)
 		put_zero(b, u.zero, plane[s->zeros]);
 }
@@ -286,6 +297,39 @@ void scheme_encode(const struct scheme *s, const struct scheme_strip *t, void *c
 	}
 	if (s->shape)
 		memcpy(plane[s->shape], (uint64_t[2]){ t->of, t->cols }, 2 * sizeof(uint64_t));
+}
+
+/* ---- blocks ---- */
+
+bool scheme_holds(const struct scheme *s, const struct heft_encoding *e)
+{
+	unsigned bits = block_codes_bits(e);
+
+	if (!bits || s->group != BLOCK_CODES)
+		return false;
+	if (!strcmp(e->name, "mxfp4"))
+		return s->scaled.scale == SCALED_E8M0_UP && s->scaled.bits == bits;
+	return s->scaled.scale == SCALED_AFFINE && s->scaled.bits >= bits && s->scaled.real != SCALED_BF16;
+}
+
+bool scheme_take(const struct scheme *s, const struct scheme_strip *t, const struct heft_encoding *e, const void *blocks, void *const *plane, uint8_t *code)
+{
+	struct block b = { .s = s, .t = t, .scale = s->biases ? quant_encoder(s->type[SCHEME_SCALES]) : NULL, .rows = 1, .cols = BLOCK_CODES };
+	const uint8_t *from = blocks;
+
+	for (b.row = 0; b.row < t->rows; b.row++)
+		for (b.col = 0; b.col < t->cols; b.col += b.cols, from += e->plane[0].bytes) {
+			float scale, bias;
+
+			block_codes(e, from, code, &scale, &bias);
+			if (s->scaled.real == SCALED_F16 && !isfinite(scaled_round(SCALED_F16, bias)))
+				return false;
+			put_row(&b, b.row, code, plane[SCHEME_CODES]);
+			put_scale(&b, scale, plane[SCHEME_SCALES]);
+			if (s->biases)
+				put_scale(&b, bias, plane[s->biases]);
+		}
+	return true;
 }
 
 /* ---- measures ---- */

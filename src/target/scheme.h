@@ -30,6 +30,7 @@ enum scheme_dims {
 	SCHEME_BLOCKS, /* [rows, 1, columns, 1] */
 	SCHEME_TURNED, /* [columns, rows]: here units lie column after column */
 	SCHEME_GROUPS, /* [rows, columns, elements of a unit] */
+	SCHEME_ROWS,   /* [rows, elements of all columns' units] */
 };
 enum { SCHEME_CODES, SCHEME_SCALES }; /* planes of every scheme */
 
@@ -70,12 +71,13 @@ struct scheme {
 	uint32_t strip;                                /* rows that are encoded together: multiples of it, but for the last */
 	uint32_t even_rows, even_cols;                 /* what a matrix's must be multiples of */
 	uint32_t kernel_rows, kernel_cols;             /* the same for runtimes' kernels; 0: any. Of an expert half the columns do */
-	int zeros, shape, whole, nested;               /* planes, or 0; nested: scales of the scales */
+	int zeros, biases, shape, whole, nested;       /* planes, or 0; nested: scales of the scales */
 	unsigned zero_less;                            /* what is taken off the zero points that are stored, which wrap around */
 	bool shuffled;                                 /* codes and zero points stand as AWQ has them in words of eight rows */
 	const struct nf4_table *table;                 /* codes are of it, in blocks that run through the rows: planes see rows * cols rows of 1 */
 	const struct heft_encoding *through;           /* type that numbers have before they are measured; NULL: the weight's */
 	const char *ct_format, *ct_activations;        /* compressed-tensors: its name of the layout; the JSON of input_activations, NULL: none */
+	const char *algorithm, *algorithm_groups;      /* ModelOpt: its name of the layout; the JSON of config_groups, NULL: none */
 	const struct scheme_measure *measure;          /* or NULL */
 	/* Bytes of plane p, of rows SCHEME_ALL, which shapes tell, and numbers that were measured early (NULL before that); to dst where that is not
 	 * NULL. NULL: no plane is such a one. */
@@ -88,6 +90,10 @@ extern const struct scheme_measure scheme_most;
 /* Codes and scales of the strip to plane[]; each stands at the strip's first unit. `back`: the numbers that they stand for. `code` is room for
  * one row's columns. */
 void scheme_encode(const struct scheme *s, const struct scheme_strip *t, void *const *plane, float *back, uint8_t *code);
+/* Has it room for the codes of blocks of e, and their scale and bias, as they are? Then those of the strip's numbers, in blocks row by row; t->src
+ * and what a search wants are not looked at. `code` as above. false: a bias is too large for its type. */
+bool scheme_holds(const struct scheme *s, const struct heft_encoding *e);
+bool scheme_take(const struct scheme *s, const struct scheme_strip *t, const struct heft_encoding *e, const void *blocks, void *const *plane, uint8_t *code);
 /* The tensor of plane p of a matrix of rows x cols: its bytes; its shape goes to dim (4 at most), the rank to *rank. number: as in a strip. */
 uint64_t scheme_tensor(const struct scheme *s, int p, uint64_t rows, uint64_t cols, const float *number, int *rank, uint64_t *dim);
 /* Offset in plane p of the units that begin with this row, a multiple of `strip`; where it is turned, in the part of the strips before. */
@@ -154,9 +160,9 @@ void bnb_config(struct jbuf *b, const struct scheme *s, const struct scheme_name
 
 /* ---- ModelOpt (src/target/modelopt.c) ---- */
 
-/* quantization_config, and hf_quant_config.json; groups: JSON or NULL; group: columns, 0 where none is said. */
-void modelopt_config(struct jbuf *b, const struct scheme_names *stays, const char *algorithm, const char *groups);
-void modelopt_file(struct jbuf *b, const struct scheme_names *stays, const char *algorithm, unsigned group);
+/* quantization_config, and hf_quant_config.json, of a scheme that has an algorithm; its group goes there where it has one. */
+void modelopt_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays);
+void modelopt_file(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays);
 
 /* "[", names, "]" */
 void scheme_list(struct jbuf *b, const struct scheme_names *names);

@@ -69,7 +69,24 @@ const char *heft_target_instead(const char *name)
 	return NULL;
 }
 
+uint32_t heft_group_size(const char *name)
+{
+	static const struct { const char *name; uint32_t columns; } rows[] = { { "32", 32 }, { "64", 64 }, { "128", 128 }, { "channel", SCHEME_ALL } };
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (!strcasecmp(name, rows[i].name))
+			return rows[i].columns;
+	return 0;
+}
+
 const char *heft_target_at(size_t i)
 {
-	return target_at(i) ? target_at(i)->name : NULL;
+	return target_at(i) ? target_at(i)->name : i == sizeof targets / sizeof *targets ? "coreml" : NULL; /* packages have a plan of their own */
+}
+
+const char *heft_target_type_at(const char *target, size_t i)
+{
+	const struct target *t = target_find(target);
+
+	return t && t->type_at ? t->type_at(i) : NULL;
 }

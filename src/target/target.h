@@ -12,6 +12,19 @@
 #include "linear.h"
 #include "scheme.h"
 
+/* Facts of a model that conventions depend on. */
+struct target_model {
+	const char *type; /* model_type; NULL: it is not told */
+	uint64_t layers;  /* 0: the same */
+};
+
+/* A module that is to be stored. */
+struct target_module {
+	const char *name;
+	const struct heft_encoding *from; /* of what it is made */
+	const char *how;                  /* of the family's `quant` row, or NULL */
+};
+
 /* What one runtime wants, as far as it is not code. */
 struct target {
 	const char *name;   /* as --to takes it */
@@ -24,6 +37,16 @@ struct target {
 	void (*config)(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays);
 	/* The same where modules are stored as several targets with this very function have them; NULL: it goes with no other. */
 	void (*mix)(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *stays);
+	/* What -t and --tensor-type call one of several that this stands for; NULL: it is none of them. *real: the float type that it names, if any. */
+	const struct target *(*typed)(const char *type, const struct heft_encoding **real);
+	const char *(*type_at)(size_t i); /* their names, short ones first; NULL past the end */
+	/* Conventions of its own about modules, instead of linear_kind()'s; and how a module is stored: this target, or another. */
+	enum linear (*kind)(const char *name, int rank, const struct target_model *m, const char **why);
+	const struct target *(*module)(const struct target *t, const struct target_module *module, const struct target_model *m); /* NULL: it stays */
+	const char *section; /* of families' files: rows that name weights as this runtime does; NULL: names stay */
+	bool stacks;      /* experts of a layer are one tensor for each projection */
+	bool group_fixed; /* it keeps its own where modules of several targets are of a size that the user chooses */
+	const char *config_too; /* a second member of config.json that says the same as quantization_config */
 	const char *side_name; /* of a file that says the same beside config.json, or NULL; side: where it says it in another way */
 	void (*side)(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays);
 };

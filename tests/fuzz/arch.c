@@ -51,5 +51,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		evaluate(a, true);
 	}
 	arch_set_close(s);
+	s = arch_set_open_text("fuzz.arch", (const char *)data, n, &err);
+	if (s) {
+		arch_set_aim(s, "mlx");
+		a = arch_find_target(s, NULL, &err);
+		if (a)
+			evaluate(a, false);
+	}
+	arch_set_close(s);
 	return 0;
 }

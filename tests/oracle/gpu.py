@@ -140,7 +140,8 @@ def by_compressed_tensors(w, target, s, fused):
     lo, hi = limits(w, s.weights)
     whole = global_scale(fused) if target == "nvfp4a16" else None
     scale, zero = calculate_qparams(lo, hi, s.weights, global_scale=whole)
-    state = {"weight": w, "weight_scale": scale, "weight_zero_point": zero, **({} if whole is None else {"weight_global_scale": whole})}
+    state = {"weight": w, "weight_scale": scale, **({} if s.weights.symmetric else {"weight_zero_point": zero}),
+             **({} if whole is None else {"weight_global_scale": whole})}
     return compressor(target, s).compress(state, s)
 
 

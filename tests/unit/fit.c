@@ -63,9 +63,9 @@ static bool consistent(const struct scaled *s, const struct result *r, size_t n)
 	if (s->scale == SCALED_REAL && scaled_round(s->real, r->unit.scale) != r->unit.scale)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		float q = s->code == SCALED_E2M1 ? e2m1[r->code[i]] : (float)((s->twos ? (int8_t)r->code[i] : r->code[i]) - half - r->unit.zero);
+		float q = s->code >= SCALED_E2M1 ? e2m1[r->code[i]] : (float)((s->twos ? (int8_t)r->code[i] : r->code[i]) - half - r->unit.zero);
 
-		if (q * r->unit.step != r->back[i] || (s->code != SCALED_E2M1 && !s->twos && r->code[i] >= 1 << s->bits))
+		if (q * r->unit.step != r->back[i] || (s->code < SCALED_E2M1 && !s->twos && r->code[i] >= 1 << s->bits))
 			return false;
 	}
 	return true;
@@ -83,6 +83,8 @@ static const struct kind {
 	{ "8-bit integers", { SCALED_INTEGER, SCALED_REAL, 8, false, false, true, SCALED_F32, 0 }, 0.0, 128 },
 	{ "e2m1, e8m0", { SCALED_E2M1, SCALED_E8M0, 4, false, false, false, SCALED_BF16, 0 }, 0.005, 32 },
 	{ "e2m1, e4m3 under a whole", { SCALED_E2M1, SCALED_DIVIDED, 4, false, false, false, SCALED_BF16, 2688 / 0.25f }, 0.1, 16 },
+	{ "e2m1 with inner ties, e8m0 up", { SCALED_E2M1_INNER, SCALED_E8M0_UP, 4, false, false, false, SCALED_F32, 0 }, 0.02, 32 },
+	{ "e2m1 with inner ties, e4m3 alone", { SCALED_E2M1_INNER, SCALED_ALONE, 4, false, false, false, SCALED_F32, 0 }, 0.1, 16 },
 	{ "e2m1, e4m3 times a whole", { SCALED_E2M1, SCALED_MULTIPLIED, 4, false, false, false, SCALED_BF16, 0.25f / 2688 }, 0.1, 16 },
 };
 

@@ -25,11 +25,15 @@ static const struct kind {
 	{ "e4m3, plain scales", { SCALED_E4M3, SCALED_PLAIN, 8, false, false, false, SCALED_F32, 0 } },
 	{ "e4m3, e8m0", { SCALED_E4M3, SCALED_E8M0, 8, false, false, false, SCALED_F16, 0 } },
 	{ "e2m1, e8m0", { SCALED_E2M1, SCALED_E8M0, 4, false, false, false, SCALED_BF16, 0 } },
+	{ "e2m1 of F16, e8m0", { SCALED_E2M1, SCALED_E8M0, 4, false, false, false, SCALED_F16, 0 } },
 	{ "e2m1 with -0, e8m0", { SCALED_E2M1_MINUS, SCALED_E8M0, 4, false, false, false, SCALED_BF16, 0 } },
 	{ "e2m1 under a whole", { SCALED_E2M1, SCALED_DIVIDED, 4, false, false, false, SCALED_BF16, 1000 } },
 	{ "GPTQ", { SCALED_INTEGER, SCALED_GPTQ, 4, false, false, false, SCALED_BF16, 0 } },
 	{ "GPTQ of F16, 8 bits", { SCALED_INTEGER, SCALED_GPTQ, 8, false, false, false, SCALED_F16, 0 } },
 	{ "AWQ", { SCALED_INTEGER, SCALED_AWQ, 4, true, false, false, SCALED_F16, 0 } },
+	{ "e4m3, e8m0 up", { SCALED_E4M3, SCALED_E8M0_UP, 8, false, false, false, SCALED_BF16, 0 } },
+	{ "e2m1 with inner ties, e8m0 up", { SCALED_E2M1_INNER, SCALED_E8M0_UP, 4, false, false, false, SCALED_BF16, 0 } },
+	{ "e2m1 with inner ties, e4m3 alone", { SCALED_E2M1_INNER, SCALED_ALONE, 4, false, false, false, SCALED_F16, 0 } },
 	{ "e2m1 times a whole", { SCALED_E2M1, SCALED_MULTIPLIED, 4, false, false, false, SCALED_BF16, 0.001f } },
 };
 
@@ -41,7 +45,7 @@ static uint32_t random_bits(void)
 	return state >> 8 ^ state << 13;
 }
 
-/* Of every kind of number: any bits; ties between codes of a step; bf16; what lies around the ends. */
+/* Of every kind of number: any bits; ties between codes of a step, and between F16's smallest numbers of a step; bf16; what lies around the ends. */
 static float number(int i, float step)
 {
 	uint32_t u = random_bits();
@@ -49,6 +53,8 @@ static float number(int i, float step)
 
 	if (i % 64 == 1)
 		return -0.0f;
+	if (i % 64 == 5)
+		return (float)((int)(u % 16) - 8) * 0x1p-26f * step;
 	if (i % 4 == 1)
 		return (float)((int)(u % 4096) - 2048) * 0.0625f * step;
 	if (i % 4 == 2)
@@ -95,6 +101,26 @@ static void compare(const struct kind *k, const struct scaled_ops *ops, enum qua
 	ok(ranges, "%s, %s: its range", k->name, quant_isa_name(isa));
 }
 
+/* Zeros and what rounds to them: llm-compressor adds no zero point to 8-bit floats, so that -0 keeps its sign. */
+static void signs(void)
+{
+	static const float x[4] = { 0, -0.0f, 0x1p-30f, -0x1p-30f };
+	static const uint8_t want[4] = { 0, 0x80, 0, 0x80 };
+	bool good = true;
+
+	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+		struct scaled_unit u = scaled_unit(&kinds[k].s, -448, 448);
+		uint8_t code[4];
+		float back[4];
+
+		if (kinds[k].s.code != SCALED_E4M3)
+			continue;
+		scaled_codes(&kinds[k].s, &u, x, 4, code, back);
+		good &= !memcmp(code, want, 4);
+	}
+	ok(good, "8-bit floats: zeros keep their sign");
+}
+
 /* By its definition: the place of each number between the bounds. */
 static void blocks(const struct nf4_table *t, const struct nf4_ops *ops, enum quant_isa isa)
 {
@@ -129,6 +155,7 @@ static void blocks(const struct nf4_table *t, const struct nf4_ops *ops, enum qu
 
 int main(void)
 {
+	signs();
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
 #if defined(__x86_64__)
 		compare(&kinds[i], &scaled_avx2, QUANT_AVX2);

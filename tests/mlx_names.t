@@ -1,0 +1,76 @@
+#!/bin/bash
+# Models under the names that MLX has for them, and back: names, transforms, config.json, other files; folders that are damaged. That all is as
+# mlx-lm has it is compared in tests/mlx_vectors.t and tests/oracle/mlx_families.
+. "$(dirname "$0")/lib.sh"
+digest=$build/tests/helper/st_digest
+
+mlx() { # LABEL SOURCE OUT ARGS...: a directory for MLX
+	local label=$1 from=$2 to=$3
+	shift 3
+	"$heft" convert "$from" --to mlx -o "$to" -q "$@" >"$dir/log" 2>&1
+	ok $? "$label" || shown "$dir/log"
+}
+same() { # LABEL A B: the same tensors, bytes and all
+	diff <("$digest" "$2") <("$digest" "$3") >"$dir/diff" && [ -s "$2/config.json" ]
+	ok $? "$1" || shown "$dir/diff"
+}
+has() { # LABEL FILE PERL: the JSON in FILE, $_, holds
+	perl -MJSON::PP -0777 -ne '$_ = decode_json($_); exit !('"$3"')' "$2"
+	ok $? "$1"
+}
+
+for preset in mixtral qwen3moe llama3; do
+	model "$dir/$preset" $preset layers=2
+	pre=
+	[ $preset = qwen3moe ] && rm "$dir/$preset"/tokenizer* && cp testdata/kjv-bpe/tokenizer* "$dir/$preset/" && pre='--pre qwen2'
+	mlx "$preset" "$dir/$preset" "$dir/$preset-mlx" -t bf16
+	"$heft" convert "$dir/$preset-mlx" --to safetensors -t bf16 -o "$dir/$preset-back" -q 2>"$dir/log"
+	same "$preset: comes back" "$dir/$preset" "$dir/$preset-back"
+	"$heft" convert "$dir/$preset" -t bf16 -o "$dir/one.gguf" -q -f $pre && "$heft" convert "$dir/$preset-mlx" -t bf16 -o "$dir/two.gguf" -q -f $pre 2>"$dir/log"
+	"$heft" diff "$dir/one.gguf" "$dir/two.gguf" --max-abs 0 -q >"$dir/log" 2>&1
+	ok $? "$preset: the GGUF of either is the same" || shown "$dir/log"
+	mlx "$preset: from the GGUF" "$dir/one.gguf" "$dir/$preset-gguf" -t bf16
+	diff <("$digest" "$dir/$preset-mlx") <("$digest" "$dir/$preset-gguf") >"$dir/diff"
+	ok $? "$preset: names and bytes are those from the checkpoint" || shown "$dir/diff"
+	mlx "$preset: again" "$dir/$preset-mlx" "$dir/$preset-again" -t bf16
+	same "$preset: what is MLX's already stays" "$dir/$preset-mlx" "$dir/$preset-again"
+	(for f in "$dir/$preset"/tokenizer*; do cmp "$f" "$dir/$preset-mlx/${f##*/}" || exit 1; done) >"$dir/log" 2>&1
+	ok $? "$preset: the tokenizer's files, byte for byte"
+done
+"$digest" "$dir/mixtral-mlx" | grep -q '^model.layers.1.block_sparse_moe.switch_mlp.down_proj.weight BF16 \[[0-9]*,[0-9]*,[0-9]*,\]'
+ok $? 'experts are one tensor for each projection'
+mlx 'a mixture in 4 bits' "$dir/qwen3moe" "$dir/q4" -t 4bit
+has 'the routers have 8' "$dir/q4/config.json" '$_->{quantization}{"model.layers.1.mlp.gate"}{bits} == 8 && $_->{quantization}{bits} == 4'
+mlx 'another in 4 bits' "$dir/mixtral" "$dir/m4" -t 4bit
+has 'where the routers have 4' "$dir/m4/config.json" '!$_->{quantization}{"model.layers.1.block_sparse_moe.gate"}'
+"$heft" convert "$dir/m4" --to safetensors -t bf16 -o "$dir/m4-back" -q && "$heft" convert "$dir/m4-back" -t q8_0 -o "$dir/one.gguf" -q -f &&
+	"$heft" convert "$dir/m4" -t q8_0 -o "$dir/two.gguf" -q -f && "$heft" diff "$dir/one.gguf" "$dir/two.gguf" --max-abs 0 -q >"$dir/log" 2>&1
+ok $? 'codes come back' || shown "$dir/log"
+
+# ---- folders that are damaged ----
+refused() { # LABEL CODE TEXT: the folder $dir/bad, in one line; nothing is written
+	"$heft" convert "$dir/bad" --to safetensors -t bf16 -o "$dir/no/" >"$dir/log" 2>&1
+	[ $? = 1 ] && [ "$(wc -l <"$dir/log")" -eq 1 ] && grep -q "$3.*\[$2\]" "$dir/log" && [ ! -e "$dir/no" ]
+	ok $? "$1" || shown "$dir/log"
+	cp "$dir/q4/config.json" "$dir/bad/"
+}
+cp -R "$dir/q4" "$dir/bad"
+sed 's/"group_size": 64/"group_size": 32/' "$dir/q4/config.json" >"$dir/bad/config.json"
+refused 'another size of groups' E207 'groups of 32, as the configuration says'
+sed 's/"bits": 4/"bits": 8/' "$dir/q4/config.json" >"$dir/bad/config.json"
+refused 'other bits' E207 'codes of 8 bits'
+sed 's/"mode": "affine"/"mode": "nf4"/' "$dir/q4/config.json" >"$dir/bad/config.json"
+refused 'a mode that MLX has not' E302 'no mode, bits and group_size'
+sed 's/"group_size": 64/"group_size": -64/' "$dir/q4/config.json" >"$dir/bad/config.json"
+refused 'groups of less than nothing' E302 'no mode, bits and group_size'
+
+# ---- config.json ----
+model "$dir/v5" mistral layers=1
+mlx 'a configuration of transformers 5' "$dir/v5" "$dir/v5-mlx" -t 4bit
+has 'has rope_theta and keeps its own' "$dir/v5-mlx/config.json" '$_->{rope_theta} == 1000000 && $_->{rope_parameters}{rope_theta} == 1000000'
+sed -i.bak 's/"rope_parameters": {[^}]*}/"rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 7.0}, "vision_config": {"a": {"b": 1}}, "dtype": "bfloat16"/; s/"torch_dtype": "[a-z0-9]*",//' "$dir/v5/config.json"
+mlx 'one that scales' "$dir/v5" "$dir/v5-scaled" -t bf16
+has 'has rope_scaling' "$dir/v5-scaled/config.json" '$_->{rope_theta} == 7 && $_->{rope_scaling}{factor} == 4 && $_->{rope_scaling}{rope_type} eq "yarn" && !exists $_->{rope_scaling}{rope_theta}'
+has 'torch_dtype, and no vision_config' "$dir/v5-scaled/config.json" '$_->{torch_dtype} eq "bfloat16" && !exists $_->{vision_config}'
+
+finish
