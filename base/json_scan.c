@@ -114,11 +114,25 @@ static int take_escape(struct json_scan *s)
 	return 0;
 }
 
+/* No byte of eight is a quote, a backslash or a control character: each term sets the high bit of one that is, and may set more, never less. */
+static bool all_plain(const char p[8])
+{
+	const uint64_t ones = 0x0101010101010101u, high = 0x80 * ones;
+	uint64_t v, quote, slash;
+
+	memcpy(&v, p, sizeof v);
+	quote = v ^ ('"' * ones);
+	slash = v ^ ('\\' * ones);
+	return !((((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((v - 0x20 * ones) & ~v)) & high);
+}
+
 /* Behind the bytes that stand for themselves. */
 static const char *plain_run(const struct json_scan *s)
 {
 	const char *p = s->at;
 
+	while (s->end - p >= 8 && all_plain(p))
+		p += 8;
 	while (p < s->end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
 		p++;
 	return p;

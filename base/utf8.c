@@ -3,6 +3,9 @@
  */
 #include "utf8.h"
 
+#include <stdint.h>
+#include <string.h>
+
 size_t utf8_length(const void *p, size_t left)
 {
 	const unsigned char *s = p;
@@ -22,12 +25,20 @@ size_t utf8_length(const void *p, size_t left)
 	return n;
 }
 
+static bool all_ascii(const unsigned char s[8])
+{
+	uint64_t v;
+
+	memcpy(&v, s, sizeof v);
+	return !(v & 0x8080808080808080u);
+}
+
 bool utf8_valid(const void *p, size_t n)
 {
 	const unsigned char *s = p;
 
 	for (size_t i = 0, len; i < n; i += len) {
-		len = s[i] < 0x80 ? 1 : utf8_length(s + i, n - i);
+		len = n - i >= 8 && all_ascii(s + i) ? 8 : s[i] < 0x80 ? 1 : utf8_length(s + i, n - i);
 		if (!len)
 			return false;
 	}

@@ -23,7 +23,7 @@
 #include "../base/map.h"
 #include "../quant/quant.h"
 
-enum { HEADER_MAX = 100 * 1000 * 1000, LENGTH = 8, PAGE = 4096 };
+enum { HEADER_MAX = 100 * 1000 * 1000, LENGTH = 8, PAGE = 4096, USUAL_ENTRY = 96 /* bytes of a tensor's row, or more */ };
 #define PIECE ((size_t)1 << 20)
 
 /* name in the file, name of the encoding, bits per number */
@@ -287,6 +287,7 @@ static int list_text(struct list *l, const char *text, size_t n)
 	struct map names;
 	int rc;
 
+	l->out->tensor = arena_grow(l->arena, NULL, &l->cap, n / USUAL_ENTRY + 1, sizeof *l->out->tensor); /* untouched, it costs nothing */
 	if (text[0] != '{')
 		return heft_fail(l->err, HEFT_E_HEADER, "%s: the header does not begin with '{'", l->file);
 	map_init(&names);

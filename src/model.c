@@ -137,8 +137,9 @@ static const struct format *recognise(struct source *src, struct heft_err *err)
 static void add_tensors(struct opening *o, const struct format_listing *l, uint32_t file)
 {
 	struct heft_model *m = o->model;
+	size_t need = m->n_tensors + l->n_tensors, all = o->set.index.n_entries; /* room for all at once, where an index counts them */
 
-	m->tensor = arena_grow(m->arena, m->tensor, &o->tensor_cap, m->n_tensors + l->n_tensors, sizeof *m->tensor);
+	m->tensor = arena_grow(m->arena, m->tensor, &o->tensor_cap, !m->tensor && all > need ? all : need, sizeof *m->tensor);
 	for (size_t i = 0; i < l->n_tensors; i++) {
 		struct heft_tensor *t = &m->tensor[m->n_tensors++];
 

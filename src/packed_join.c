@@ -341,27 +341,48 @@ static int judge_rest(struct join *j)
 
 /* ---- all ---- */
 
-static bool has_own_part(const struct packed_layout *l, const char *name, size_t n)
+struct tails { /* the ends of names that tell of a quantized module */
+	struct arena *arena;
+	struct heft_str *v;
+	size_t n, cap;
+};
+
+static void add_tail(struct tails *t, const char *suffix)
 {
-	for (const struct packed_part *p = l->part; p->suffix; p++)
-		if ((p == l->part || (p->use & PACKED_OWN)) && ends_with(name, n, p->suffix))
+	t->v = arena_grow(t->arena, t->v, &t->cap, t->n + 1, sizeof *t->v);
+	t->v[t->n++] = (struct heft_str){ suffix, strlen(suffix) };
+}
+
+static void list_tails(struct tails *t)
+{
+	for (size_t k = 0; layouts[k]; k++)
+		for (const struct packed_part *p = layouts[k]->part; p->suffix; p++)
+			if (p == layouts[k]->part || (p->use & PACKED_OWN))
+				add_tail(t, p->suffix);
+	for (size_t k = 0; unused[k]; k++)
+		add_tail(t, unused[k]);
+}
+
+static bool is_telling(const struct tails *t, const char *name, size_t n)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct heft_str *s = &t->v[i];
+
+		if (n > s->n && s->p[s->n - 1] == name[n - 1] && !memcmp(name + n - s->n, s->p, s->n))
 			return true;
+	}
 	return false;
 }
 
 /* Most checkpoints have nothing to join: no part of any layout tells of one. */
 static bool any_telling(const struct heft_model *m)
 {
-	for (size_t i = 0; i < m->n_tensors; i++) {
-		size_t n = strlen(m->tensor[i].name);
+	struct tails tails = { .arena = m->arena };
 
-		for (size_t k = 0; layouts[k]; k++)
-			if (has_own_part(layouts[k], m->tensor[i].name, n))
-				return true;
-		for (size_t k = 0; unused[k]; k++)
-			if (ends_with(m->tensor[i].name, n, unused[k]))
-				return true;
-	}
+	list_tails(&tails);
+	for (size_t i = 0; i < m->n_tensors; i++)
+		if (is_telling(&tails, m->tensor[i].name, strlen(m->tensor[i].name)))
+			return true;
 	return false;
 }
 

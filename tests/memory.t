@@ -17,13 +17,14 @@ within() {
 	ok $? "$label: $((peak / 1024)) MB, $wall ms" || { echo "# exit status $rc"; shown "$dir/stderr"; }
 }
 
-# instant LABEL SRC: heft info under 0.1 s of processor time, the best of five: other tests run beside this one and make it wait
+# instant LABEL SRC: heft info under 0.1 s of processor time, the best of twenty at most: other tests run beside this one and make it wait
 instant() {
 	local best=1000000 at=0 peak wall cpu rc i
-	for i in 1 2 3 4 5; do
+	for i in {1..20}; do
 		"$build"/tests/helper/peak "$dir/peak" "$heft" info "$2" >/dev/null 2>"$dir/stderr"
 		read -r peak wall cpu rc <"$dir/peak"
 		[ "$rc" = 0 ] && [ "$cpu" -lt $best ] && best=$cpu at=$wall
+		[ $best -ge 100 ] || break
 	done
 	[ $best -lt 100 ]
 	ok $? "info of $1: $best ms of processor time, $at ms by the clock" || shown "$dir/stderr"

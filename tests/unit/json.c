@@ -1,5 +1,7 @@
 /* json.h against what Python's json module writes and what strangers send. */
 #include "base/json.h"
+#include "base/json_scan.h"
+#include "base/utf8.h"
 #include "tests/tap.h"
 
 #include <math.h>
@@ -49,6 +51,51 @@ static void strings(void)
 	json_free(d);
 }
 
+/* Eight bytes are looked at at once: one that is not plain, at each place of them, behind a text of bytes close to those sought. */
+static void places(void)
+{
+	static const char plain[] = "!#[] \x7f";
+	int wrong = 0;
+
+	for (size_t n = 0; n < 24; n++) {
+		for (int c = 1; c < 0x80; c++) {
+			char text[40] = "\"";
+			bool plain_byte = c >= 0x20 && c != '"' && c != '\\', good;
+			struct json_scan s;
+			struct heft_str got = { 0 };
+			struct heft_err err;
+			size_t want = n + (c == '"' ? 0 : c == '\\' ? 1 : 2);
+
+			for (size_t i = 0; i < n; i++)
+				text[1 + i] = plain[i % 6];
+			text[1 + n] = (char)c;
+			memcpy(text + 2 + n, "n\"", 2); /* with a backslash: a line feed */
+			if (jscan_init(&s, text, n + 4, "test", &err))
+				wrong++;
+			good = !jscan_string(&s, &got);
+			wrong += good != (plain_byte || c == '"' || c == '\\') || (good && got.n != want);
+			jscan_release(&s);
+		}
+	}
+	is_int(wrong, 0, "a byte that ends a run of plain ones is seen at each place");
+	wrong = 0;
+	for (size_t n = 1; n < 24; n++)
+		for (size_t i = 0; i < n; i++) {
+			char text[24];
+
+			memset(text, 'a', sizeof text);
+			text[i] = (char)0xff;
+			wrong += utf8_valid(text, n);
+			text[i] = (char)0x80;
+			wrong += utf8_valid(text, n);
+			if (i + 2 <= n) {
+				memcpy(text + i, "\xc3\xa4", 2);
+				wrong += !utf8_valid(text, n);
+			}
+		}
+	is_int(wrong, 0, "a byte that is no UTF-8 is seen at each place");
+}
+
 static void refusals(void)
 {
 	static const char *const bad[] = { "", "{", "{\"a\":1,}", "[1,2", "{\"a\":1}x", "\"\xff\"", "[01x]", "[1.]", "[-]", "\"\n\"", "nul",
@@ -82,6 +129,7 @@ int main(void)
 {
 	numbers();
 	strings();
+	places();
 	refusals();
 	writing();
 	return done();
