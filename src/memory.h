@@ -19,7 +19,6 @@ struct memory_family {
 	bool ignores_window;  /* the key is there, llama.cpp does not use it */
 	bool fixed_window;    /* `window`, whatever number the key says; 0 there: none */
 	uint32_t own_caches;  /* where attention.shared_kv_layers is missing: so many layers have a cache, those behind them share; 0: all */
-	bool no_shared_state; /* further-token layers keep nothing */
 };
 const struct memory_family *memory_family_find(const char *arch); /* never NULL: the plain one */
 

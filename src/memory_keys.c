@@ -102,6 +102,8 @@ static void read_states(struct reading *r, struct memory_shape *s)
 			       (f->state == STATE_NO_HEADS && !l->kv_heads) || (f->state == STATE_NO_HEADS_NO_FF && !l->kv_heads && !l->ff) ||
 			       (f->state == STATE_BUT_EVERY && (said ? number_at(r, "attention.recurrent_layers", i, 0) : !every || (i + 1) % every));
 		l->attends = f->kind == MEMORY_ATTENDS && l->kv_heads && (!l->recurrent || f->state == STATE_ALL);
+		if (i >= s->n_layers - s->n_extra) /* a draft's own context keeps them */
+			l->recurrent = l->attends = false;
 	}
 }
 
