@@ -77,6 +77,11 @@ int64_t source_drain(struct source *s, struct heft_err *err)
 	return s->class->drain ? s->class->drain(s, err) : 0;
 }
 
+void source_open_ended(struct source *s)
+{
+	s->size = UINT64_MAX;
+}
+
 uint64_t source_size(const struct source *s)
 {
 	return s->size;

@@ -75,6 +75,8 @@ void source_release(struct source *s, uint64_t offset);
  * files. */
 int64_t source_drain(struct source *s, struct heft_err *err);
 
+/* A file that may be cut off: its size is taken as not known, and what lacks is told only where it is read. */
+void source_open_ended(struct source *s);
 uint64_t source_size(const struct source *s); /* UINT64_MAX where it is not known (a stream) */
 bool source_is_stream(const struct source *s);
 /* The stream that s is, or is a part of; *begin: where it begins there. NULL: neither. */

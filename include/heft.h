@@ -166,6 +166,7 @@ struct heft_open_options {
 	uint64_t spool;            /* bytes that a stream may keep; 0: the default, 256 MiB */
 	bool modules;              /* the weights of sentence-transformers' Dense modules, too, named FOLDER/NAME */
 	bool mistral_format;       /* of a directory with both layouts Mistral's: params.json, consolidated*.safetensors, its tokenizer */
+	bool headers;              /* files may end behind their header: a plan can be made, weights cannot be read */
 	bool as_stored;            /* the tensors of a quantized module stay apart, as the files have them; else they are one weight */
 	heft_problem_fn *problem;  /* report problems and go on where that is possible; NULL: the first one is the error */
 	void *ctx;
@@ -356,6 +357,7 @@ struct heft_job {
 	const struct heft_run_options *watch; /* progress and stop of a plan that must read weights (bnb-nf4-double); NULL: neither */
 	int threads;                     /* 0: the processors that this process may use */
 	bool force, strict, allow_requantize, vocab_only;
+	bool no_vocabulary;              /* the tokenizer is not looked at, the metadata lacks it: a plan for its sizes, which cannot be run */
 	bool consume;                    /* heft_run() removes the source's weight files when every output is complete and on disk */
 
 	/* what llama-quantize can be told besides; GGUF outputs only */

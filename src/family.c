@@ -194,6 +194,13 @@ static bool asked(const struct family_options *o, const char *name)
 	return false;
 }
 
+/* What the family says of itself, without its vocabulary. */
+static void family_keys(struct family *f, const struct arch_result *r)
+{
+	kv_set(&f->kv, "general.architecture", value_string(r->name));
+	kv_set_all(&f->kv, r->kv, r->n_kv);
+}
+
 static int evaluate(struct context *c, struct family *f, const struct arch *arch)
 {
 	struct arch_input in = {
@@ -225,6 +232,8 @@ static int evaluate(struct context *c, struct family *f, const struct arch *arch
 	f->drop = arena_array(c->arena, r.n_drops, sizeof *f->drop);
 	for (size_t i = 0; i < r.n_drops; i++)
 		f->drop[i] = (struct heft_drop){ r.drop[i].name, r.drop[i].why };
+	if (c->options->no_vocabulary)
+		family_keys(f, &r);
 	if (c->options->names_only)
 		return 0;
 	if (general_metadata(c, f))

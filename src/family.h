@@ -13,6 +13,7 @@ struct family_options {
 	const char *arch;          /* as in heft_job */
 	const char *pre, *metadata_file, *model_name;
 	bool names_only;           /* weights alone: no tokenizer, no general.* (diff, check) */
+	bool no_vocabulary;        /* with names_only: the family's own keys, too */
 	bool own_names;            /* a target that keeps the source's names and metadata; a GGUF's family gives the checkpoint's back */
 	bool as_stored;            /* then: matrices that their library holds the other way round are as they are stored */
 	bool files;                /* what lies beside the weights of a checkpoint is wanted, too */

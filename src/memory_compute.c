@@ -48,7 +48,7 @@ void memory_compute(struct heft_memory *m, const struct memory_shape *s, const s
 	uint64_t ff = 2 * unit * w.ff, attention = unit * w.attention, mask = unit * w.mask / 2, state = unit * s->state_conv;
 
 	m->compute_least = most_of(logits, ff) + embedding;
-	m->compute_most = logits + ff + 8 * embedding + attention + mask + 4 * state + 8 * unit * s->indexer;
+	m->compute_most = logits + ff + 8 * embedding + attention + 2 * mask + 4 * state + 12 * unit * s->indexer;
 	m->assumes = "512 tokens at a time, flash attention, one device";
 	if (o->no_flash) {
 		m->compute_least = most_of(m->compute_least, unit * w.mask * w.heads);

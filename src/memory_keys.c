@@ -81,7 +81,9 @@ static void read_windows(struct reading *r, struct memory_shape *s)
 	const struct heft_value *pattern = find(r, "attention.sliding_window_pattern");
 	uint32_t period = pattern && !pattern->array ? number(r, "attention.sliding_window_pattern", 0) : f->period;
 
-	s->window = f->ignores_window ? 0 : number(r, "attention.sliding_window", f->window);
+	s->window = number(r, "attention.sliding_window", f->window_said ? 0 : f->window);
+	if (f->ignores_window || (f->only_layers && s->n_layers != f->only_layers))
+		s->window = 0;
 	if (f->fixed_window && s->window)
 		s->window = f->window;
 	for (uint32_t i = 0; i < s->n_layers && s->window; i++)
@@ -174,7 +176,7 @@ int memory_shape_read(struct memory_shape *s, const struct heft_kv *kv, size_t n
 		return heft_fail(err, HEFT_E_FAMILY, "its family is not known (no general.architecture), so nothing can be said of its cache");
 	s->arch = arena_strdup(a, r.arch);
 	s->family = memory_family_find(s->arch);
-	s->n_layers = number(&r, "block_count", 0);
+	s->n_layers = number(&r, "block_count", 0) * number(&r, "num_loops", 1); /* layers that are gone through again have a cache again */
 	if (s->n_layers > LAYERS_MAX)
 		return heft_fail(err, HEFT_E_CONFIG, "%s.block_count is %u: more than %d", r.arch, s->n_layers, LAYERS_MAX);
 	s->n_extra = number(&r, "nextn_predict_layers", 0);

@@ -264,6 +264,8 @@ static int open_path(struct opening *o, const char *path)
 
 	if (!src)
 		return -1;
+	if (o->options->headers && !source_is_stream(src))
+		source_open_ended(src);
 	if (add_file(o, src, path, &l)) {
 		source_close(src);
 		return -1;

@@ -529,7 +529,8 @@ static int build_plan(struct build *b)
 	if (check_words(b))
 		return -1;
 	fo = (struct family_options){ .option = plan_family_choices(j, p->arena), .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
-				      .model_name = j->model_name, .own_names = b->keeps_names, .as_stored = b->target->scheme != NULL, .section = b->target->section, .files = plan_wants_files(j), .vocab_only = j->vocab_only };
+				      .model_name = j->model_name, .own_names = b->keeps_names, .as_stored = b->target->scheme != NULL, .section = b->target->section, .files = plan_wants_files(j), .vocab_only = j->vocab_only,
+				      .names_only = j->no_vocabulary, .no_vocabulary = j->no_vocabulary };
 	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || (b->target->scheme && plan_experts(p, b->target, b->err)) ||
 	    plan_fuse(p, j, b->err) || plan_edit(p, j, b->err) || add_weights(b))
 		return -1;
@@ -555,6 +556,7 @@ int heft_plan_new(struct heft_plan **out, struct heft_model *m, const struct hef
 	p->model = m;
 	p->threads = job->threads > 0 ? job->threads : heft_default_threads();
 	p->force = job->force;
+	p->sizes_only = job->no_vocabulary;
 	p->consume = job->consume;
 	p->effort = job->effort;
 	*out = NULL;

@@ -85,6 +85,7 @@ struct heft_plan {
 	int threads;
 	bool consume; /* the job's */
 	bool force;
+	bool sizes_only; /* the job's no_vocabulary */
 	struct heft_error **error;   /* filled by a run */
 };
 

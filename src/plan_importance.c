@@ -92,6 +92,8 @@ static bool reference_needs(const struct plan_output *o, const struct heft_item 
 
 int plan_check_needs(const struct heft_plan *p, struct heft_err *err)
 {
+	if (p->sizes_only)
+		return heft_fail(err, HEFT_E_OPTION, "this plan has no vocabulary: it tells sizes and cannot be run");
 	for (size_t k = 0; k < p->n_outputs; k++)
 		for (size_t i = 0; i < p->n_weights; i++) {
 			const struct heft_item *it = &p->output[k].item[i];

@@ -2,6 +2,7 @@
 TOOL(convert)
 TOOL(quantize)
 TOOL(info)
+TOOL(fit)
 TOOL(cat)
 TOOL(diff)
 TOOL(check)
