@@ -49,12 +49,12 @@ void memory_compute(struct heft_memory *m, const struct memory_shape *s, const s
 
 	m->compute_least = most_of(logits, ff) + embedding;
 	m->compute_most = logits + ff + 8 * embedding + attention + 2 * mask + 4 * state + 12 * unit * s->indexer;
-	m->assumes = "512 tokens at a time, flash attention, one device";
+	m->assumes = "512 tokens at a time, flash attention";
 	if (o->no_flash) {
 		m->compute_least = most_of(m->compute_least, unit * w.mask * w.heads);
 		m->compute_most += mask + 2 * unit * w.mask * w.heads;
-		m->assumes = "no flash attention, one device";
+		m->assumes = "no flash attention";
 	} else if (o->ubatch != 512) {
-		m->assumes = "flash attention, one device";
+		m->assumes = "flash attention";
 	}
 }

@@ -2,8 +2,8 @@
  * fit_choose.c - which row to take, and the options that llama.cpp needs for it.
  *
  * From the best down: the first that is on GPUs wholly. 16 bits are passed over, since nobody has seen what they gain over Q8_0, and so is
- * what is no smaller than a better one. Below 4 bits a mixture's experts had better be on the CPU, and below 3 bits layers: a rate of a
- * few tokens a second is less than such a loss.
+ * what is no smaller than a better one. Below 4 bits a mixture's experts had better be on the CPU, and below 3 bits layers: a few tokens a
+ * second are less of a loss. What is partly on the CPU is read from its memory for each token, so no more than 5 bits are taken then.
  */
 #include "fit.h"
 
@@ -43,7 +43,7 @@ void fit_options(char out[FIT_OPTIONS], const struct fit *f, const struct fit_ro
 		append(out, g ? ",%u" : " --tensor-split %u", p->split[g]);
 }
 
-static const struct fit_row *best(const struct fit *f, enum fit_way way, double least_bits)
+static const struct fit_row *best(const struct fit *f, enum fit_way way, double least_bits, double most_bits)
 {
 	uint64_t smallest = UINT64_MAX;
 
@@ -53,7 +53,7 @@ static const struct fit_row *best(const struct fit *f, enum fit_way way, double 
 		if (r->target || !r->usual || r->failed || (r->bits > 9 && !f->quantized) || r->weights >= smallest)
 			continue;
 		smallest = r->weights;
-		if (r->place.way == way && r->bits >= least_bits)
+		if (r->place.way == way && r->bits >= least_bits && r->bits < most_bits)
 			return r;
 	}
 	return NULL;
@@ -72,22 +72,22 @@ void fit_choose(struct fit *f)
 {
 	static const struct {
 		enum fit_way way;
-		double bits;
+		double least, most;
 		const char *why;
 	} steps[] = {
-		{ FIT_WHOLE, 4.2, "the best that is on the GPU wholly" },
-		{ FIT_EXPERTS, 4.2, "nothing of 4 bits is on the GPU wholly, and experts on the CPU cost less than fewer bits" },
-		{ FIT_WHOLE, 3.0, "the best that is on the GPU wholly; layers on the CPU would make it many times slower" },
-		{ FIT_LAYERS, 4.2, "nothing of 3 bits is on the GPU wholly, so some layers are on the CPU, which is slower" },
-		{ FIT_WHOLE, 0, "the best that is on the GPU wholly; a smaller model in more bits may be better" },
-		{ FIT_EXPERTS, 0, "the best that memory holds, with experts on the CPU" },
-		{ FIT_LAYERS, 0, "the best that memory holds, with layers on the CPU, which is slower" },
-		{ FIT_CPU, 4.2, "the best that memory holds; no layer is on a GPU" },
-		{ FIT_CPU, 0, "the best that memory holds; no layer is on a GPU" },
+		{ FIT_WHOLE, 4.2, 99, "the best that is on the GPU wholly" },
+		{ FIT_EXPERTS, 4.2, 5, "nothing of 4 bits is on the GPU wholly, and experts on the CPU cost less than fewer bits" },
+		{ FIT_WHOLE, 3.0, 99, "the best that is on the GPU wholly; layers on the CPU would make it many times slower" },
+		{ FIT_LAYERS, 4.2, 5, "nothing of 3 bits is on the GPU wholly, so some layers are on the CPU, which is slower" },
+		{ FIT_WHOLE, 0, 99, "the best that is on the GPU wholly; a smaller model in more bits may be better" },
+		{ FIT_EXPERTS, 0, 99, "the best that memory holds, with experts on the CPU" },
+		{ FIT_LAYERS, 0, 99, "the best that memory holds, with layers on the CPU, which is slower" },
+		{ FIT_CPU, 4.2, 5, "the best that memory holds; no layer is on a GPU" },
+		{ FIT_CPU, 0, 99, "the best that memory holds; no layer is on a GPU" },
 	};
 
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-		if ((f->take = best(f, steps[i].way, steps[i].bits))) {
+		if ((f->take = best(f, steps[i].way, steps[i].least, steps[i].most))) {
 			f->why = steps[i].why;
 			return;
 		}

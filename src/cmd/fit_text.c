@@ -7,11 +7,28 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct text gib(uint64_t n)
+/* In the table all numbers have one unit: MiB where the model is small. */
+static bool small(const struct fit *f)
 {
+	return f->n_rows && f->row[0].weights < 1 << 30;
+}
+
+static struct text number(const struct fit *f, uint64_t n)
+{
+	double x = (double)n / (small(f) ? 1 << 20 : 1 << 30);
 	struct text t;
 
-	snprintf(t.s, sizeof t.s, "%.*f", n < 100ull << 30 ? 2 : 1, (double)n / (1 << 30));
+	snprintf(t.s, sizeof t.s, "%.*f", x < 100 ? 2 : 1, x);
+	return t;
+}
+
+/* "5.00 GiB", "96.0 MiB" */
+static struct text size(uint64_t n)
+{
+	bool mib = n < 1 << 28;
+	struct text t;
+
+	snprintf(t.s, sizeof t.s, "%.*f %s", mib ? 1 : 2, (double)n / (mib ? 1 << 20 : 1 << 30), mib ? "MiB" : "GiB");
 	return t;
 }
 
@@ -77,7 +94,7 @@ static void print_cache(const struct fit *f)
 		shared += m->layer[i].kind == HEFT_CACHE_SHARED;
 		state += m->layer[i].state_bytes > 0;
 	}
-	printf("cache for %s tokens in %s: %s GiB", tokens(m->context).s, f->options.k ? heft_encoding_name(f->options.k) : "f16", gib(m->cache_bytes).s);
+	printf("cache for %s tokens in %s: %s", tokens(m->context).s, f->options.k ? heft_encoding_name(f->options.k) : "f16", size(m->cache_bytes).s);
 	if (window + shared + state || (full && m->layer[0].latent))
 		printf(" (");
 	if (full && (window + shared + state))
@@ -92,7 +109,7 @@ static void print_cache(const struct fit *f)
 		printf("%slatents", window + shared + state ? ", " : "");
 	if (window + shared + state || (full && m->layer[0].latent))
 		putchar(')');
-	printf("\ncomputing: %s to %s GiB on each GPU (%s)\n", gib(m->compute_least).s, gib(m->compute_most).s, m->assumes);
+	printf("\ncomputing: %s to %s on each device\n  (%s)\n", size(m->compute_least).s, size(m->compute_most).s, m->assumes);
 	if (m->trained && m->context > (m->trained + 255) / 256 * 256)
 		printf("%sthe model was made for %" PRIu64 " tokens: more need RoPE scaling (--rope-scaling), and it may not follow%s\n",
 		       style(stdout, YELLOW), m->trained, style(stdout, PLAIN));
@@ -149,9 +166,9 @@ static void print_rows(const struct fit *f, bool targets, const char *title)
 		table_add(&t, r == f->take ? ">" : "");
 		table_add(&t, "%s%s", r->name, r->needs_imatrix ? " *" : "");
 		table_add(&t, "%.2f", r->bits);
-		table_add(&t, "%s", gib(r->weights).s);
-		table_add(&t, "%s", r->place.way == FIT_NOT ? "" : gib(on_gpus(f, r)).s);
-		table_add(&t, "%s", r->place.way == FIT_NOT || targets || f->machine.unified ? "" : gib(r->place.cpu).s);
+		table_add(&t, "%s", number(f, r->weights).s);
+		table_add(&t, "%s", r->place.way == FIT_NOT ? "" : number(f, on_gpus(f, r)).s);
+		table_add(&t, "%s", r->place.way == FIT_NOT || targets || f->machine.unified ? "" : number(f, r->place.cpu).s);
 		table_add(&t, "%s", how(f, r).s);
 	}
 	table_print(&t, stdout, 0);
@@ -165,7 +182,7 @@ static void print_notes(const struct fit *f)
 
 	for (size_t i = 0; i < f->n_rows; i++)
 		imatrix |= f->row[i].usual && f->row[i].needs_imatrix;
-	printf("\nGiB of 2^30 bytes; on GPU: with cache and computing at most");
+	printf("\nin %s; on GPU: with cache and computing at most", small(f) ? "MiB (2^20 bytes)" : "GiB (2^30 bytes)");
 	puts(f->machine.ram || f->machine.unified || !f->machine.gpus ? "" : "; on CPU: at least");
 	if (imatrix)
 		puts("* needs an importance matrix: --imatrix, made by llama-imatrix");
@@ -204,10 +221,10 @@ static void print_nothing(const struct fit *f)
 	printf("\n%snothing fits%s", style(stdout, RED), style(stdout, PLAIN));
 	if (!least)
 		return;
-	printf(": the smallest, %s, needs %s GiB on one GPU, or %s GiB of memory in all.\n", least->name, gib(least->place.whole).s,
-	       gib(least->weights + f->memory.cache_bytes + f->memory.compute_most).s);
+	printf(": the smallest, %s, needs %s on one GPU, or %s of memory in all.\n", least->name, size(least->place.whole).s,
+	       size(least->weights + f->memory.cache_bytes + f->memory.compute_most).s);
 	if (f->memory.cache_bytes > least->weights / 8)
-		printf("Of that the cache is %s GiB: a smaller --ctx, or --kv q8_0, makes it less.\n", gib(f->memory.cache_bytes).s);
+		printf("Of that the cache is %s: a smaller --ctx, or --kv q8_0, makes it less.\n", size(f->memory.cache_bytes).s);
 	else
 		puts("More --ram holds what does not fit the GPU; else take a smaller model.");
 }
