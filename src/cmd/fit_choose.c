@@ -75,15 +75,15 @@ void fit_choose(struct fit *f)
 		double least, most;
 		const char *why;
 	} steps[] = {
-		{ FIT_WHOLE, 4.2, 99, "the best that is on the GPU wholly" },
-		{ FIT_EXPERTS, 4.2, 5, "nothing of 4 bits is on the GPU wholly, and experts on the CPU cost less than fewer bits" },
-		{ FIT_WHOLE, 3.0, 99, "the best that is on the GPU wholly; layers on the CPU would make it many times slower" },
-		{ FIT_LAYERS, 4.2, 5, "nothing of 3 bits is on the GPU wholly, so some layers are on the CPU, which is slower" },
-		{ FIT_WHOLE, 0, 99, "the best that is on the GPU wholly; a smaller model in more bits may be better" },
+		{ FIT_WHOLE, 4.2, 99, "the best that is wholly on the GPU" },
+		{ FIT_EXPERTS, 4.2, 5, "4 bits with experts on the CPU lose less than fewer bits would" },
+		{ FIT_WHOLE, 3.0, 99, "the best that is wholly on the GPU; layers on the CPU are slow" },
+		{ FIT_LAYERS, 4.2, 5, "nothing of 3 bits is wholly on the GPU: some layers stay behind" },
+		{ FIT_WHOLE, 0, 99, "the best wholly on the GPU; a smaller model in 4 bits may be better" },
 		{ FIT_EXPERTS, 0, 99, "the best that memory holds, with experts on the CPU" },
-		{ FIT_LAYERS, 0, 99, "the best that memory holds, with layers on the CPU, which is slower" },
-		{ FIT_CPU, 4.2, 5, "the best that memory holds; no layer is on a GPU" },
-		{ FIT_CPU, 0, 99, "the best that memory holds; no layer is on a GPU" },
+		{ FIT_LAYERS, 0, 99, "the best that memory holds, with layers on the CPU, which is slow" },
+		{ FIT_CPU, 4.2, 5, "the best that memory holds; nothing is on a GPU" },
+		{ FIT_CPU, 0, 99, "the best that memory holds; nothing is on a GPU" },
 	};
 
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)

@@ -111,7 +111,7 @@ static void print_cache(const struct fit *f)
 		putchar(')');
 	printf("\ncomputing: %s to %s on each device\n  (%s)\n", size(m->compute_least).s, size(m->compute_most).s, m->assumes);
 	if (m->trained && m->context > (m->trained + 255) / 256 * 256)
-		printf("%sthe model was made for %" PRIu64 " tokens: more need RoPE scaling (--rope-scaling), and it may not follow%s\n",
+		printf("%sthe model was made for %" PRIu64 " tokens: beyond them it needs RoPE scaling%s\n",
 		       style(stdout, YELLOW), m->trained, style(stdout, PLAIN));
 }
 
@@ -182,10 +182,10 @@ static void print_notes(const struct fit *f)
 
 	for (size_t i = 0; i < f->n_rows; i++)
 		imatrix |= f->row[i].usual && f->row[i].needs_imatrix;
-	printf("\nin %s; on GPU: with cache and computing at most", small(f) ? "MiB (2^20 bytes)" : "GiB (2^30 bytes)");
-	puts(f->machine.ram || f->machine.unified || !f->machine.gpus ? "" : "; on CPU: at least");
+	printf("\nin %s; GPU: with cache and computing", small(f) ? "MiB (2^20 bytes)" : "GiB (2^30 bytes)");
+	puts(f->machine.ram || f->machine.unified || !f->machine.gpus ? "" : "; CPU: at least");
 	if (imatrix)
-		puts("* needs an importance matrix: --imatrix, made by llama-imatrix");
+		puts("* needs an importance matrix (--imatrix)");
 	if (f->headers_only)
 		puts("the tokenizer lacks: a file is larger than its weights by the vocabulary");
 }
@@ -221,7 +221,7 @@ static void print_nothing(const struct fit *f)
 	printf("\n%snothing fits%s", style(stdout, RED), style(stdout, PLAIN));
 	if (!least)
 		return;
-	printf(": the smallest, %s, needs %s on one GPU, or %s of memory in all.\n", least->name, size(least->place.whole).s,
+	printf(": the smallest, %s, needs %s on one GPU,\nor %s of memory in all.\n", least->name, size(least->place.whole).s,
 	       size(least->weights + f->memory.cache_bytes + f->memory.compute_most).s);
 	if (f->memory.cache_bytes > least->weights / 8)
 		printf("Of that the cache is %s: a smaller --ctx, or --kv q8_0, makes it less.\n", size(f->memory.cache_bytes).s);
