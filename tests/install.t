@@ -5,7 +5,7 @@ dest=$dir/root
 prefix=$dest/opt/heft
 
 make install BUILD="$build" DESTDIR="$dest" PREFIX=/opt/heft >"$dir/log" 2>&1; pass $? "make install"
-for f in bin/heft include/heft.h include/heft_codes.h include/heft_coreml.h include/heft_mac.h include/heft_memory.h include/heft_meta.h lib/libheft.a lib/pkgconfig/heft.pc share/man/man1/heft.1 share/man/man1/heft-convert.1 \
+for f in bin/heft include/*.h lib/libheft.a lib/pkgconfig/heft.pc share/man/man1/heft.1 share/man/man1/heft-convert.1 \
 	share/bash-completion/completions/heft share/zsh/site-functions/_heft share/fish/vendor_completions.d/heft.fish; do
 	[ -s "$prefix/$f" ]; pass $? "$f"
 done
@@ -13,12 +13,9 @@ for t in $(sed -n 's/^TOOL(\(.*\))/\1/p' src/cmd/list.h); do
 	"$prefix/bin/heft-$t" --help >"$dir/log" 2>&1; pass $? "bin/heft-$t"
 done
 
-cat >"$dir/use.c" <<'END'
-#include <heft.h>
-#include <heft_coreml.h>
-#include <heft_mac.h>
-#include <heft_memory.h>
-#include <heft_meta.h>
+{
+	find include -name '*.h' -printf '#include <%f>\n' | sort
+	cat <<'END'
 #include <stdio.h>
 int main(void)
 {
@@ -30,6 +27,7 @@ int main(void)
 	return err.code != HEFT_E_OPEN;
 }
 END
+} >"$dir/use.c"
 flags=
 grep -q __asan_init "$prefix/lib/libheft.a" && flags=-fsanitize=address,undefined
 config() { PKG_CONFIG_PATH=$prefix/lib/pkgconfig ${PKG_CONFIG:-pkg-config} --define-variable=prefix="$prefix" "$@" heft; }
