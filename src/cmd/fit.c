@@ -4,6 +4,7 @@
  */
 #include "fit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -318,6 +319,10 @@ static int run(void *options, const struct list *args)
 	if (read_options(&f, o, &err))
 		return misuse("%s", err.text);
 	if (look(&f, o, args->v[0], &err)) {
+		size_t used = strlen(err.text);
+
+		if (err.code == HEFT_E_SHARD_MISSING)
+			snprintf(err.text + used, sizeof err.text - used, "; its header is enough: 'curl -r 0-16777215' of each file fetches that");
 		status = fail(&err);
 	} else {
 		(o->json ? fit_json : fit_text)(&f);
