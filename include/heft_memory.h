@@ -34,6 +34,7 @@ struct heft_memory_options {
 	const struct heft_encoding *k, *v; /* types of the cache; NULL: f16 */
 	uint32_t ubatch;                   /* tokens that are computed at a time; 0: 512, llama.cpp's */
 	uint32_t sequences;                /* that are worked on at once, each with its own context; 0: 1 */
+	uint32_t vocabulary;               /* words, where the metadata lacks the tokenizer: rows of token_embd.weight; 0: as it says */
 	bool no_flash;                     /* without flash attention: values must be f16, bf16 or f32, and computing needs more */
 	bool full_window;                  /* layers with a window keep all tokens: --swa-full */
 };

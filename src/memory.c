@@ -66,6 +66,15 @@ static int check_block(const struct heft_encoding *e, uint32_t head, const char 
 	return heft_fail(err, HEFT_E_OPTION, "%s in %s: heads have %u numbers, which are no blocks of %u; take f16", what, e->name, head, e->block);
 }
 
+static int check_blocks(const struct memory_shape *s, const struct heft_memory_options *o, struct heft_err *err)
+{
+	if (s->family->kind != MEMORY_ATTENDS)
+		return 0;
+	if (check_block(o->k, s->key, "keys", err) || check_block(o->k, s->key_window, "keys", err))
+		return -1;
+	return s->latent ? 0 : check_block(o->v, s->value, "values", err) || check_block(o->v, s->value_window, "values", err) ? -1 : 0;
+}
+
 /* ---- layers ---- */
 
 static uint64_t bytes_of(const struct heft_encoding *e, uint64_t width, uint64_t cells)
@@ -138,8 +147,10 @@ int heft_memory_of(struct heft_memory *out, const struct heft_kv *kv, size_t n_k
 	*out = (struct heft_memory){ .arena = arena_new() };
 	if (memory_shape_read(&s, kv, n_kv, out->arena, err) || settle(&o, &s, err))
 		return -1;
-	if (s.family->kind == MEMORY_ATTENDS && (check_block(o.k, s.key, "keys", err) || check_block(o.v, s.latent ? 0 : s.value, "values", err)))
+	if (check_blocks(&s, &o, err))
 		return -1;
+	if (!s.vocabulary)
+		s.vocabulary = o.vocabulary;
 	out->family = s.arch;
 	out->context = o.context;
 	out->trained = s.trained;

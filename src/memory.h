@@ -18,6 +18,7 @@ struct memory_family {
 	bool dense_first;     /* of each period the first has none, not the last */
 	bool ignores_window;  /* the key is there, llama.cpp does not use it */
 	bool fixed_window;    /* `window`, whatever number the key says; 0 there: none */
+	bool biased;          /* attention has a bias for each pair of tokens, so that flash attention cannot be */
 	bool window_said;     /* only where the key is there */
 	uint32_t only_layers; /* only models of so many layers have windows; 0: all */
 	uint32_t own_caches;  /* where attention.shared_kv_layers is missing: so many layers have a cache, those behind them share; 0: all */

@@ -21,7 +21,7 @@ struct widest {
 	uint64_t ff, heads, attention, mask;
 };
 
-static struct widest widest(const struct heft_memory *m, const struct memory_shape *s)
+static struct widest widest(const struct heft_memory *m, const struct memory_shape *s, const struct heft_memory_options *o)
 {
 	struct widest w = { .ff = (uint64_t)s->experts_used * s->expert_ff + s->shared_ff };
 	uint64_t full = 0, window = 0;
@@ -36,20 +36,22 @@ static struct widest widest(const struct heft_memory *m, const struct memory_sha
 		if (m->layer[i].kind == HEFT_CACHE_WINDOW)
 			window = m->layer[i].cells;
 	}
-	w.mask = full + window;
+	w.mask = s->family->kind == MEMORY_ENCODER ? 2 * (uint64_t)o->ubatch : full + window;
 	w.attention = w.heads * ((uint64_t)s->key + s->value);
 	return w;
 }
 
 void memory_compute(struct heft_memory *m, const struct memory_shape *s, const struct heft_memory_options *o)
 {
-	const struct widest w = widest(m, s);
+	const struct widest w = widest(m, s, o);
 	uint64_t unit = (uint64_t)o->ubatch * sizeof(float), logits = unit * s->vocabulary, embedding = unit * s->embedding;
 	uint64_t ff = 2 * unit * w.ff, attention = unit * w.attention, mask = unit * w.mask / 2, state = unit * s->state_conv;
 
-	m->compute_least = most_of(logits, ff) + embedding;
+	m->compute_least = (s->family->kind == MEMORY_ENCODER ? ff : most_of(logits, ff)) + embedding; /* an encoder may have no head */
 	m->compute_most = logits + ff + 8 * embedding + attention + 2 * mask + 4 * state + 12 * unit * s->indexer;
 	m->assumes = "512 tokens at a time, flash attention";
+	if (s->family->biased)
+		m->compute_most += mask + 4 * unit * w.mask * w.heads;
 	if (o->no_flash) {
 		m->compute_least = most_of(m->compute_least, unit * w.mask * w.heads);
 		m->compute_most += mask + 2 * unit * w.mask * w.heads;

@@ -20,6 +20,7 @@ static const struct memory_family families[] = {
 	{ .arch = "afmoe", .period = 4 },
 	{ .arch = "llama4", .window = 8192, .period = 4, .fixed_window = true },
 	{ .arch = "phi3", .ignores_window = true },
+	{ .arch = "t5", .biased = true },
 	/* states beside attention */
 	{ .arch = "jamba", .state = STATE_NO_HEADS },
 	{ .arch = "granitehybrid", .state = STATE_NO_HEADS },

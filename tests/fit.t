@@ -57,6 +57,9 @@ truncate -s 100 "$cut/model.safetensors"
 says 1 E202 "a file cut off within its header" "$cut" --vram 24G
 rm "$cut/model.safetensors"
 says 1 E "no weight file at all" "$cut" --vram 24G
+model "$dir/shards" llama layers=2 shards=3
+rm "$dir"/shards/model-00002-of-*
+says 1 "its header is enough" "a shard that is not there" "$dir/shards" --vram 24G
 says 0 "take keep" "a file that is quantized is what it is" "$dir/q4_k_m.gguf" --vram 24G
 says 0 "take q8_0" "a GGUF of 16 bits can become any" "$dir/f16.gguf" --vram 24G
 

@@ -4,6 +4,7 @@
  */
 #include "fit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,12 +180,22 @@ static int plan_recipes(struct heft_plan **plan, struct fit *f, const struct opt
 	return rc;
 }
 
+/* Rows of the embeddings: words. */
+static uint32_t vocabulary_of(const struct heft_output *o)
+{
+	for (size_t i = 0; i < o->n_items; i++)
+		if (!strcmp(o->item[i].name, "token_embd.weight") && o->item[i].rank == 2 && o->item[i].dim[0] <= UINT32_MAX)
+			return (uint32_t)o->item[i].dim[0];
+	return 0;
+}
+
 /* A context as long as the model's is more than most want: 32k then, and the text says so. */
 static int read_memory(struct fit *f, const struct heft_output *o, struct heft_err *err)
 {
 	struct heft_memory whole;
 	int rc;
 
+	f->options.vocabulary = vocabulary_of(o);
 	if (!f->options.context) {
 		if ((rc = heft_memory_of(&whole, o->kv, o->n_kv, &f->options, err)) == 0)
 			f->options.context = whole.context < 32768 ? whole.context : 32768;
@@ -308,6 +319,10 @@ static int run(void *options, const struct list *args)
 	if (read_options(&f, o, &err))
 		return misuse("%s", err.text);
 	if (look(&f, o, args->v[0], &err)) {
+		size_t used = strlen(err.text);
+
+		if (err.code == HEFT_E_SHARD_MISSING)
+			snprintf(err.text + used, sizeof err.text - used, "; its header is enough: 'curl -r 0-16777215' of each file fetches that");
 		status = fail(&err);
 	} else {
 		(o->json ? fit_json : fit_text)(&f);

@@ -39,12 +39,14 @@ def make(work, tokenizers, names):
 
 def layout(path, context, kv):
     """What the runtime logs; None and its error where it does not load the file. It is asked again where the log is cut off."""
-    for _ in range(5):
+    for _ in range(12):
         r = subprocess.run(["llama-fit-params", "-m", path, "-fitp", "on", "-v", "-c", context, "-fa", "on", "-ctk", kv, "-ctv", kv], stdin=subprocess.DEVNULL,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         log = r.stdout.decode(errors="replace")
         if "failed to load model" in log or re.search(r"^Host \d+ \d+ \d+", log, re.M) and "compute buffer size" in log:
             break
+        if r.returncode < 0:
+            return log + "\n E llama_model_load: llama-fit-params crashes\nfailed to load model"
     return log
 
 
@@ -62,12 +64,18 @@ def compare(work, context):
     for line in sys.stdin:
         name, kv = line.split()
         n += 1
+        j = json.load(open(f"{work}/{name}/fit-{kv}.json"))
+        if kv != "f16" and not j["cache"]["bytes"] - j["cache"]["state_bytes"]:
+            print(f"ok {n} - {name}/{kv} # SKIP it keeps neither keys nor values", flush=True)
+            continue
         log = layout(f"{work}/{name}/fit.gguf", context, kv)
         error = re.search(r" E llama_model_load: (.*)", log)
         if "failed to load model" in log:
             print(f"ok {n} - {name}/{kv} # SKIP the runtime: {error.group(1) if error else 'failed to load'}", flush=True)
             continue
-        j = json.load(open(f"{work}/{name}/fit-{kv}.json"))
+        if not sizes(log, "file size") or not sizes(log, "compute buffer size"):
+            print(f"not ok {n} - {name}/{kv}: llama-fit-params ends early", *log.splitlines()[-3:], sep="\n# ", flush=True)
+            continue
         weights = next(r["weight_bytes"] for r in j["recipes"] if r["name"] == "f16")
         host = re.search(r"^Host \d+ (\d+) \d+", log, re.M)
         cache = sum(sizes(log, r"llama_kv_cache[a-z_0-9]*: size") + sizes(log, r"llama_memory_recurrent: size"))
