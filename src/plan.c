@@ -196,13 +196,34 @@ static void total_up(struct build *b, struct plan_output *o)
 	o->pub.bits_per_weight = elements ? (double)bits / (double)elements : 0;
 }
 
+/* The recipe of a spec, and the word for what a tensor becomes that it says nothing of. */
+static int choose_recipe(struct build *b, struct plan_output *o, const struct heft_output_spec *spec, const char **type)
+{
+	const char *file = spec->recipe_file ? spec->recipe_file : "recipe";
+
+	*type = spec->type ? spec->type : "auto";
+	if (!spec->recipe)
+		return 0;
+	if (spec->type)
+		return heft_fail(b->err, HEFT_E_OPTION, "%s: a recipe says which types there are: no type goes with it", file);
+	if (b->target->scheme || b->keeps_names || b->plan->model->adapter)
+		return heft_fail(b->err, HEFT_E_OPTION, "%s: a recipe goes with --to gguf", file);
+	if (b->job->pure)
+		return heft_fail(b->err, HEFT_E_OPTION, "%s: --pure has no use for a recipe's rows", file);
+	o->recipe = recipe_read(file, spec->recipe, strlen(spec->recipe), b->plan->arena, b->err);
+	*type = o->recipe ? recipe_name(o->recipe) : NULL;
+	return o->recipe ? 0 : -1;
+}
+
 static int add_output(struct build *b, struct plan_output *o, const struct heft_output_spec *spec)
 {
 	struct heft_plan *p = b->plan;
-	const char *type = spec->type ? spec->type : "auto";
+	const char *type;
 	struct plan_limits limits = { b->job->split_size, b->job->split_tensors, b->part, b->job->no_tensor_first_split, b->job->splitter_order };
 	const struct target *target = b->target;
 
+	if (choose_recipe(b, o, spec, &type))
+		return -1;
 	if (target->typed && plan_choose(&target, &o->given, type, b->err))
 		return -1;
 	if (target->typed)
@@ -211,8 +232,10 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 		o->given = quant_find(type);
 	if (is_word(type, "auto"))
 		type = b->from_gguf && !b->keeps_names ? "keep" : b->auto_type;
-	if (!target->typed && plan_known_type(b, type))
+	if (!target->typed && !o->recipe && plan_known_type(b, type))
 		return -1;
+	if (!o->recipe && !b->keeps_names)
+		o->recipe = recipe_find(type);
 	o->format = b->format;
 	o->big_endian = b->job->big_endian;
 	o->kv.arena = p->arena;
@@ -231,7 +254,7 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 	for (size_t i = 0; i < p->n_weights; i++)
 		if (check_item(b, o, i))
 			return -1;
-	o->pub.type = arena_strdup(p->arena, recipe_find(type) ? recipe_name(recipe_find(type)) : type);
+	o->pub.type = arena_strdup(p->arena, o->recipe ? recipe_name(o->recipe) : type);
 	plan_edit_metadata(p, &o->kv, b->job);
 	if (plan_importance(p, o, b->job, b->err))
 		return -1;

@@ -40,6 +40,9 @@ struct plan_output {
 	const struct heft_encoding **via; /* per item: values are rounded to it before they are encoded; NULL: they are not */
 	const float **importance; /* per item: of each column (of each expert's matrix, one after another), or NULL; array NULL: none at all */
 	float (*number)[SCHEME_NUMBERS]; /* per item: what a first pass measured; NULL before it */
+	const struct recipe *recipe; /* of a GGUF's types; NULL: each tensor keeps its own */
+	const char **decided;   /* per item, for heft_plan_recipe(): the type that was chosen, "keep", or NULL: with any recipe it would be so; array NULL: there
+				 * is nothing to choose */
 	struct kv_list kv;
 	struct scheme_names stays; /* modules that a target with schemes leaves as they are */
 	struct scheme_use *use;    /* those that it does not, target by target */

@@ -80,9 +80,10 @@ static bool is_merged(const struct weight *w)
 	return w->n_sources && w->source[0]->lora;
 }
 
-static bool keeps_types(const char *type)
+/* Is it what the converter writes by itself? */
+static bool floats(const struct recipe *r)
 {
-	return is_word(type, "keep") || is_word(type, "copy");
+	return r && recipe_type(r) && is_plain_float(recipe_type(r)->name);
 }
 
 /* A file that the converter alone writes is named by the codes that stay in it. */
@@ -93,7 +94,7 @@ static uint32_t file_type(const struct build *b, const struct plan_output *o, co
 	for (size_t i = 0; i < b->plan->n_weights; i++) {
 		const struct heft_encoding *e = tile_stays_as(b->plan->weight[i].weight);
 
-		if (e && e == o->item[i].to && is_plain_float(recipe_name(r)) && !b->from_gguf)
+		if (e && e == o->item[i].to && floats(r) && !b->from_gguf)
 			return !strcmp(e->name, "nvfp4") ? NVFP4 : MXFP4_MOE;
 	}
 	return recipe_file_type(r);
@@ -103,9 +104,9 @@ static uint32_t file_type(const struct build *b, const struct plan_output *o, co
 static void set_metadata(const struct build *b, struct plan_output *o, const char *type, bool quantizer)
 {
 	const struct heft_plan *p = b->plan;
-	const struct recipe *r = keeps_types(type) ? NULL : recipe_find(type);
+	const struct recipe *r = o->recipe;
 
-	if (r && (quantizer || !p->family.no_file_type))
+	if (r && recipe_type(r) && (quantizer || !p->family.no_file_type))
 		plan_set_file_type(b->plan, o, file_type(b, o, r), b->job->quantizer_order, b->from_gguf);
 	else if (is_word(type, "copy"))
 		plan_set_file_type(b->plan, o, (uint32_t)kv_uint(o->kv.v, o->kv.n, "general.file_type", plan_guess_file_type(p)),
@@ -129,13 +130,32 @@ static struct recipe_facts recipe_facts(const struct build *b)
 	};
 }
 
+/* One item as its recipe has it, and the type that its values are rounded to before. A projector's 8 bits are what the converter writes itself:
+ * a tensor of it that has another type does not go through them. */
+static void take_decision(struct build *b, struct plan_output *o, size_t i, const struct recipe_item *from, bool quantizer)
+{
+	const struct weight *w = b->plan->weight[i].weight;
+	struct heft_item *it = &o->item[i];
+
+	it->rank = from->shape.rank;
+	memcpy(it->dim, from->shape.dim, sizeof it->dim);
+	it->to = from->type;
+	it->why = from->why;
+	it->fallback = from->fallback;
+	o->pub.n_fallbacks += from->fallback;
+	o->decided[i] = from->by == RECIPE_DECIDED ? from->type->name : from->by == RECIPE_KEPT ? "keep" : NULL;
+	if (from->stored != from->type && (quantizer || from->stored->class != QUANT_BLOCK) && !is_exact(w, from->stored) && !(b->from_gguf && is_merged(w)))
+		o->via[i] = from->stored;
+}
+
 int plan_decide_types(struct build *b, struct plan_output *o, const char *type)
 {
 	struct heft_plan *p = b->plan;
-	bool direct = is_plain_float(type) || (p->family.projector && is_word(type, "q8_0")); /* what the converter can write by itself */
-	const char *via = keeps_types(type) ? NULL : direct && !b->via ? type : b->via ? b->via : b->auto_type;
-	const struct recipe *r = keeps_types(type) ? NULL : recipe_find(type);
-	bool quantizer = r && (b->from_gguf || !direct || !is_word(via, type)); /* else it does write the file */
+	const struct recipe *r = o->recipe;
+	const struct heft_encoding *main = r ? recipe_type(r) : NULL;
+	bool direct = floats(r) || (p->family.projector && main && is_word(main->name, "q8_0")); /* what the converter can write by itself */
+	const char *via = !main ? NULL : direct && !b->via ? main->name : b->via ? b->via : b->auto_type;
+	bool quantizer = main && (b->from_gguf || !direct || !is_word(via, main->name)); /* else it does write the file */
 	struct recipe_item *item = recipe_items(b, via, quantizer);
 	struct recipe_facts facts = recipe_facts(b);
 
@@ -143,19 +163,14 @@ int plan_decide_types(struct build *b, struct plan_output *o, const char *type)
 		return heft_fail(b->err, HEFT_E_OPTION, "copy changes no tensor's type: leave out the options that name types, or use keep");
 	if (recipe_decide(r, item, p->n_weights, &facts, p->arena, b->err))
 		return -1;
+	o->decided = arena_array(p->arena, p->n_weights, sizeof *o->decided);
 	for (size_t i = 0; i < p->n_weights; i++) {
-		if (r && !quantizer && tile_stays_as(p->weight[i].weight)) {
+		if (main && !quantizer && tile_stays_as(p->weight[i].weight)) {
 			item[i].type = item[i].stored;
 			item[i].why = "lossless: codes stay";
+			item[i].by = RECIPE_STAYS;
 		}
-		o->item[i].rank = item[i].shape.rank;
-		memcpy(o->item[i].dim, item[i].shape.dim, sizeof o->item[i].dim);
-		o->item[i].to = item[i].type;
-		o->item[i].why = item[i].why;
-		o->item[i].fallback = item[i].fallback;
-		o->pub.n_fallbacks += item[i].fallback;
-		if (item[i].stored != item[i].type && !(item[i].fallback && !quantizer) && !is_exact(p->weight[i].weight, item[i].stored) && !(b->from_gguf && is_merged(p->weight[i].weight)))
-			o->via[i] = item[i].stored;
+		take_decision(b, o, i, &item[i], quantizer);
 	}
 	set_metadata(b, o, type, quantizer);
 	return 0;

@@ -32,6 +32,7 @@ struct decision {
 	const struct recipe_item *item;
 	int64_t counted[KINDS], values; /* values: tensors that hold attention values */
 	int64_t i, place, n;
+	bool *keep_used, *choice_used; /* of the recipe's own rows: some tensor answers to it */
 	bool tied, quantizes, output_used, embedding_used;
 	struct misfit {
 		const struct recipe_item *item;
@@ -85,43 +86,73 @@ static bool find_kv(const struct decision *d, const char *name, struct value *ou
 	return false;
 }
 
-static bool find_fact(const struct decision *d, const char *name, struct value *out)
-{
-	const struct {
-		const char *name;
-		struct value value;
-	} facts[] = {
-		{ "i", v_int(d->i) },
-		{ "n", v_int(d->n) },
-		{ "place", v_int(d->place) },
-		{ "imatrix", v_bool(d->facts->imatrix) },
-		{ "width", v_int((int64_t)width(d->item)) },
-		{ "tied", v_bool(d->tied) },
-		{ "name", v_str(d->item->name) },
-		{ "rank", v_int(d->item->shape.rank) },
-		{ "arch", v_str(d->facts->arch ? d->facts->arch : "") },
-		{ "integers", v_bool(d->item->stored->class == QUANT_INTEGER) },
-	};
-	for (size_t k = 0; k < sizeof(facts) / sizeof(facts[0]); k++) {
-		if (strcmp(facts[k].name, name))
-			continue;
-		*out = facts[k].value;
-		return true;
+static int layer_of(const char *name);
+static int64_t blocks_of(const struct decision *d);
+
+#define FACT(fact, is)                                                                                                 \
+	static struct value fact_##fact(const struct decision *d)                                                      \
+	{                                                                                                              \
+		return is;                                                                                             \
 	}
-	return false;
+FACT(i, v_int(d->i))
+FACT(n, v_int(d->n))
+FACT(place, v_int(d->place))
+FACT(layer, layer_of(d->item->name) < 0 ? v_null() : v_int(layer_of(d->item->name)))
+FACT(width, v_int((int64_t)width(d->item)))
+FACT(rank, v_int(d->item->shape.rank))
+FACT(name, v_str(d->item->name))
+FACT(integers, v_bool(d->item->stored->class == QUANT_INTEGER))
+FACT(layers, v_int(blocks_of(d)))
+FACT(imatrix, v_bool(d->facts->imatrix))
+FACT(tied, v_bool(d->tied))
+FACT(arch, v_str(d->facts->arch ? d->facts->arch : ""))
+#undef FACT
+
+static const struct fact {
+	const char *name;
+	struct value (*get)(const struct decision *d);
+	bool of_tensor; /* else it is the model's */
+} facts[] = {
+	{ "i", fact_i, true }, { "n", fact_n, true }, { "place", fact_place, true }, { "layer", fact_layer, true }, { "width", fact_width, true },
+	{ "rank", fact_rank, true }, { "name", fact_name, true }, { "integers", fact_integers, true },
+	{ "layers", fact_layers, false }, { "imatrix", fact_imatrix, false }, { "tied", fact_tied, false }, { "arch", fact_arch, false },
+};
+
+static const struct fact *fact_named(const char *name)
+{
+	for (size_t k = 0; k < sizeof(facts) / sizeof(facts[0]); k++)
+		if (!strcmp(facts[k].name, name))
+			return &facts[k];
+	return NULL;
+}
+
+bool recipe_knows(const char *name)
+{
+	char key[EXPR_NAME_MAX + 16];
+	snprintf(key, sizeof(key), "attention.%s", name);
+	return fact_named(name) || llamacpp_key_type(name) != KEY_UNKNOWN || llamacpp_key_type(key) != KEY_UNKNOWN;
+}
+
+bool recipe_knows_tensor(const char *name)
+{
+	const struct fact *f = fact_named(name);
+	return f && f->of_tensor;
 }
 
 static int lookup(struct env *e, int symbol, struct value *out, bool *has)
 {
 	struct decision *d = (struct decision *)e;
 	const char *name = d->recipe->symbols->name[symbol];
+	const struct fact *fact = fact_named(name);
 	for (size_t k = 0; k < d->recipe->n_let; k++) {
 		if (d->recipe->let[k].symbol != symbol)
 			continue;
 		*has = true;
 		return expr_eval_outside(e, d->recipe->let[k].expr, out); /* anew for each tensor: it may ask for i */
 	}
-	*has = find_fact(d, name, out) || find_kv(d, name, out);
+	if (fact)
+		*out = fact->get(d);
+	*has = fact || find_kv(d, name, out);
 	return 0;
 }
 
@@ -193,15 +224,34 @@ static int row_holds(struct decision *d, const struct choice *c, bool *holds)
 	return rc < 0 ? -1 : 0;
 }
 
-static int first_row(struct decision *d, const struct choice *rows, size_t n, const struct choice **out)
+/* Of a user's own rows, those behind the one that decides are looked at, too, until a tensor was found that answers to them. */
+static int first_row(struct decision *d, const struct choice *rows, size_t n, bool *used, size_t n_own, const struct choice **out)
 {
 	*out = NULL;
-	for (size_t k = 0; k < n && !*out; k++) {
+	for (size_t k = 0; k < n && (!*out || k < n_own); k++) {
 		bool holds;
+		if (*out && used[k])
+			continue;
 		if (row_holds(d, &rows[k], &holds))
 			return -1;
-		if (holds)
+		if (holds && k < n_own)
+			used[k] = true;
+		if (holds && !*out)
 			*out = &rows[k];
+	}
+	return 0;
+}
+
+/* A tensor that something else decides: what place it would have, conditions cannot ask; the name alone counts. */
+static int note_names(struct decision *d)
+{
+	struct env *e = &d->env;
+	for (size_t k = 0; k < d->recipe->n_own; k++) {
+		int rc = d->choice_used[k] ? 0 : pattern_match(e, d->recipe->choice[k].pattern, d->item->name);
+		e->n_bind = 0;
+		if (rc < 0)
+			return -1;
+		d->choice_used[k] |= rc == 1;
 	}
 	return 0;
 }
@@ -246,7 +296,7 @@ static const struct heft_encoding *named_type(struct decision *d, const struct r
 {
 	const struct recipe_facts *f = d->facts;
 	bool output = !strcmp(item->name, "output.weight"), embedding = is_embedding(item->name);
-	bool rows = d->quantizes && !f->pure && d->recipe->type->class == QUANT_BLOCK;
+	bool rows = d->quantizes && !f->pure && d->recipe->type && d->recipe->type->class == QUANT_BLOCK;
 
 	d->embedding_used |= embedding;
 	d->output_used |= output || (embedding && d->tied);
@@ -265,32 +315,70 @@ static const struct heft_encoding *named_type(struct decision *d, const struct r
 	return f->output_type;
 }
 
-static int by_recipe(struct decision *d, struct recipe_item *item)
+static bool is_own(const struct choice *row, const struct choice *rows, size_t n_own)
 {
+	return row && row < rows + n_own;
+}
+
+static void blame_row(const struct decision *d, struct recipe_item *item, const struct choice *row, struct arena *a)
+{
+	item->line = row->line;
+	item->why = row->why ? row->why : arena_printf(a, "%s:%d", d->recipe->file, row->line);
+}
+
+/* What the runtime wants otherwise, a row of the user's may decide; the recipe's type is not for it. */
+static int by_recipe(struct decision *d, struct recipe_item *item, struct arena *a)
+{
+	const struct recipe *r = d->recipe;
 	const struct choice *row = NULL;
 	take_place(d, kind_of(item->name));
-	if (!d->facts->pure && first_row(d, d->recipe->choice, d->recipe->n_choice, &row))
+	if (!d->facts->pure && d->quantizes && first_row(d, r->choice, r->n_choice, d->choice_used, r->n_own, &row))
 		return -1;
-	item->type = row ? row->type : d->recipe->type;
+	if (is_own(row, r->choice, r->n_own))
+		blame_row(d, item, row, a);
+	else if (item->fixed || !d->quantizes || (!row && !r->type)) {
+		item->by = RECIPE_STAYS;
+		item->why = item->fixed ? "the runtime wants it so" : "kept";
+		return 0;
+	}
+	item->type = row ? row->type : r->type;
+	return 0;
+}
+
+/* Is it left as it is, whatever is said of types? */
+static int is_kept(struct decision *d, struct recipe_item *item, bool *kept, struct arena *a)
+{
+	const struct recipe *r = d->recipe;
+	const struct choice *row;
+	if (first_row(d, r->keep, r->n_keep, d->keep_used, r->n_own_keep, &row))
+		return -1;
+	*kept = row || (d->facts->leave_output && !strcmp(item->name, "output.weight"));
+	item->by = row && !is_own(row, r->keep, r->n_own_keep) ? RECIPE_STAYS : RECIPE_KEPT;
+	item->why = row ? row->why : "the output matrix is left as it is";
+	if (is_own(row, r->keep, r->n_own_keep))
+		blame_row(d, item, row, a);
 	return 0;
 }
 
 static int decide(struct decision *d, struct recipe_item *item, const char *recipe_why, struct arena *a)
 {
-	const struct choice *row;
 	const char *text = NULL;
 	enum precedence p;
+	bool kept;
 	d->item = item;
 	d->i = d->place = d->n = 0;
 	item->fallback = false;
+	item->line = 0;
 	item->type = item->stored;
-	if (first_row(d, d->recipe->keep, d->recipe->n_keep, &row))
+	if (is_kept(d, item, &kept, a))
 		return -1;
-	item->why = row ? row->why : "the output matrix is left as it is";
-	if (row || (d->facts->leave_output && !strcmp(item->name, "output.weight")))
+	if (kept)
 		return 0;
+	item->by = RECIPE_DECIDED;
 	const struct heft_encoding *ruled = rules_find(d->rules, item->name, &text);
 	const struct heft_encoding *named = named_type(d, item, &item->why, &p);
+	if ((ruled || named) && note_names(d))
+		return -1;
 	if (ruled && (!named || p != BEFORE_RULES)) {
 		item->type = ruled;
 		item->why = arena_printf(a, "rule '%s'", text);
@@ -299,23 +387,40 @@ static int decide(struct decision *d, struct recipe_item *item, const char *reci
 		if (p != LIKE_A_RULE)
 			return 0;
 	} else {
-		item->why = item->fixed ? "the runtime wants it so" : recipe_why;
-		if (!d->quantizes || item->fixed)
-			return 0;
-		if (by_recipe(d, item))
+		item->why = recipe_why;
+		if (by_recipe(d, item, a))
 			return -1;
+		if (item->by == RECIPE_STAYS)
+			return 0;
 	}
 	return fall_back(d, item, a);
 }
 
-/* What the user asked for and no tensor took. */
-static int check_asked(const struct decision *d, struct heft_err *err)
+/* ---- what the user asked for and no tensor took ---- */
+
+/* A condition on the model alone that is not true of this one excuses its row. */
+static int check_rows(struct decision *d, const struct choice *row, size_t n, const bool *used, struct heft_err *err)
+{
+	for (size_t k = 0; k < n; k++) {
+		bool holds = true;
+		if (used[k] || (row[k].of_model && expr_eval_bool(&d->env, row[k].when, &holds)))
+			continue;
+		if (holds)
+			return heft_fail(err, HEFT_E_PATTERN, "%s:%d: '%s' matches no tensor that can be stored in another type%s", d->recipe->file, row[k].line,
+					 row[k].pattern->text, row[k].when ? ", or its condition holds for none" : "");
+	}
+	return 0;
+}
+
+static int check_asked(struct decision *d, struct heft_err *err)
 {
 	const struct recipe_facts *f = d->facts;
 	if (f->output_type && !d->output_used)
 		return heft_fail(err, HEFT_E_PATTERN, "--output-tensor-type %s: there is no output matrix that it decides", f->output_type->name);
 	if (f->embedding_type && !d->embedding_used)
 		return heft_fail(err, HEFT_E_PATTERN, "--token-embedding-type %s: there are no token embeddings that it decides", f->embedding_type->name);
+	if (check_rows(d, d->recipe->keep, d->recipe->n_own_keep, d->keep_used, err) || check_rows(d, d->recipe->choice, d->recipe->n_own, d->choice_used, err))
+		return -1;
 	return rules_check_used(d->rules, err);
 }
 
@@ -340,6 +445,8 @@ int recipe_decide(const struct recipe *r, struct recipe_item *item, size_t n, co
 	d->env = (struct env){ .arena = a, .symbols = d->recipe->symbols, .err = err, .lookup = lookup };
 	d->env.budget = ((uint64_t)n + 1) * BUDGET_PER_ITEM;
 	d->facts = f;
+	d->keep_used = arena_array(a, d->recipe->n_own_keep, sizeof(bool));
+	d->choice_used = arena_array(a, d->recipe->n_own, sizeof(bool));
 	survey(d, item, n);
 	for (size_t i = 0; i < n; i++)
 		order[i] = &item[i];

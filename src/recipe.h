@@ -11,10 +11,19 @@ struct recipe; /* compiled in; lives until the process ends */
 
 const struct recipe *recipe_at(size_t i); /* NULL past the end */
 const struct recipe *recipe_find(const char *name); /* any case, "q4_k_m" */
+/* A user's, in the arena; `file` is what messages call it. NULL with err. */
+const struct recipe *recipe_read(const char *file, const char *text, size_t n, struct arena *a, struct heft_err *err);
 const char *recipe_name(const struct recipe *r);
 const char *recipe_about(const struct recipe *r);
 uint32_t recipe_file_type(const struct recipe *r);  /* general.file_type */
+const struct heft_encoding *recipe_type(const struct recipe *r); /* of what no row takes; NULL: such tensors stay as they are */
 bool recipe_needs_imatrix(const struct recipe *r);  /* nothing sensible comes of it without one */
+
+enum recipe_by {
+	RECIPE_STAYS,   /* a row that stands behind all recipes, or nothing said otherwise: it would stay with any recipe */
+	RECIPE_KEPT,    /* this recipe or the user leaves it as it is */
+	RECIPE_DECIDED, /* a type was chosen */
+};
 
 /* One tensor to be decided; in any order (recipe_decide sorts as the reference does) unless facts say in_order. */
 struct recipe_item {
@@ -24,6 +33,8 @@ struct recipe_item {
 	bool fixed;                           /* no recipe changes its type: the converter's own rule made it what it is */
 	/* filled by recipe_decide */
 	const struct heft_encoding *type;
+	enum recipe_by by;
+	int line;                     /* of the user's recipe, whose row decided; 0: none did */
 	const char *why;              /* "recipe q4_k_m", "norms stay f32", "rule 'ffn_*=q8_0'", "fallback: row 80 is no multiple of 256" */
 	bool fallback;
 };
