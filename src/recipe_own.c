@@ -54,10 +54,12 @@ static void inherit(struct recipe *r, const struct recipe *b)
 static int add_base(struct own *o, const char *base, const char **next)
 {
 	const struct text *t = text_named(base);
+	struct reading reading = o->reading;
 	struct recipe b;
+	reading.places = false;
 	if (!t)
 		return heft_fail(o->err, HEFT_E_RECIPE, "%s: there is no base '%s': 'heft recipe list' names them", o->recipe->file, base);
-	if (recipe_parse(&b, t->name, t->text, strlen(t->text), &o->reading))
+	if (recipe_parse(&b, t->name, t->text, strlen(t->text), &reading))
 		return -1;
 	o->stays |= !strcmp(base, "stay");
 	o->counts |= !strcmp(base, "counts");

@@ -90,6 +90,10 @@ static int check_pairs(const struct options *o)
 {
 	size_t types = o->type.n, outputs = o->output.n;
 
+	if (o->w.recipe && types)
+		return misuse("--recipe stands in place of --type");
+	if ((o->w.recipe || o->w.save_recipe) && outputs + types > 2)
+		return misuse("%s goes with one output", o->w.recipe ? "--recipe" : "--save-recipe");
 	if (types <= 1 && outputs <= 1)
 		return -1;
 	if (outputs && types != outputs)
