@@ -206,13 +206,18 @@ static int choose_recipe(struct build *b, struct plan_output *o, const struct he
 		return 0;
 	if (spec->type)
 		return heft_fail(b->err, HEFT_E_OPTION, "%s: a recipe says which types there are: no type goes with it", file);
-	if (b->target->scheme || b->keeps_names || b->plan->model->adapter)
-		return heft_fail(b->err, HEFT_E_OPTION, "%s: a recipe goes with --to gguf", file);
+	if (b->plan->model->adapter || (b->keeps_names && !b->target->scheme))
+		return heft_fail(b->err, HEFT_E_OPTION, "%s: such an output's tensors have no types of their own that a recipe could name", file);
 	if (b->job->pure)
 		return heft_fail(b->err, HEFT_E_OPTION, "%s: --pure has no use for a recipe's rows", file);
 	o->recipe = recipe_read(file, spec->recipe, strlen(spec->recipe), b->plan->arena, b->err);
-	*type = o->recipe ? recipe_name(o->recipe) : NULL;
-	return o->recipe ? 0 : -1;
+	if (!o->recipe)
+		return -1;
+	if (recipe_target(o->recipe) != (b->target->scheme ? b->target : NULL))
+		return heft_fail(b->err, HEFT_E_OPTION, "%s is a recipe for --to %s, not --to %s", file,
+				 recipe_target(o->recipe) ? recipe_target(o->recipe)->name : "gguf", b->target->name);
+	*type = !b->target->scheme ? recipe_name(o->recipe) : recipe_type_word(o->recipe) ? recipe_type_word(o->recipe) : "auto";
+	return 0;
 }
 
 static int add_output(struct build *b, struct plan_output *o, const struct heft_output_spec *spec)
@@ -232,10 +237,12 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 		o->given = quant_find(type);
 	if (is_word(type, "auto"))
 		type = b->from_gguf && !b->keeps_names ? "keep" : b->auto_type;
-	if (!target->typed && !o->recipe && plan_known_type(b, type))
+	if (!target->typed && (!o->recipe || b->keeps_names) && plan_known_type(b, type))
 		return -1;
 	if (!o->recipe && !b->keeps_names)
 		o->recipe = recipe_find(type);
+	o->target = target;
+	o->said = plan_said(b->job, p->arena);
 	o->format = b->format;
 	o->big_endian = b->job->big_endian;
 	o->kv.arena = p->arena;
@@ -254,7 +261,7 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 	for (size_t i = 0; i < p->n_weights; i++)
 		if (check_item(b, o, i))
 			return -1;
-	o->pub.type = arena_strdup(p->arena, o->recipe ? recipe_name(o->recipe) : type);
+	o->pub.type = arena_strdup(p->arena, o->recipe && !b->keeps_names ? recipe_name(o->recipe) : type);
 	plan_edit_metadata(p, &o->kv, b->job);
 	if (plan_importance(p, o, b->job, b->err))
 		return -1;

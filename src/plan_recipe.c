@@ -18,6 +18,7 @@
 
 #include "../base/map.h"
 #include "recipe.h"
+#include "target/linear.h"
 
 struct like { /* tensors with one name but for a number */
 	const char *name;  /* with {l} for it, or the name itself in quotes */
@@ -30,6 +31,7 @@ struct like { /* tensors with one name but for a number */
 struct saving {
 	const struct plan_output *output;
 	struct arena *arena;
+	const char *(*name)(const char *tensor, struct arena *a); /* as rows have it */
 	struct like *like;
 	size_t n, cap;
 	struct map known;
@@ -81,7 +83,7 @@ static const char *quoted(const char *name, struct arena *a)
 
 static void add(struct saving *s, size_t i)
 {
-	const char *name = s->output->item[i].name, *key;
+	const char *name = s->name(s->output->item[i].name, s->arena), *key;
 	size_t at, n;
 	int64_t number = 0;
 	bool known, numbered = is_plain(name) && find_number(name, &at, &n, &number);
@@ -129,8 +131,8 @@ static void put_numbers(struct saving *s, const struct like *l, const char *type
 
 	jbuf_printf(&s->text, " when l in [");
 	for (size_t k = 0; k < l->n; k++) {
-		if (!alike(decided(s, l, k), type))
-			continue;
+		if (!alike(decided(s, l, k), type) || (k && l->number[k] == l->number[k - 1] && alike(decided(s, l, k - 1), type)))
+			continue; /* a module's bias beside its weight */
 		jbuf_printf(&s->text, "%s%lld", comma, (long long)l->number[k]);
 		comma = ", ";
 	}
@@ -191,22 +193,66 @@ static void put_like(struct saving *s, const struct like *l)
 
 /* ---- what it is about ---- */
 
-static void put_head(struct saving *s, const struct heft_plan *p)
+static const char *same(const char *tensor, struct arena *a)
+{
+	return tensor;
+}
+
+static void put_type(struct saving *s)
 {
 	const struct plan_output *o = s->output;
 	const struct recipe *r = o->recipe;
-	const char *name = o->pub.type;
 
+	jbuf_printf(&s->text, "recipe %s\n", o->pub.type);
+	if (r && recipe_type(r))
+		jbuf_printf(&s->text, "file_type %u\n", (unsigned)recipe_file_type(r));
+	jbuf_printf(&s->text, "type %s\n\n", r && recipe_type(r) ? recipe_type(r)->name : "keep");
+}
+
+/* The word for -t: floats alone, or one of the target's types with them. */
+static void put_target(struct saving *s)
+{
+	const struct plan_output *o = s->output;
+	const char *word = o->target->typed ? o->pub.type + strlen("mlx-") : "", *real = o->given ? o->given->name : "";
+	bool plain = !strcmp(word, real) || !strcmp(word, "keep");
+
+	jbuf_printf(&s->text, "to %s\n", o->target->typed ? "mlx" : o->target->name);
+	if (*word || *real)
+		jbuf_printf(&s->text, "type %s%s%s\n", word, *word && *real && !plain ? "-" : "", plain && *word ? "" : real);
+	jbuf_printf(&s->text, "\n");
+}
+
+static void put_head(struct saving *s, const struct heft_plan *p)
+{
 	jbuf_printf(&s->text, "# Decided by heft " HEFT_VERSION);
 	if (p->imatrix)
 		jbuf_printf(&s->text, " with an importance matrix of %zu entries", p->imatrix->n_entries);
 	jbuf_printf(&s->text, ".\n");
-	if (p->effort == HEFT_EFFORT_HIGH)
-		jbuf_printf(&s->text, "# Codes and scales were found with --effort high.\n");
-	jbuf_printf(&s->text, "recipe %s\n", name);
-	if (r && recipe_type(r))
-		jbuf_printf(&s->text, "file_type %u\n", (unsigned)recipe_file_type(r));
-	jbuf_printf(&s->text, "type %s\n\n", r && recipe_type(r) ? recipe_type(r)->name : "keep");
+	if (s->output->said)
+		jbuf_printf(&s->text, "# The same bytes come with these options, too:%s\n", s->output->said);
+	if (s->output->scheme)
+		put_target(s);
+	else
+		put_type(s);
+}
+
+const char *plan_said(const struct heft_job *j, struct arena *a)
+{
+	const char *group = !j->group_size ? "" : j->group_size == UINT32_MAX ? " --group-size channel" : arena_printf(a, " --group-size %u", (unsigned)j->group_size);
+	const char *via = j->via ? arena_printf(a, " --via %s", j->via) : "";
+	const char *said = arena_printf(a, "%s%s%s%s%s%s", j->effort == HEFT_EFFORT_HIGH ? " --effort high" : "", via, group,
+					j->method == HEFT_METHOD_RTN ? " --method rtn" : "", j->signed_scales ? " --signed-scales" : "",
+					j->fp8_as_q8 ? " --fp8-as-q8" : "");
+
+	return *said ? said : NULL;
+}
+
+size_t heft_plan_recipe_rows(const struct heft_plan *p, size_t i, const struct heft_recipe_row **out)
+{
+	const struct plan_output *o = i < p->n_outputs ? &p->output[i] : NULL;
+
+	*out = o ? o->rows.row : NULL;
+	return o ? o->rows.n : 0;
 }
 
 char *heft_plan_recipe(const struct heft_plan *p, size_t i, struct heft_err *err)
@@ -221,8 +267,10 @@ char *heft_plan_recipe(const struct heft_plan *p, size_t i, struct heft_err *err
 	s.arena = arena_new();
 	map_init(&s.known);
 	put_head(&s, p);
+	s.name = o->scheme ? linear_module : same;
 	for (size_t k = 0; k < o->pub.n_items; k++)
-		add(&s, k);
+		if (!o->decided[k] || *o->decided[k])
+			add(&s, k);
 	for (size_t k = 0; k < s.n; k++)
 		put_like(&s, &s.like[k]);
 	jbuf_raw(&s.text, "", 1);

@@ -159,6 +159,7 @@ int plan_decide_types(struct build *b, struct plan_output *o, const char *type)
 	struct recipe_item *item = recipe_items(b, via, quantizer);
 	struct recipe_facts facts = recipe_facts(b);
 
+	facts.told = &o->rows;
 	if (is_word(type, "copy") && (facts.n_rules || facts.output_type || facts.embedding_type))
 		return heft_fail(b->err, HEFT_E_OPTION, "copy changes no tensor's type: leave out the options that name types, or use keep");
 	if (recipe_decide(r, item, p->n_weights, &facts, p->arena, b->err))
@@ -172,6 +173,8 @@ int plan_decide_types(struct build *b, struct plan_output *o, const char *type)
 		}
 		take_decision(b, o, i, &item[i], quantizer);
 	}
+	if (is_word(type, "copy"))
+		o->decided = NULL;
 	set_metadata(b, o, type, quantizer);
 	return 0;
 }

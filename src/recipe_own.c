@@ -6,8 +6,6 @@
  */
 #include "recipe_rows.h"
 
-#include "texts.h"
-
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +28,7 @@ static int refuse(const struct own *o, int line, const char *what, const char *n
 
 /* ---- bases ---- */
 
-static const struct text *text_named(const char *base)
+const struct text *recipe_source(const char *base)
 {
 	const struct recipe *known = recipe_find(base);
 	size_t n = strlen(base);
@@ -53,7 +51,7 @@ static void inherit(struct recipe *r, const struct recipe *b)
 
 static int add_base(struct own *o, const char *base, const char **next)
 {
-	const struct text *t = text_named(base);
+	const struct text *t = recipe_source(base);
 	struct reading reading = o->reading;
 	struct recipe b;
 	reading.places = false;
@@ -72,6 +70,8 @@ static int add_base(struct own *o, const char *base, const char **next)
 static int add_bases(struct own *o)
 {
 	const char *base = o->recipe->base, *none;
+	if (o->recipe->to)
+		return base ? heft_fail(o->err, HEFT_E_RECIPE, "%s: base '%s' is for GGUF", o->recipe->file, base) : 0;
 	for (int level = 0; base && level < BASE_LEVELS; level++)
 		if (add_base(o, base, &base))
 			return -1;
@@ -116,7 +116,7 @@ static int check_lets(const struct own *o, struct map *seen, size_t n)
 	const struct recipe *r = o->recipe;
 	for (size_t i = 0; i < n; i++) {
 		const char *name = r->symbols->name[r->let[i].symbol];
-		if (recipe_knows(name))
+		if (recipe_knows(r, name))
 			return refuse(o, r->let[i].line, "there is a name already that is", name);
 		if (once(o, seen, name, r->let[i].line, "says what is"))
 			return -1;
@@ -180,7 +180,7 @@ static int check_names(const struct own *o, const struct expr *x, const struct p
 	const struct recipe *r = o->recipe;
 	for (int i = 0; x && i < x->n; i++) {
 		int symbol = x->code[i].a;
-		if (!is_name(&x->code[i]) || (p && pattern_has(p, symbol)) || let_of(r, symbol) || loops_over(x, symbol) || recipe_knows(r->symbols->name[symbol]))
+		if (!is_name(&x->code[i]) || (p && pattern_has(p, symbol)) || let_of(r, symbol) || loops_over(x, symbol) || recipe_knows(r, r->symbols->name[symbol]))
 			continue;
 		return refuse(o, line, "there is no name", r->symbols->name[symbol]);
 	}
@@ -279,6 +279,10 @@ static const char *name_of_file(const char *file, struct arena *a)
 static int finish(const struct own *o)
 {
 	struct recipe *r = o->recipe;
+	if (!r->name)
+		r->name = name_of_file(r->file, o->arena);
+	if (r->to)
+		return follow_names(o);
 	if (!r->type && !r->keeps)
 		return heft_fail(o->err, HEFT_E_RECIPE, "%s: a row 'type TYPE' is missing, or 'base NAME' of a recipe that has one", r->file);
 	if (r->type && !heft_encoding_can_encode(r->type))
@@ -287,8 +291,6 @@ static int finish(const struct own *o)
 		r->file_type = usual_file_type(r->type);
 	if (r->file_type < 0 && r->type)
 		return heft_fail(o->err, HEFT_E_RECIPE, "%s: a row 'file_type N' is missing: nothing says what a file of %s is called", r->file, r->type->name);
-	if (!r->name)
-		r->name = name_of_file(r->file, o->arena);
 	return follow_names(o);
 }
 

@@ -4,6 +4,7 @@
  *   recipe NAME [| ALIAS]        fragment NAME
  *   about "text"                 file_type N (general.file_type)
  *   needs imatrix                nothing sensible comes of it without one
+ *   to TARGET                    not GGUF: types and names are those of its modules
  *   base NAME                    its rows stand behind the own ones
  *   let NAME = E
  *   keep PATTERN "why" [when E]  not touched
@@ -11,6 +12,8 @@
  *   fallback TYPE -> TYPE        where a row's length does not suit the first
  */
 #include "recipe_rows.h"
+
+#include "plan_rules.h"
 
 #include <string.h>
 
@@ -26,6 +29,34 @@ static int take_type(struct scan *s, const struct heft_encoding **out)
 		return 0;
 	s->p = name.p;
 	return scan_fail(s, *out ? "type '%.*s' cannot be written" : "there is no type '%.*s' ('heft types' lists them)", (int)name.n, name.p);
+}
+
+/* "w4a16-asym:64", "8bit": all that a target calls its types. */
+static int take_word(struct scan *s, const char **out)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-";
+	scan_blank(s);
+	size_t n = strspn(s->p, letters);
+	if (!n || n > EXPR_NAME_MAX)
+		return scan_fail(s, "expected a type");
+	*out = arena_memdup(s->arena, s->p, n);
+	s->p += n;
+	return 0;
+}
+
+static int take_module_type(struct scan *s, const struct target *to, struct choice *c)
+{
+	struct module_type *as = arena_alloc(s->arena, sizeof(*as));
+	struct heft_err err;
+	scan_blank(s);
+	const char *begin = s->p;
+	if (take_word(s, &c->word))
+		return -1;
+	c->as = as;
+	if (!plan_rules_type(as, c->word, c->word, to, s->arena, &err))
+		return 0;
+	s->p = begin;
+	return scan_fail(s, "%s", err.text);
 }
 
 static int take_name(struct scan *s, const char **out)
@@ -76,6 +107,25 @@ static int row_file_type(struct scan *s, struct recipe *r)
 	return 0;
 }
 
+/* Types are words of the target: it is known before the first of them. */
+static int row_to(struct scan *s, struct recipe *r)
+{
+	const char *begin, *name;
+	if (r->to || r->type || r->keeps || r->n_choice || r->n_fallback)
+		return scan_fail(s, r->to ? "a second row to" : "the row to stands before all that name a type");
+	scan_blank(s);
+	begin = s->p;
+	if (take_word(s, &name))
+		return -1;
+	r->to = target_find(name);
+	if (r->to && (r->to->scheme || r->to == target_find(NULL))) {
+		r->to = r->to->scheme ? r->to : NULL;
+		return 0;
+	}
+	s->p = begin;
+	return scan_fail(s, "'%s' is no target whose tensors have types of their own", name);
+}
+
 static int row_base(struct scan *s, struct recipe *r)
 {
 	return r->base ? scan_fail(s, "a second row base") : take_name(s, &r->base);
@@ -89,8 +139,10 @@ static int row_needs(struct scan *s, struct recipe *r)
 
 static int row_type(struct scan *s, struct recipe *r)
 {
-	if (r->type || r->keeps)
+	if (r->type || r->keeps || r->type_word)
 		return scan_fail(s, "a second row type");
+	if (r->to)
+		return take_word(s, &r->type_word);
 	r->keeps = scan_word(s, "keep");
 	return r->keeps ? 0 : take_type(s, &r->type);
 }
@@ -109,15 +161,19 @@ static int row_let(struct scan *s, struct recipe *r)
 	return l->expr ? 0 : -1;
 }
 
-static int take_choice(struct scan *s, struct choice *c, bool keep)
+static int take_choice(struct scan *s, struct choice *c, const struct target *to, bool keep)
 {
 	struct pattern *p = arena_alloc(s->arena, sizeof(*p));
 	struct heft_str why = { 0 };
-	*c = (struct choice){ .pattern = p, .line = s->line };
+	*c = (struct choice){ .pattern = p, .file = s->file, .line = s->line };
 	if (pattern_parse(s, p))
 		return -1;
-	if (keep ? scan_string(s, &why) != 1 : !scan_mark(s, "->") || take_type(s, &c->type))
+	if (keep ? scan_string(s, &why) != 1 : !scan_mark(s, "->"))
 		return scan_fail(s, keep ? "expected a text in quotes" : "expected PATTERN -> TYPE");
+	if (!keep && (to ? take_module_type(s, to, c) : take_type(s, &c->type)))
+		return -1;
+	if (c->type)
+		c->word = c->type->name;
 	c->why = why.p;
 	if (!scan_word(s, "when"))
 		return 0;
@@ -129,18 +185,20 @@ static int row_keep(struct scan *s, struct recipe *r)
 {
 	if (r->n_keep == r->cap_keep)
 		r->keep = arena_grow(s->arena, r->keep, &r->cap_keep, r->n_keep + 1, sizeof(*r->keep));
-	return take_choice(s, &r->keep[r->n_keep++], true);
+	return take_choice(s, &r->keep[r->n_keep++], r->to, true);
 }
 
 static int row_choice(struct scan *s, struct recipe *r)
 {
 	if (r->n_choice == r->cap_choice)
 		r->choice = arena_grow(s->arena, r->choice, &r->cap_choice, r->n_choice + 1, sizeof(*r->choice));
-	return take_choice(s, &r->choice[r->n_choice++], false);
+	return take_choice(s, &r->choice[r->n_choice++], r->to, false);
 }
 
 static int row_fallback(struct scan *s, struct recipe *r)
 {
+	if (r->to)
+		return scan_fail(s, "with a target what does not fit stays: there are no fallbacks");
 	if (r->n_fallback == r->cap_fallback)
 		r->fallback =
 			arena_grow(s->arena, r->fallback, &r->cap_fallback, r->n_fallback + 1, sizeof(*r->fallback));
@@ -155,7 +213,7 @@ static const struct {
 	const char *name;
 	int (*parse)(struct scan *s, struct recipe *r);
 } words[] = { { "recipe", row_recipe }, { "fragment", row_fragment }, { "about", row_about },
-	{ "file_type", row_file_type }, { "needs", row_needs }, { "base", row_base }, { "type", row_type }, { "let", row_let },
+	{ "file_type", row_file_type }, { "needs", row_needs }, { "to", row_to }, { "base", row_base }, { "type", row_type }, { "let", row_let },
 	{ "keep", row_keep }, { "fallback", row_fallback } };
 
 static int parse_row(struct scan *s, struct recipe *r)

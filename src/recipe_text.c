@@ -133,6 +133,16 @@ size_t heft_recipes(const struct heft_recipe_info **out)
 	return table.n_named;
 }
 
+const struct target *recipe_target(const struct recipe *r)
+{
+	return r->to;
+}
+
+const char *recipe_type_word(const struct recipe *r)
+{
+	return r->type_word;
+}
+
 const struct heft_encoding *recipe_type(const struct recipe *r)
 {
 	return r->type;

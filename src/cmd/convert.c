@@ -92,7 +92,9 @@ static int check_pairs(const struct options *o)
 
 	if (o->w.recipe && types)
 		return misuse("--recipe stands in place of --type");
-	if ((o->w.recipe || o->w.save_recipe) && outputs + types > 2)
+	if ((o->w.recipe || o->w.save_recipe) && o->to && !strcasecmp(o->to, "coreml"))
+		return misuse("%s is not for Core ML", o->w.recipe ? "--recipe" : "--save-recipe");
+	if ((o->w.recipe || o->w.save_recipe) && (outputs > 1 || types > 1))
 		return misuse("%s goes with one output", o->w.recipe ? "--recipe" : "--save-recipe");
 	if (types <= 1 && outputs <= 1)
 		return -1;

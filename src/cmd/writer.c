@@ -203,12 +203,20 @@ static int write_recipe(const struct writer *w, struct heft_model *m, struct hef
 {
 	struct heft_err err = { 0 };
 	struct heft_output_spec spec = { 0 };
+	struct heft_recipe_head head;
 	const struct heft_output_spec *asked = job->output;
 	char *text = text_read(w->recipe, &err);
 	int status;
 
 	if (!text)
 		return fail(&err);
+	if (heft_recipe_read(&head, w->recipe, text, &err)) {
+		free(text);
+		return fail(&err);
+	}
+	free(head.name);
+	if (!job->to)
+		job->to = head.to;
 	if (job->n_outputs)
 		spec.path = asked->path;
 	spec.recipe = text;
