@@ -21,7 +21,7 @@ char *heft_plan_recipe(const struct heft_plan *p, size_t i, struct heft_err *err
  * what it inherits are among them where they decided something. They live as long as the plan; 0 where output i has no recipe. */
 struct heft_recipe_row {
 	const char *file;    /* as messages call it */
-	int line;
+	int line;            /* 0: its type, for what no row decides; the last of them */
 	const char *text;    /* "blk.{l}.ffn_down.weight -> q6_k when l < 4" */
 	size_t tensors;
 	bool own;            /* of the recipe itself */

@@ -104,6 +104,7 @@ static int by_recipe(struct decision *d, struct recipe_item *item, struct arena 
 		return 0;
 	}
 	item->type = row ? row->type : r->type;
+	d->by_type += !row;
 	return 0;
 }
 

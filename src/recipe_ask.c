@@ -269,7 +269,7 @@ const char *decision_why(const struct choice *row, struct arena *a)
 /* A condition on the model alone that is not true of this one excuses its row. */
 static int check_rows(struct decision *d, const struct rows *rows, struct heft_err *err)
 {
-	for (size_t k = 0; k < rows->n_own; k++) {
+	for (size_t k = 0; k < rows->n_must; k++) {
 		const struct choice *row = &rows->row[k];
 		bool holds = true;
 		if (rows->used[k])
@@ -298,7 +298,7 @@ void decision_tell(const struct decision *d, struct recipe_told *out)
 {
 	const struct rows *all[] = { &d->keeps, &d->choices };
 	struct arena *a = d->env.arena;
-	struct heft_recipe_row *row = arena_array(a, d->keeps.n + d->choices.n, sizeof(*row));
+	struct heft_recipe_row *row = arena_array(a, d->keeps.n + d->choices.n + 1, sizeof(*row));
 	*out = (struct recipe_told){ row, 0 };
 	for (int i = 0; i < 2; i++)
 		for (size_t k = 0; k < all[i]->n; k++) {
@@ -307,11 +307,13 @@ void decision_tell(const struct decision *d, struct recipe_told *out)
 			if (own || all[i]->decided[k])
 				row[out->n++] = (struct heft_recipe_row){ c->file, c->line, written(c, a), all[i]->decided[k], own };
 		}
+	if (d->recipe->type)
+		row[out->n++] = (struct heft_recipe_row){ d->recipe->file, 0, arena_printf(a, "type %s", d->recipe->type->name), d->by_type, true };
 }
 
-static struct rows rows_of(const struct choice *row, size_t n, size_t n_own, struct arena *a)
+static struct rows rows_of(const struct choice *row, size_t n, size_t n_own, size_t n_must, struct arena *a)
 {
-	return (struct rows){ row, n, n_own, arena_array(a, n_own, sizeof(bool)), arena_array(a, n, sizeof(size_t)) };
+	return (struct rows){ row, n, n_own, n_must, arena_array(a, n_own, sizeof(bool)), arena_array(a, n, sizeof(size_t)) };
 }
 
 struct decision *decision_new(const struct recipe *r, const struct recipe_facts *f, size_t n, struct arena *a, struct heft_err *err)
@@ -321,7 +323,7 @@ struct decision *decision_new(const struct recipe *r, const struct recipe_facts 
 	d->facts = f;
 	d->env = (struct env){ .arena = a, .symbols = r->symbols, .err = err, .lookup = lookup };
 	d->env.budget = ((uint64_t)n + 1) * BUDGET_PER_ITEM;
-	d->keeps = rows_of(r->keep, r->n_keep, r->n_own_keep, a);
-	d->choices = rows_of(r->choice, r->n_choice, r->n_own, a);
+	d->keeps = rows_of(r->keep, r->n_keep, r->n_own_keep, r->n_must_keep, a);
+	d->choices = rows_of(r->choice, r->n_choice, r->n_own, r->n_must, a);
 	return d;
 }

@@ -301,6 +301,10 @@ static int read_own(struct own *o, const char *text, size_t n)
 		return -1;
 	r->n_own_keep = r->n_keep;
 	r->n_own = r->n_choice;
+	if (!r->optional) {
+		r->n_must_keep = r->n_own_keep;
+		r->n_must = r->n_own;
+	}
 	if (r->n_let > LETS)
 		return heft_fail(o->err, HEFT_E_RECIPE, "%s: more than %d rows let", r->file, LETS);
 	return check_twice(o) || add_bases(o) ? -1 : finish(o);

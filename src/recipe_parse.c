@@ -5,6 +5,7 @@
  *   about "text"                 file_type N (general.file_type)
  *   needs imatrix                nothing sensible comes of it without one
  *   to TARGET                    not GGUF: types and names are those of its modules
+ *   optional                     rows behind it may match nothing
  *   base NAME                    its rows stand behind the own ones
  *   let NAME = E
  *   keep PATTERN "why" [when E]  not touched
@@ -31,17 +32,21 @@ static int take_type(struct scan *s, const struct heft_encoding **out)
 	return scan_fail(s, *out ? "type '%.*s' cannot be written" : "there is no type '%.*s' ('heft types' lists them)", (int)name.n, name.p);
 }
 
-/* "w4a16-asym:64", "8bit": all that a target calls its types. */
-static int take_word(struct scan *s, const char **out)
+static int take_letters(struct scan *s, const char *letters, const char *what, const char **out)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-";
 	scan_blank(s);
 	size_t n = strspn(s->p, letters);
 	if (!n || n > EXPR_NAME_MAX)
-		return scan_fail(s, "expected a type");
+		return scan_fail(s, "expected %s", what);
 	*out = arena_memdup(s->arena, s->p, n);
 	s->p += n;
 	return 0;
+}
+
+/* "w4a16-asym:64", "8bit": all that a target calls its types. */
+static int take_word(struct scan *s, const char **out)
+{
+	return take_letters(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-", "a type", out);
 }
 
 static int take_module_type(struct scan *s, const struct target *to, struct choice *c)
@@ -72,7 +77,7 @@ static int row_recipe(struct scan *s, struct recipe *r)
 {
 	if (r->name)
 		return scan_fail(s, "a second row recipe");
-	if (take_name(s, &r->name))
+	if (take_letters(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", "a name", &r->name))
 		return -1;
 	return scan_mark(s, "|") ? take_name(s, &r->alias) : 0;
 }
@@ -135,6 +140,16 @@ static int row_needs(struct scan *s, struct recipe *r)
 {
 	r->needs_imatrix = scan_word(s, "imatrix");
 	return r->needs_imatrix ? 0 : scan_fail(s, "expected needs imatrix");
+}
+
+static int row_optional(struct scan *s, struct recipe *r)
+{
+	if (r->optional)
+		return scan_fail(s, "a second row optional");
+	r->optional = true;
+	r->n_must_keep = r->n_keep;
+	r->n_must = r->n_choice;
+	return 0;
 }
 
 static int row_type(struct scan *s, struct recipe *r)
@@ -213,7 +228,8 @@ static const struct {
 	const char *name;
 	int (*parse)(struct scan *s, struct recipe *r);
 } words[] = { { "recipe", row_recipe }, { "fragment", row_fragment }, { "about", row_about },
-	{ "file_type", row_file_type }, { "needs", row_needs }, { "to", row_to }, { "base", row_base }, { "type", row_type }, { "let", row_let },
+	{ "file_type", row_file_type }, { "needs", row_needs }, { "to", row_to },
+	{ "optional", row_optional }, { "base", row_base }, { "type", row_type }, { "let", row_let },
 	{ "keep", row_keep }, { "fallback", row_fallback } };
 
 static int parse_row(struct scan *s, struct recipe *r)

@@ -49,6 +49,8 @@ struct recipe {
 	struct choice *keep, *choice;
 	size_t n_keep, cap_keep, n_choice, cap_choice;
 	size_t n_own_keep, n_own;   /* of these, the first: of a user's recipe, its own rows */
+	size_t n_must_keep, n_must; /* of those, the first: must match something */
+	bool optional;              /* no further row must */
 	struct fallback *fallback;
 	size_t n_fallback, cap_fallback;
 	struct let_row {
@@ -84,10 +86,11 @@ struct decision {
 	int64_t i, place, n;
 	struct rows { /* of the recipe, with what is found out of them */
 		const struct choice *row;
-		size_t n, n_own;
+		size_t n, n_own, n_must;
 		bool *used;           /* of the own ones: some tensor answers to it */
 		size_t *decided;      /* tensors */
 	} keeps, choices;
+	size_t by_type;               /* tensors that no row of the recipe decided, but its type */
 	bool tied, quantizes, output_used, embedding_used;
 	struct misfit {
 		const struct recipe_item *item;

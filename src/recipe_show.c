@@ -34,10 +34,15 @@ static const char *take_base(const char *line, struct arena *a)
 static const char *put_text(struct jbuf *b, const struct text *t, bool flat, bool first, struct arena *a)
 {
 	const char *base = NULL;
+	bool told = !flat || !first;
 	if (!first)
 		jbuf_printf(b, "\n# %s\n", t->name);
 	for (const char *p = t->text, *end; *p; p = end) {
 		end = strchr(p, '\n') ? strchr(p, '\n') + 1 : p + strlen(p);
+		if (!told && !is_head(p)) { /* it is for models of all kinds */
+			jbuf_printf(b, "optional\n");
+			told = true;
+		}
 		if (begins(p, "base"))
 			base = take_base(p, a);
 		if (!flat || !(begins(p, "base") || (!first && is_head(p))))

@@ -79,5 +79,9 @@ char *text_read(const char *path, struct heft_err *err)
 		return NULL;
 	}
 	text[n] = 0;
-	return text;
+	if (strlen(text) == n)
+		return text;
+	snprintf(err->text, sizeof err->text, "cannot read '%s': a NUL byte is no part of a text", path);
+	free(text);
+	return NULL;
 }

@@ -101,7 +101,10 @@ static void print_rows(const struct checked *c)
 	table_init(&t, "rll", head);
 	for (size_t i = 0; i < c->n_rows; i++) {
 		table_add(&t, "%zu", c->row[i].tensors);
-		table_add(&t, "%s:%d", c->row[i].file, c->row[i].line);
+		if (c->row[i].line)
+			table_add(&t, "%s:%d", c->row[i].file, c->row[i].line);
+		else
+			table_add(&t, "%s", c->row[i].file);
 		table_add(&t, "%.100s", c->row[i].text);
 	}
 	table_print(&t, stdout, 0);
