@@ -18,7 +18,7 @@
 
 #include "../base/map.h"
 #include "recipe.h"
-#include "target/linear.h"
+#include "target/target.h"
 
 struct like { /* tensors with one name but for a number */
 	const char *name;  /* with {l} for it, or the name itself in quotes */

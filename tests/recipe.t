@@ -40,6 +40,12 @@ while IFS=$'\t' read -r f text; do
 done <$samples/expected.txt
 [ "$(ls $samples/bad-*.recipe | wc -l)" = "$(wc -l <$samples/expected.txt)" ]; ok $? "every bad sample says what it is refused for"
 
+awk -v d="$dir" '/^\.Bd -literal/ { f = d "/page-" ++n ".recipe"; next } /^\.Ed/ { f = "" } f { print >f }' man/heft-recipe.5
+for f in "$dir"/page-*.recipe; do
+	says 0 ' fits: 39 tensors' "heft-recipe(5): $(sed -n 1p "$f")" check "$f" "$kjv"
+done
+says 0 '^ *2 .*blk.{l}.attn_v.weight -> q8_0' "check counts what rows decide" check "$dir/page-1.recipe" "$kjv"
+
 # ---- what rows decide ----
 
 recipe() { printf '%b' "$1" >"$dir/r.recipe"; }
