@@ -56,12 +56,12 @@ static bool find_number(const char *name, size_t *at, size_t *n, int64_t *number
 	return false;
 }
 
-/* A name that is a pattern, too: the one that it means is itself alone. */
+/* A name that is a pattern, too: the one that it means is itself alone. One that is a mere word might begin a row of another kind. */
 static bool is_plain(const char *name)
 {
 	size_t n = strlen(name);
 
-	return n && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == n && name[n - 1] != '-';
+	return strspn(name, "abcdefghijklmnopqrstuvwxyz") < n && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == n && name[n - 1] != '-';
 }
 
 static const char *quoted(const char *name, struct arena *a)

@@ -232,10 +232,18 @@ static const struct {
 	{ "optional", row_optional }, { "base", row_base }, { "type", row_type }, { "let", row_let },
 	{ "keep", row_keep }, { "fallback", row_fallback } };
 
+/* A tensor's name may begin with such a word: then something other than a blank stands behind it. */
+static bool is_word(const struct scan *s, const char *word)
+{
+	size_t n = strlen(word);
+	return !strncmp(s->p, word, n) && (!s->p[n] || s->p[n] == ' ' || s->p[n] == '\t');
+}
+
 static int parse_row(struct scan *s, struct recipe *r)
 {
+	scan_blank(s);
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (scan_word(s, words[i].name))
+		if (is_word(s, words[i].name) && scan_word(s, words[i].name))
 			return words[i].parse(s, r);
 	return row_choice(s, r);
 }

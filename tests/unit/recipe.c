@@ -347,6 +347,18 @@ static void limits(void)
 		"more parts than a pattern has");
 }
 
+/* Names may begin as rows do. */
+static void words(void)
+{
+	struct recipe_item one = { .name = "keep.base.weight", .shape = { 2, { 8, 256 } }, .stored = quant_find("f16") };
+	struct recipe_facts f = { .arch = "llama" };
+	const struct recipe *r = read_text("type q4_k\nkeep.base.weight -> q6_k\n", 35);
+	ok(r && !recipe_decide(r, &one, 1, &f, arena, &err) && !strcmp(one.type->name, "q6_k") && one.line == 2 && one.by == RECIPE_DECIDED, "a name that begins with a word");
+	r = read_text("type q4_k\n\"keep\" -> q6_k\n", 25);
+	one.name = "keep";
+	ok(r && recipe_decide(r, &one, 1, &f, arena, &err) && strstr(err.text, "\"keep\"") && one.by == RECIPE_STAYS, "a name that is one, in quotes: no weight, so it stays");
+}
+
 /* Places are those that columns are counted to: a row of several lines, comments between. */
 static void places(void)
 {
@@ -369,6 +381,7 @@ int main(void)
 		test_fallback();
 		limits();
 		places();
+		words();
 	}
 	arena_free(arena);
 	return done();
