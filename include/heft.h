@@ -328,6 +328,7 @@ enum heft_method { /* how a layout of GPU runtimes finds codes and scales */
 struct heft_output_spec {
 	const char *path; /* "-": standard output; NULL: named from model and type */
 	const char *type; /* "q4_k_m", "bf16", "auto", "keep"; NULL: auto */
+	const char *recipe, *recipe_file; /* instead of a type: the text of a recipe, heft_recipe.h; and what messages call it, or NULL */
 };
 
 struct heft_job {

@@ -77,6 +77,7 @@ struct scan {
 	const char *p;       /* next unread byte; the row ends in NUL */
 	const char *file;
 	int line;
+	const char *row, *source; /* where the row begins; and its first line in the text as it was written, or NULL: then errors tell the column */
 	struct heft_err *err;
 	enum heft_code code; /* of syntax errors */
 	struct arena *arena;
@@ -97,7 +98,7 @@ int symbols_add(struct symbols *s, const char *name, size_t n);
 
 /* The next row of a text: its lines joined in place, comments gone. Returns where reading goes on, NULL at the end. */
 char *scan_row(char *text, int *line, char **row, int *row_line);
-int scan_fail(struct scan *s, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* "FILE:LINE: ..." */
+int scan_fail(struct scan *s, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* "FILE:LINE: ..." or "FILE:LINE:COLUMN: ..." */
 #define scan_fail(...) heft_minus_one((scan_fail)(__VA_ARGS__))
 void scan_blank(struct scan *s);                        /* skips blanks */
 bool scan_end(struct scan *s);                          /* nothing but blanks is left */

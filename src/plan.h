@@ -6,6 +6,7 @@
 
 #include "../formats/format.h"
 #include "family.h"
+#include "recipe.h"
 #include "target/target.h"
 #include "tile.h"
 
@@ -40,6 +41,12 @@ struct plan_output {
 	const struct heft_encoding **via; /* per item: values are rounded to it before they are encoded; NULL: they are not */
 	const float **importance; /* per item: of each column (of each expert's matrix, one after another), or NULL; array NULL: none at all */
 	float (*number)[SCHEME_NUMBERS]; /* per item: what a first pass measured; NULL before it */
+	const struct recipe *recipe; /* of a GGUF's types; NULL: each tensor keeps its own */
+	const struct target *target;
+	struct recipe_told rows; /* of the recipe, and how many tensors each decided */
+	const char *said;       /* options besides that the bytes depend on, each with a blank before it; NULL: none */
+	const char **decided;   /* per item, for heft_plan_recipe(): the type that was chosen, "keep", or NULL: with any recipe it would be so; array NULL: there
+				 * is nothing to choose */
 	struct kv_list kv;
 	struct scheme_names stays; /* modules that a target with schemes leaves as they are */
 	struct scheme_use *use;    /* those that it does not, target by target */
@@ -141,6 +148,9 @@ int plan_open_importance(struct heft_plan *p, const struct heft_job *job, struct
 int plan_importance(struct heft_plan *p, struct plan_output *o, const struct heft_job *job, struct heft_err *err);
 /* Refuses, before a run, a type that cannot be written without an entry that is not there. */
 int plan_check_needs(const struct heft_plan *p, struct heft_err *err);
+
+/* plan_recipe.c: options besides types that an output's bytes depend on, each with a blank before it; NULL: none. */
+const char *plan_said(const struct heft_job *j, struct arena *a);
 
 /* plan_codes.c: is its source quantized; the type of such sources' scales, and the columns of their groups where kernels serve that many, else 0;
  * does a scheme hold a GGUF weight's codes and scales as they are. */

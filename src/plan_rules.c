@@ -5,7 +5,7 @@
  *   --targets PATTERN           no others are quantized
  *   --tensor-type PATTERN=TYPE  another target of the same family, or a float type: they stay as that. TARGET:GROUP has groups of that size
  *
- * in this order: what an earlier line decides, no later one changes. Of several --tensor-type the first that matches decides; one that names a
+ * and behind them a recipe's rows (recipe.c), in this order: what an earlier line decides, no later one changes. Of several --tensor-type the first that matches decides; one that names a
  * target also speaks of modules that would stay by convention. Patterns are those of recipe_rule.c (regex.h), looked for anywhere in the
  * module's name, large and small letters alike. Refuses one that no module answers to.
  */
@@ -24,15 +24,14 @@ struct rule {
 	enum rule_kind { RULE_IGNORE, RULE_ONLY, RULE_TYPE } kind;
 	const char *text;
 	struct regex *regex;
-	const struct target *target;         /* RULE_TYPE: one of them */
-	const struct heft_encoding *type;
-	uint32_t group;                      /* of the target; 0: not said */
+	struct module_type as;               /* RULE_TYPE */
 	bool used;
 };
 
 struct plan_rules {
 	struct rule *rule;
 	size_t n, n_only;
+	struct recipe_use *recipe; /* or NULL */
 	struct arena *arena;
 };
 
@@ -58,34 +57,34 @@ static int compile(struct rule *r, size_t n, struct arena *a, struct heft_err *e
 }
 
 /* What is behind the colon of TARGET:GROUP. */
-static int name_group(struct rule *r, const char *name, struct heft_err *err)
+static int name_group(struct module_type *out, const char *name, const char *rule, struct heft_err *err)
 {
-	if (r->target && !r->target->groups)
-		return heft_fail(err, HEFT_E_OPTION, "rule '%s': %s has no groups of a size to choose", r->text, r->target->name);
-	if (!(r->group = heft_group_size(name)))
-		return heft_fail(err, HEFT_E_OPTION, "rule '%s': groups have 32, 64 or 128 columns, or are a 'channel'", r->text);
+	if (out->target && !out->target->groups)
+		return heft_fail(err, HEFT_E_OPTION, "rule '%s': %s has no groups of a size to choose", rule, out->target->name);
+	if (!(out->group = heft_group_size(name)))
+		return heft_fail(err, HEFT_E_OPTION, "rule '%s': groups have 32, 64 or 128 columns, or are a 'channel'", rule);
 	return 0;
 }
 
 /* TYPE of PATTERN=TYPE: a float, or a target that can stand beside the one that was asked for, with a group or without. */
-static int name_type(struct rule *r, const char *type, const struct target *main, struct arena *a, struct heft_err *err)
+int plan_rules_type(struct module_type *out, const char *type, const char *rule, const struct target *main, struct arena *a, struct heft_err *err)
 {
 	const char *colon = strchr(type, ':'), *name = colon ? arena_printf(a, "%.*s", (int)(colon - type), type) : type;
 
-	r->type = quant_find(type);
-	if (plan_torch_name(r->type))
+	*out = (struct module_type){ .type = quant_find(type) };
+	if (plan_torch_name(out->type))
 		return 0;
-	r->type = NULL;
-	r->target = main->typed ? main->typed(name, &r->type) : target_find(name);
-	if (r->type)
-		return heft_fail(err, HEFT_E_TYPE, "rule '%s': a single module has no float type of its own beside its codes", r->text);
-	if (!r->target || !r->target->scheme)
-		return heft_fail(err, HEFT_E_TYPE, "rule '%s': with --to %s a type is f32, f16, bf16 or a target like it", r->text, main->name);
-	if (r->target != main && (!main->mix || r->target->mix != main->mix))
-		return heft_fail(err, HEFT_E_TYPE, "rule '%s': %s and %s do not go into one directory; f32, f16 and bf16 do", r->text, main->name, name);
+	out->type = NULL;
+	out->target = main->typed ? main->typed(name, &out->type) : target_find(name);
+	if (out->type)
+		return heft_fail(err, HEFT_E_TYPE, "rule '%s': a single module has no float type of its own beside its codes", rule);
+	if (!out->target || !out->target->scheme)
+		return heft_fail(err, HEFT_E_TYPE, "rule '%s': with --to %s a type is f32, f16, bf16 or a target like it", rule, main->name);
+	if (out->target != main && (!main->mix || out->target->mix != main->mix))
+		return heft_fail(err, HEFT_E_TYPE, "rule '%s': %s and %s do not go into one directory; f32, f16 and bf16 do", rule, main->name, name);
 	if (colon && !main->mix)
-		return heft_fail(err, HEFT_E_OPTION, "rule '%s': %s has groups of one size in a directory: --group-size says which", r->text, main->name);
-	return colon ? name_group(r, colon + 1, err) : 0;
+		return heft_fail(err, HEFT_E_OPTION, "rule '%s': %s has groups of one size in a directory: --group-size says which", rule, main->name);
+	return colon ? name_group(out, colon + 1, rule, err) : 0;
 }
 
 static int add_plain(struct plan_rules *r, enum rule_kind kind, const char *const *list, size_t n, struct heft_err *err)
@@ -109,7 +108,7 @@ static int add_types(struct plan_rules *r, const struct heft_job *j, const struc
 		*x = (struct rule){ .kind = RULE_TYPE, .text = j->tensor_type[i] };
 		if (!equals)
 			return heft_fail(err, HEFT_E_PATTERN, "rule '%s' is not PATTERN=TYPE", x->text);
-		if (compile(x, (size_t)(equals - x->text), r->arena, err) || name_type(x, equals + 1, main, r->arena, err))
+		if (compile(x, (size_t)(equals - x->text), r->arena, err) || plan_rules_type(&x->as, equals + 1, x->text, main, r->arena, err))
 			return -1;
 	}
 	return 0;
@@ -134,20 +133,31 @@ static bool speaks_of(const struct rule *r, enum linear kind)
 {
 	if (kind == LINEAR_YES || kind == LINEAR_STAYS || kind == LINEAR_FUSED)
 		return true;
-	return r->kind == RULE_IGNORE || r->type;
+	return r->kind == RULE_IGNORE || r->as.type;
 }
 
-void plan_rules_find(struct plan_rules *r, const char *module, enum linear kind, struct plan_choice *out)
+static int by_recipe(struct plan_rules *r, const struct recipe_item *module, struct plan_choice *out)
+{
+	struct recipe_says says;
+
+	if (!r->recipe || recipe_ask(r->recipe, module, &says))
+		return r->recipe ? -1 : 0;
+	if (says.row)
+		*out = (struct plan_choice){ .target = says.as.target, .group = says.as.group, .type = says.as.type, .stays = !says.as.target, .why = says.why };
+	return 0;
+}
+
+int plan_rules_find(struct plan_rules *r, const struct recipe_item *module, enum linear kind, struct plan_choice *out)
 {
 	char name[MODULE_LIMIT];
-	size_t n = strlen(module);
+	size_t n = strlen(module->name);
 	const struct rule *first[3] = { NULL };
 
 	*out = (struct plan_choice){ 0 };
 	if (n >= sizeof name)
-		return;
+		return 0;
 	for (size_t i = 0; i <= n; i++)
-		name[i] = (char)tolower((unsigned char)module[i]);
+		name[i] = (char)tolower((unsigned char)module->name[i]);
 	for (size_t i = 0; i < r->n; i++) {
 		struct rule *x = &r->rule[i];
 
@@ -161,9 +171,19 @@ void plan_rules_find(struct plan_rules *r, const char *module, enum linear kind,
 		out->stays = true;
 		out->why = first[RULE_IGNORE] ? arena_printf(r->arena, "--ignore '%s'", first[RULE_IGNORE]->text) : "no --targets names it";
 	} else if (first[RULE_TYPE]) {
-		*out = (struct plan_choice){ .target = first[RULE_TYPE]->target, .group = first[RULE_TYPE]->group, .type = first[RULE_TYPE]->type, .stays = first[RULE_TYPE]->type,
+		const struct module_type *as = &first[RULE_TYPE]->as;
+
+		*out = (struct plan_choice){ .target = as->target, .group = as->group, .type = as->type, .stays = as->type,
 					     .why = arena_printf(r->arena, "rule '%s'", first[RULE_TYPE]->text) };
-	}
+	} else
+		return by_recipe(r, module, out);
+	return 0;
+}
+
+int plan_rules_recipe(struct plan_rules *r, const struct recipe *recipe, const struct recipe_facts *facts, struct heft_err *err)
+{
+	r->recipe = recipe_begin(recipe, facts, r->arena, err);
+	return r->recipe ? 0 : -1;
 }
 
 int plan_rules_check_used(const struct plan_rules *r, struct heft_err *err)
@@ -171,5 +191,5 @@ int plan_rules_check_used(const struct plan_rules *r, struct heft_err *err)
 	for (size_t i = 0; i < r->n; i++)
 		if (!r->rule[i].used)
 			return heft_fail(err, HEFT_E_PATTERN, "%s '%s' matches no module's name; -n lists the tensors", option_of(r->rule[i].kind), r->rule[i].text);
-	return 0;
+	return r->recipe ? recipe_check_used(r->recipe, err) : 0;
 }

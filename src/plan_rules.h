@@ -4,9 +4,13 @@
 #ifndef PLAN_RULES_H
 #define PLAN_RULES_H
 
+#include "recipe.h"
 #include "target/target.h"
 
 struct plan_rules; /* in the arena */
+
+/* rule: who says so, for messages. */
+int plan_rules_type(struct module_type *out, const char *word, const char *rule, const struct target *main, struct arena *a, struct heft_err *err);
 
 /* What they say of one module; all zero: nothing. */
 struct plan_choice {
@@ -19,7 +23,9 @@ struct plan_choice {
 
 /* main: what the user asks for. */
 int plan_rules_open(struct plan_rules **out, const struct heft_job *j, const struct target *main, struct arena *a, struct heft_err *err);
-void plan_rules_find(struct plan_rules *r, const char *module, enum linear kind, struct plan_choice *out);
+/* A recipe's rows, behind them: what the lines of the command line decide, they do not change. */
+int plan_rules_recipe(struct plan_rules *r, const struct recipe *recipe, const struct recipe_facts *facts, struct heft_err *err);
+int plan_rules_find(struct plan_rules *r, const struct recipe_item *module, enum linear kind, struct plan_choice *out);
 /* Refuses a pattern that nothing matched, when all modules were asked about. */
 int plan_rules_check_used(const struct plan_rules *r, struct heft_err *err);
 

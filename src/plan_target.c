@@ -275,16 +275,55 @@ static int quantize(struct deciding *d, size_t i, const struct target *target, u
 	return 0;
 }
 
+/* ---- the user's choice, and what is said of it in a recipe ---- */
+
+static int ask_rules(const struct deciding *d, const struct weight *w, enum linear kind, struct plan_choice *out)
+{
+	struct recipe_item module = { .name = linear_module(w->name, d->plan->arena), .shape = w->shape, .stored = source_of(w), .plain = kind == LINEAR_NO };
+
+	return plan_rules_find(d->rules, &module, kind, out);
+}
+
+/* As a row names it; NULL where no row can. */
+static const char *decided_as(const struct deciding *d, const struct plan_choice *c)
+{
+	struct arena *a = d->plan->arena;
+	const struct heft_encoding *none;
+	const char *word;
+
+	if (!c->target)
+		return c->type ? c->type->name : "keep";
+	word = c->target->name;
+	if (d->target->typed) {
+		word += strlen("mlx-");
+		if (c->target->typed(word, &none) != c->target)
+			return NULL;
+	}
+	if (c->group == UINT32_MAX)
+		return arena_printf(a, "%s:channel", word);
+	return c->group ? arena_printf(a, "%s:%u", word, (unsigned)c->group) : word;
+}
+
 /* The user has it so. */
 static int keep_as(struct deciding *d, size_t i, enum linear kind, const struct plan_choice *c)
 {
 	struct heft_item *it = &d->output->item[i];
 
+	d->output->decided[i] = decided_as(d, c);
 	keep(d, i, c->why);
 	if (c->type && it->to->class != QUANT_INTEGER)
 		it->to = c->type;
 	if (kind != LINEAR_NO)
 		add_name(d, linear_module(it->name, d->plan->arena));
+	return 0;
+}
+
+static int quantize_as(struct deciding *d, size_t i, const struct plan_choice *c)
+{
+	if (quantize(d, i, c->target, c->group))
+		return -1;
+	if (d->output->scheme[i])
+		d->output->decided[i] = decided_as(d, c);
 	return 0;
 }
 
@@ -301,7 +340,10 @@ static int decide(struct deciding *d, size_t i)
 	}
 	if (source_of(w)->class == QUANT_INTEGER)
 		kind = LINEAR_NO;
-	plan_rules_find(d->rules, linear_module(w->name, d->plan->arena), kind, &choice);
+	if (ask_rules(d, w, kind, &choice))
+		return -1;
+	if (kind == LINEAR_NO && d->output->decided)
+		d->output->decided[i] = choice.stays ? decided_as(d, &choice) : "";
 	if (choice.stays)
 		return keep_as(d, i, kind, &choice);
 	if (d->target->experts && kind == LINEAR_FUSED)
@@ -315,7 +357,7 @@ static int decide(struct deciding *d, size_t i)
 		return 0;
 	}
 	if (kind == LINEAR_YES || (kind == LINEAR_STAYS && choice.target))
-		return quantize(d, i, choice.target, choice.group);
+		return quantize_as(d, i, &choice);
 	if (kind == LINEAR_FUSED)
 		return leave(d, i, why);
 	keep(d, i, why);
@@ -434,7 +476,8 @@ static int find_misfits(struct deciding *d)
 
 		if (kind != LINEAR_YES || source_of(w)->class == QUANT_INTEGER || !(set = linear_joined(w->name, d->plan->arena)))
 			continue;
-		plan_rules_find(d->rules, linear_module(w->name, d->plan->arena), kind, &choice);
+		if (ask_rules(d, w, kind, &choice))
+			return -1;
 		s = choice.stays ? NULL : scheme_of(d, choice.target ? choice.target : d->target, choice.group, real_of(d, w));
 		if (!choice.stays && !s)
 			return -1;
@@ -456,7 +499,7 @@ static int decide_all(struct deciding *d)
 	add_name(d, "lm_head"); /* also where it shares the embeddings' weight: it is a Linear */
 	if (plan_rules_check_used(d->rules, d->err))
 		return -1;
-	return !d->target->kind && (j->n_ignore || j->n_targets || j->n_tensor_types) ? check_sets(d) : 0;
+	return !d->target->kind && (d->output->recipe || j->n_ignore || j->n_targets || j->n_tensor_types) ? check_sets(d) : 0;
 }
 
 /* What sizes depend on, and these again. */
@@ -494,6 +537,16 @@ int plan_choose(const struct target **target, const struct heft_encoding **given
 	return 0;
 }
 
+static int open_recipe(struct deciding *d)
+{
+	struct recipe_facts *facts = arena_alloc(d->plan->arena, sizeof *facts);
+
+	*facts = (struct recipe_facts){ .arch = d->model.type, .told = &d->output->rows, .layers = d->model.layers, .imatrix = d->plan->imatrix && d->plan->imatrix->n_entries };
+	if (d->target->experts)
+		return heft_fail(d->err, HEFT_E_OPTION, "--to %s is one layout for all experts: a recipe goes with --to mxfp4a16", d->target->name);
+	return plan_rules_recipe(d->rules, d->output->recipe, facts, d->err);
+}
+
 int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, struct heft_err *err)
 {
 	struct deciding d = { .plan = p, .output = o, .target = target, .job = job, .err = err };
@@ -509,8 +562,9 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 	if (target->typed && !o->given)
 		d.given = o->given = usual_float(&d);
 	d.model = read_model(p);
-	if (plan_rules_open(&d.rules, job, target, p->arena, err))
+	if (plan_rules_open(&d.rules, job, target, p->arena, err) || (o->recipe && open_recipe(&d)))
 		return -1;
+	o->decided = target->experts ? NULL : arena_array(p->arena, p->n_weights, sizeof *o->decided);
 	o->scheme = arena_array(p->arena, p->n_weights, sizeof *o->scheme);
 	o->same = arena_array(p->arena, p->n_weights, sizeof *o->same);
 	map_init(&d.named);
@@ -532,51 +586,4 @@ uint64_t plan_strip(const struct heft_plan *p, size_t weight)
 			most = s->strip;
 	}
 	return most;
-}
-
-/* ---- the directory ---- */
-
-const char *plan_torch_name(const struct heft_encoding *real)
-{
-	static const char *const names[][2] = { { "f32", "float32" }, { "f16", "float16" }, { "bf16", "bfloat16" } };
-
-	for (size_t i = 0; real && i < sizeof names / sizeof *names; i++)
-		if (!strcmp(real->name, names[i][0]))
-			return names[i][1];
-	return NULL;
-}
-
-static void add_side(struct heft_plan *p, struct plan_output *o, const struct jbuf *ours)
-{
-	const struct target *target = o->use->target;
-	struct jbuf b = { 0 };
-
-	if (!target->side_name)
-		return;
-	if (target->side)
-		target->side(&b, o->use->scheme, &o->stays);
-	else
-		jbuf_printf(&b, "%.*s\n", (int)ours->n, ours->p);
-	plan_add_side(o, path_join(p->arena, o->directory, target->side_name), (struct heft_str){ arena_memdup(p->arena, b.p, b.n), b.n }, p->arena);
-	jbuf_release(&b);
-}
-
-int plan_scheme_files(struct heft_plan *p, struct plan_output *o, const struct target *target, struct heft_err *err)
-{
-	struct jbuf ours = { 0 };
-	struct config_edit edit = { .quantization = o->n_uses ? &ours : NULL, .dtype = plan_torch_name(o->given), .too = target->config_too,
-				    .member = p->family.member, .n_members = p->family.n_members };
-	int rc;
-
-	if (!o->n_uses && !target->typed)
-		return heft_fail(err, HEFT_E_TYPE, "no tensor is a matrix that %s quantizes; --to safetensors carries them as they are", target->name);
-	if (o->n_uses == 1)
-		o->use->target->config(&ours, o->use->scheme, &o->stays);
-	else if (o->n_uses)
-		target->mix(&ours, o->use, o->n_uses, &o->stays);
-	if (o->n_uses)
-		add_side(p, o, &ours);
-	rc = plan_config(p, o, &edit, err) || plan_copies(p, o, false, err) ? -1 : 0;
-	jbuf_release(&ours);
-	return rc;
 }

@@ -46,13 +46,47 @@ int symbols_add(struct symbols *s, const char *name, size_t n)
 	return (int)s->n++;
 }
 
+/* Bytes of a line that are not comment: up to a carriage return or a # outside of quotes. */
+static size_t line_length(const char *line)
+{
+	bool quoted = false;
+	const char *p = line;
+	for (; *p && *p != '\n' && *p != '\r' && (quoted || *p != '#'); p++) {
+		if (quoted && *p == '\\' && p[1] && p[1] != '\n')
+			p++;
+		else if (*p == '"')
+			quoted = !quoted;
+	}
+	return (size_t)(p - line);
+}
+
+/* The line and column where byte `at` of a row was written: its lines stand one behind another, without comments. */
+static int place_of(const char *source, size_t at, int *line)
+{
+	for (;;) {
+		size_t n = line_length(source);
+		const char *next = strchr(source, '\n');
+		if (at <= n || !next)
+			return (int)at + 1;
+		if (n > strspn(source, " \t"))
+			at -= n;
+		source = next + 1;
+		++*line;
+	}
+}
+
 int (scan_fail)(struct scan *s, const char *fmt, ...)
 {
 	char text[256];
+	int line = s->line;
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (s->source) {
+		int column = place_of(s->source, (size_t)(s->p - s->row), &line);
+		return heft_fail(s->err, s->code, "%s:%d:%d: %s", s->file, line, column, text);
+	}
 	return heft_fail(s->err, s->code, "%s:%d: %s", s->file, s->line, text);
 }
 
@@ -132,22 +166,6 @@ int scan_string(struct scan *s, struct heft_str *out)
 	return 1;
 }
 
-/* Blanks a comment out and carriage returns with it. */
-static void strip_line(char *line)
-{
-	bool quoted = false;
-	for (char *p = line; *p; p++) {
-		if (quoted && *p == '\\' && p[1])
-			p++;
-		else if (*p == '"')
-			quoted = !quoted;
-		else if (*p == '\r' || (*p == '#' && !quoted)) {
-			*p = 0;
-			return;
-		}
-	}
-}
-
 char *scan_row(char *text, int *line, char **row, int *row_line)
 {
 	*row = NULL;
@@ -156,7 +174,7 @@ char *scan_row(char *text, int *line, char **row, int *row_line)
 		if (end)
 			*end = 0;
 		++*line;
-		strip_line(text);
+		text[line_length(text)] = 0;
 		bool empty = !text[strspn(text, " \t")], more = text[0] == ' ' || text[0] == '\t';
 		if (!empty && !*row) {
 			*row = text;

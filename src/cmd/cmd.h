@@ -170,6 +170,7 @@ struct side_file {
 int side_open(struct side_file *s, const char *path, struct heft_err *err);  /* a temporary beside path */
 int side_close(struct side_file *s, struct heft_err *err);                   /* synced, renamed to path; else removed */
 void side_abandon(struct side_file *s);                                      /* removes it; nothing where it is not open */
+char *text_read(const char *path, struct heft_err *err);                     /* a file of at most 1 MiB, ended by a NUL: free() it; or NULL */
 
 /* ---- progress (progress.c) ------------------------------------------------------------------------------------- */
 

@@ -90,6 +90,12 @@ static int check_pairs(const struct options *o)
 {
 	size_t types = o->type.n, outputs = o->output.n;
 
+	if (o->w.recipe && types)
+		return misuse("--recipe stands in place of --type");
+	if ((o->w.recipe || o->w.save_recipe) && o->to && !strcasecmp(o->to, "coreml"))
+		return misuse("%s is not for Core ML", o->w.recipe ? "--recipe" : "--save-recipe");
+	if ((o->w.recipe || o->w.save_recipe) && (outputs > 1 || types > 1))
+		return misuse("%s goes with one output", o->w.recipe ? "--recipe" : "--save-recipe");
 	if (types <= 1 && outputs <= 1)
 		return -1;
 	if (outputs && types != outputs)

@@ -1,5 +1,5 @@
 /*
- * file.c owns files that tools write beside their main output: a temporary in the same folder, made before the work begins so that a wrong
+ * file.c owns small texts that options name, and files that tools write beside their main output: a temporary in the same folder, made before the work begins so that a wrong
  * path is an early error, renamed when it is complete.
  */
 #include <errno.h>
@@ -60,4 +60,28 @@ void side_abandon(struct side_file *s)
 	unlink(s->temp);
 	free(s->temp);
 	s->temp = NULL;
+}
+
+char *text_read(const char *path, struct heft_err *err)
+{
+	enum { LIMIT = 1 << 20 };
+	FILE *f = fopen(path, "r");
+	char *text = need(malloc(LIMIT + 1));
+	size_t n = f ? fread(text, 1, LIMIT + 1, f) : 0;
+	bool failed = !f || ferror(f);
+
+	*err = (struct heft_err){ .code = f ? HEFT_E_READ : HEFT_E_OPEN };
+	snprintf(err->text, sizeof err->text, "cannot %s '%s': %s", f ? "read" : "open", path, n > LIMIT ? "more than 1 MiB" : strerror(errno));
+	if (f)
+		fclose(f);
+	if (failed || n > LIMIT) {
+		free(text);
+		return NULL;
+	}
+	text[n] = 0;
+	if (strlen(text) == n)
+		return text;
+	snprintf(err->text, sizeof err->text, "cannot read '%s': a NUL byte is no part of a text", path);
+	free(text);
+	return NULL;
 }

@@ -52,8 +52,8 @@ static int convert(const struct options *o, const struct list *args)
 	struct heft_err err = { 0 };
 	int status;
 
-	if (o->to || o->w.via)
-		return misuse("--to and --via go with lora merge");
+	if (o->to || o->w.via || o->w.recipe || o->w.save_recipe)
+		return misuse("--to, --via, --recipe and --save-recipe go with lora merge");
 	if (heft_lora_open(&m, args->v[1], o->base, &err))
 		return fail(&err);
 	status = run_on(o, m, "f32", NULL);
@@ -129,7 +129,7 @@ static const struct command {
 static int run(void *options, const struct list *args)
 {
 	const struct options *o = options;
-	int status = writer_check(&o->w);
+	int status = o->w.recipe && o->type ? misuse("--recipe stands in place of --type") : writer_check(&o->w);
 
 	if (status >= 0)
 		return status;

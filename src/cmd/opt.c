@@ -117,31 +117,11 @@ static int set_list(const struct opt *o, const char *s, void *field)
 	return status;
 }
 
-static char *read_text(const char *path, struct heft_err *err)
-{
-	enum { LIMIT = 1 << 20 };
-	FILE *f = fopen(path, "r");
-	char *text = need(malloc(LIMIT + 1));
-	size_t n = f ? fread(text, 1, LIMIT + 1, f) : 0;
-	bool failed = !f || ferror(f);
-
-	*err = (struct heft_err){ .code = f ? HEFT_E_READ : HEFT_E_OPEN };
-	snprintf(err->text, sizeof err->text, "cannot %s '%s': %s", f ? "read" : "open", path, n > LIMIT ? "more than 1 MiB" : strerror(errno));
-	if (f)
-		fclose(f);
-	if (failed || n > LIMIT) {
-		free(text);
-		return NULL;
-	}
-	text[n] = 0;
-	return text;
-}
-
 static int set_words(const struct opt *o, const char *path, void *field)
 {
 	struct list *l = field;
 	struct heft_err err;
-	char *text = read_text(path, &err), *at = text, *word;
+	char *text = text_read(path, &err), *at = text, *word;
 	size_t before = l->n;
 
 	if (!text)

@@ -60,6 +60,25 @@ static int unknown_type(const char *word)
 	return misuse("there is no type '%s', 'heft types' lists the types", word);
 }
 
+static int take_threads(const char *s, uint64_t *threads)
+{
+	if (!is_number(s) || strlen(s) > 4)
+		return misuse("'%s' is not a number of threads", s);
+	*threads = strtoul(s, NULL, 10);
+	return -1;
+}
+
+/* IN OUT [NTHREADS], with a recipe. */
+static int take_two(const struct list *args, struct operands *o, uint64_t *threads)
+{
+	*o = (struct operands){ .source = args->v[0], .output = args->n > 1 ? args->v[1] : NULL };
+	if (!o->output)
+		return misuse("--recipe stands in place of TYPE: IN and OUT are wanted");
+	if (args->n > 3)
+		return misuse("'%s' is one operand too many", args->v[3]);
+	return args->n > 2 ? take_threads(args->v[2], threads) : -1;
+}
+
 /* IN [OUT] TYPE [NTHREADS]: where the second is a type, there is no OUT. */
 static int take_operands(const struct list *args, struct operands *o, uint64_t *threads)
 {
@@ -75,13 +94,10 @@ static int take_operands(const struct list *args, struct operands *o, uint64_t *
 	o->type = find_type(args->v[at]);
 	if (!o->type)
 		return unknown_type(args->v[at]);
-	if (args->n > ++at) {
-		if (!is_number(args->v[at]) || strlen(args->v[at]) > 4)
-			return misuse("'%s' is not a number of threads", args->v[at]);
-		*threads = strtoul(args->v[at++], NULL, 10);
-	}
-	if (args->n > at)
-		return misuse("'%s' is one operand too many", args->v[at]);
+	if (args->n > at + 2)
+		return misuse("'%s' is one operand too many", args->v[at + 2]);
+	if (args->n > at + 1 && take_threads(args->v[at + 1], threads) >= 0)
+		return EXIT_USAGE;
 	for (size_t i = 0; o->type[i] && i + 1 < sizeof o->word; i++)
 		o->word[i] = (char)toupper((unsigned char)o->type[i]);
 	return -1;
@@ -108,7 +124,7 @@ static int run(void *options, const struct list *args)
 	struct heft_output_spec spec = { 0 };
 	struct heft_job job = { .output = &spec, .n_outputs = 1, .force = true, .quantizer_order = true };
 	char *path;
-	int status = take_operands(args, &o, &w->threads);
+	int status = w->recipe ? take_two(args, &o, &w->threads) : take_operands(args, &o, &w->threads);
 
 	if (status < 0)
 		status = writer_check(w);
@@ -127,7 +143,7 @@ static int run(void *options, const struct list *args)
 const struct tool tool_quantize = {
 	.name = "quantize",
 	.about = "what llama-quantize does, with its options, words and operands",
-	.usage = "IN.gguf [OUT.gguf] TYPE [NTHREADS] [OPTION]...",
+	.usage = "IN.gguf [OUT.gguf] TYPE [NTHREADS] [OPTION]... | IN.gguf OUT.gguf --recipe FILE [NTHREADS] [OPTION]...",
 	.details = "IN.gguf is all that 'heft convert' reads, also a Hugging Face directory. Without OUT.gguf the output is called "
 		   "ggml-model-TYPE.gguf, beside the input. An output that exists is replaced. TYPE is a word of any case or a number, "
 		   "as in Q4_K_M or 15; COPY leaves all tensors as they are; 'heft types' lists them. The file is that of llama-quantize, "

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "coreml.h"
+#include "heft_recipe.h"
 #include "report.h"
 
 enum { MAX_LAYERS = 4096 };
@@ -72,6 +73,8 @@ int writer_check(const struct writer *w)
 		return misuse("--include-weights and --exclude-weights do not go together");
 	if ((w->include_weights.n || w->exclude_weights.n) && !w->imatrix)
 		return misuse("--include-weights and --exclude-weights go with --imatrix");
+	if (w->recipe && w->pure)
+		return misuse("--pure and --recipe do not go together");
 	if (w->threads > 1024)
 		return misuse("--threads takes 1 to 1024");
 	return check_rules(w);
@@ -143,6 +146,37 @@ static int execute(const struct writer *w, struct heft_plan *plan, const char *s
 	return EXIT_DONE;
 }
 
+/* The recipe of the only output, into a file that stands there as soon as the plan does. */
+static int save_recipe(const struct writer *w, const struct heft_plan *plan)
+{
+	struct heft_err err = { 0 };
+	struct side_file side = { 0 };
+	char *text = heft_plan_recipe(plan, 0, &err);
+	int rc = text ? side_open(&side, w->save_recipe, &err) : -1;
+
+	if (!rc) {
+		fputs(text, side.f);
+		rc = side_close(&side, &err);
+	}
+	free(text);
+	return rc ? fail(&err) : EXIT_DONE;
+}
+
+static int write_plan(const struct writer *w, struct heft_plan *plan, const char *source)
+{
+	int status = w->save_recipe ? save_recipe(w, plan) : EXIT_DONE;
+
+	if (status)
+		return status;
+	if (!w->dry_run)
+		return execute(w, plan, source);
+	if (w->json)
+		return report_json(plan, NULL, source, stdout);
+	status = report_plan(plan, stdout);
+	report_importance(plan, true, stdout);
+	return status;
+}
+
 static int write_model(const struct writer *w, struct heft_model *m, struct heft_job *job)
 {
 	struct heft_err err = { 0 };
@@ -159,16 +193,45 @@ static int write_model(const struct writer *w, struct heft_model *m, struct heft
 	progress_end(&p);
 	if (status)
 		return fail(&err);
-	if (!w->dry_run)
-		status = execute(w, plan, m->path);
-	else if (w->json)
-		status = report_json(plan, NULL, m->path, stdout);
-	else {
-		status = report_plan(plan, stdout);
-		report_importance(plan, true, stdout);
-	}
+	status = write_plan(w, plan, m->path);
 	heft_plan_free(plan);
 	return status;
+}
+
+/* The same with the text of --recipe in place of the only output's type. */
+static int write_recipe(const struct writer *w, struct heft_model *m, struct heft_job *job)
+{
+	struct heft_err err = { 0 };
+	struct heft_output_spec spec = { 0 };
+	struct heft_recipe_head head;
+	const struct heft_output_spec *asked = job->output;
+	char *text = text_read(w->recipe, &err);
+	int status;
+
+	if (!text)
+		return fail(&err);
+	if (heft_recipe_read(&head, w->recipe, text, &err)) {
+		free(text);
+		return fail(&err);
+	}
+	free(head.name);
+	if (!job->to)
+		job->to = head.to;
+	if (job->n_outputs)
+		spec.path = asked->path;
+	spec.recipe = text;
+	spec.recipe_file = w->recipe;
+	job->output = &spec;
+	job->n_outputs = 1;
+	status = write_model(w, m, job);
+	job->output = asked;
+	free(text);
+	return status;
+}
+
+static int write_any(const struct writer *w, struct heft_model *m, struct heft_job *job)
+{
+	return w->recipe ? write_recipe(w, m, job) : write_model(w, m, job);
 }
 
 /* Kept names and types: then a quantized module's tensors are copied, each as it is. */
@@ -196,7 +259,7 @@ int writer_run(const struct writer *w, const char *source, struct heft_job *job)
 	quit_on_signals();
 	if (heft_open(&m, source, &open, &err))
 		return fail(&err);
-	status = job->to && !strcasecmp(job->to, "coreml") ? coreml_convert(w, m, job) : write_model(w, m, job);
+	status = job->to && !strcasecmp(job->to, "coreml") ? coreml_convert(w, m, job) : write_any(w, m, job);
 	heft_close(m);
 	return status;
 }
@@ -208,5 +271,5 @@ int writer_run_on(const struct writer *w, struct heft_model *m, struct heft_job 
 	fill_job(w, job);
 	if (w->prune_layers && layers(w->prune_layers, layer, &job->n_prune_layers))
 		job->prune_layer = layer;
-	return write_model(w, m, job);
+	return write_any(w, m, job);
 }

@@ -9,6 +9,7 @@
 
 struct writer {
 	struct list tensor_type, include_weights, exclude_weights, override_kv;
+	const char *recipe, *save_recipe;
 	const char *imatrix, *output_tensor_type, *token_embedding_type, *prune_layers, *effort;
 	const char *via, *arch, *config, *key, *pre, *metadata, *model_name, *progress, *report;
 	uint64_t max_buffer_size, threads, spool;
@@ -22,6 +23,12 @@ struct writer {
 	{ OPT_WORDS, 0, "tensor-type-file", "FILE", "file",                                                            \
 	  "more of them, apart by spaces or lines; may be repeated (default: none)",                                   \
 	  (at) + offsetof(struct writer, tensor_type) },                                                               \
+	{ OPT_STRING, 0, "recipe", "FILE", "file",                                                                     \
+	  "a recipe of your own in place of a type: which tensors get which, see heft-recipe(5) (default: none)",      \
+	  (at) + offsetof(struct writer, recipe) },                                                                    \
+	{ OPT_STRING, 0, "save-recipe", "FILE", "file",                                                                \
+	  "write the type of each tensor as a recipe to FILE: --recipe FILE decides the same again (default: none)",   \
+	  (at) + offsetof(struct writer, save_recipe) },                                                               \
 	{ OPT_STRING, 0, "output-tensor-type", "TYPE", "encoding",                                                     \
 	  "type for the output matrix (default: the recipe's)", (at) + offsetof(struct writer, output_tensor_type) },  \
 	{ OPT_STRING, 0, "token-embedding-type", "TYPE", "encoding",                                                   \

@@ -5,6 +5,7 @@
 #include "tests/tap.h"
 
 #include "src/cmd/emit.c"
+#include "src/cmd/file.c"
 #include "src/cmd/opt.c"
 #include "src/cmd/out.c"
 #include "src/cmd/say.c"

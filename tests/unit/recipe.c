@@ -299,6 +299,75 @@ static void test_table(void)
 	ok(!recipe_find("q4") && !recipe_find("stay") && !recipe_find(""), "names of no recipe");
 }
 
+/* ---- a stranger's text ---- */
+
+static const struct recipe *read_text(const char *text, size_t n)
+{
+	struct heft_err none = { 0 };
+	err = none;
+	return recipe_read("dir/own.recipe", text, n, arena, &err);
+}
+
+static void refused(const char *text, const char *words, const char *what)
+{
+	ok(!read_text(text, strlen(text)) && err.code == HEFT_E_RECIPE && strstr(err.text, words), "%s: %s", what, err.text);
+}
+
+static char *repeated(const char *row, size_t n)
+{
+	size_t len = strlen(row);
+	char *text = arena_alloc(arena, n * len + 1);
+	for (size_t i = 0; i < n; i++)
+		memcpy(text + i * len, row, len + 1);
+	return text;
+}
+
+static void limits(void)
+{
+	char *big = repeated("# a comment that is long\n", (1 << 20) / 25 + 1), *lets = repeated("let a = 1\n", 16385);
+	const struct recipe *r = read_text("type q4_k", 9);
+	ok(r && !strcmp(recipe_name(r), "own") && recipe_file_type(r) == 15, "a name and a file type where none is said");
+	r = read_text("base iq2_m\ntype q5_k\n", 21);
+	ok(r && recipe_file_type(r) == 17, "a type of one's own has its own file type");
+	r = read_text("base iq2_m\n", 11);
+	ok(r && recipe_file_type(r) == 29 && !strcmp(recipe_type(r)->name, "iq2_s"), "a base gives both");
+	r = read_text("type q4_k\nfile_type 4294967295", 30);
+	ok(r && recipe_file_type(r) == 4294967295, "the largest file type");
+	refused("type q4_k\nfile_type 4294967296", "2:", "one more");
+	ok(!read_text(big, strlen(big)) && strstr(err.text, "1 MiB"), "more than 1 MiB");
+	refused(lets, "more than 16384 rows", "more rows than there may be");
+	lets[10 * 16384] = 0;
+	refused(lets, "more than 256 rows let", "more lets than there may be");
+	ok(!read_text("type\0", 5) && strstr(err.text, "NUL"), "a NUL byte");
+	refused("", "a row 'type TYPE' is missing", "nothing");
+	refused("type nvfp4\n", "file_type", "a type without a file type");
+	r = read_text("type nvfp4\nfile_type 39\n", 24);
+	ok(r != NULL, "with one");
+	refused("type q4_k\n{a}{b}{c}{d}{e}{f}{g}{h}{i}{j}{k}{l}{m}{n}{o}{p}{q}{r}{s}{t}{u}{v}{w}{x}{y}{z}{aa}{bb}{cc}{dd}{ee}{ff}{gg} -> q8_0\n", "more than 32 parts",
+		"more parts than a pattern has");
+}
+
+/* Names may begin as rows do. */
+static void words(void)
+{
+	struct recipe_item one = { .name = "keep.base.weight", .shape = { 2, { 8, 256 } }, .stored = quant_find("f16") };
+	struct recipe_facts f = { .arch = "llama" };
+	const struct recipe *r = read_text("type q4_k\nkeep.base.weight -> q6_k\n", 35);
+	ok(r && !recipe_decide(r, &one, 1, &f, arena, &err) && !strcmp(one.type->name, "q6_k") && one.line == 2 && one.by == RECIPE_DECIDED, "a name that begins with a word");
+	r = read_text("type q4_k\n\"keep\" -> q6_k\n", 25);
+	one.name = "keep";
+	ok(r && recipe_decide(r, &one, 1, &f, arena, &err) && strstr(err.text, "\"keep\"") && one.by == RECIPE_STAYS, "a name that is one, in quotes: no weight, so it stays");
+}
+
+/* Places are those that columns are counted to: a row of several lines, comments between. */
+static void places(void)
+{
+	refused("type q4_k\n   \nblk -> q8_0 when  # one\n # two\n\tl <\n  # three\n  q(\n", "dir/own.recipe:7:", "a mistake in the fourth line of a row");
+	refused("type q4_k\nblk -> q9_0\n", "dir/own.recipe:2:8: there is no type 'q9_0'", "a mistake in a row of one line");
+	refused("type q4_k\r\nblk -> q9_0\r\n", "dir/own.recipe:2:8:", "with carriage returns");
+	refused("type q4_k\nkeep blk \"a # b\" x\n", "dir/own.recipe:2:18: 'x' is left over", "a # in quotes");
+}
+
 int main(void)
 {
 	arena = arena_new();
@@ -310,6 +379,9 @@ int main(void)
 		test_asked();
 		test_rules();
 		test_fallback();
+		limits();
+		places();
+		words();
 	}
 	arena_free(arena);
 	return done();
