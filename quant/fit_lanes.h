@@ -26,23 +26,29 @@ VECTOR_FN vec_f v_code(const struct fit_try *t, vec_f inverse, vec_f x)
 
 /* ---- over all numbers, the last of which may be less than 16 ---- */
 
-VECTOR_FN float v_sum(const vec_f part[FIT_PARTS])
+VECTOR_FN float v_sum(vec_f part[FIT_PARTS])
 {
-	float a[FIT_LANES];
+	float a[VECTOR_WIDTH];
 
+	for (int half = FIT_PARTS / 2; half; half /= 2)
+		for (int p = 0; p < half; p++)
+			part[p] += part[p + half];
 	memcpy(a, part, sizeof a);
-	for (int half = FIT_LANES / 2; half; half /= 2)
+	for (int half = VECTOR_WIDTH / 2; half; half /= 2)
 		for (int i = 0; i < half; i++)
 			a[i] += a[i + half];
 	return a[0];
 }
 
-VECTOR_FN double d_sum(const vec_d part[FIT_PARTS])
+VECTOR_FN double d_sum(vec_d part[FIT_PARTS])
 {
-	double a[FIT_LANES];
+	double a[VECTOR_WIDTH];
 
+	for (int half = FIT_PARTS / 2; half; half /= 2)
+		for (int p = 0; p < half; p++)
+			part[p] += part[p + half];
 	memcpy(a, part, sizeof a);
-	for (int half = FIT_LANES / 2; half; half /= 2)
+	for (int half = VECTOR_WIDTH / 2; half; half /= 2)
 		for (int i = 0; i < half; i++)
 			a[i] += a[i + half];
 	return a[0];

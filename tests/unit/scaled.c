@@ -34,6 +34,9 @@ static const struct kind {
 	{ "e4m3, e8m0 up", { SCALED_E4M3, SCALED_E8M0_UP, 8, false, false, false, SCALED_BF16, 0 } },
 	{ "e2m1 with inner ties, e8m0 up", { SCALED_E2M1_INNER, SCALED_E8M0_UP, 4, false, false, false, SCALED_BF16, 0 } },
 	{ "e2m1 with inner ties, e4m3 alone", { SCALED_E2M1_INNER, SCALED_ALONE, 4, false, false, false, SCALED_F16, 0 } },
+	{ "2-bit integers with a bias", { .scale = SCALED_AFFINE, .bits = 2, .real = SCALED_F32 } },
+	{ "4-bit integers with a bias", { .scale = SCALED_AFFINE, .bits = 4, .real = SCALED_BF16 } },
+	{ "8-bit integers with a bias", { .scale = SCALED_AFFINE, .bits = 8, .real = SCALED_F16 } },
 	{ "e2m1 times a whole", { SCALED_E2M1, SCALED_MULTIPLIED, 4, false, false, false, SCALED_BF16, 0.001f } },
 };
 
