@@ -92,7 +92,7 @@ refused 'scales that are bytes' E207 'are no affine codes'
 edit 'my $t = $h->{"$m.biases"}; $t->{shape} = [$t->{shape}[0] / 2, 2 * $t->{shape}[1]]'
 refused 'biases of another shape' E207 'is not of the shape'
 edit ''
-printf '{"metadata":{},"weight_map":{"model.layers.9.self_attn.q_proj.scales":"model.safetensors"}}' >"$dir/bad/model.safetensors.index.json"
+{ echo '{"metadata":{},"weight_map":{'; "$digest" "$dir/q4" | sed 's/ .*//; s/.*/"&": "model.safetensors",/'; echo '"model.layers.9.self_attn.q_proj.scales":"model.safetensors"}}'; } >"$dir/bad/model.safetensors.index.json"
 refused 'an index that names what is not there' E212 'should be in model.safetensors, but is not'
 printf '{"metadata":{},"weight_map":{"lm_head.scales":"model-00002-of-00002.safetensors"}}' >"$dir/bad/model.safetensors.index.json"
 refused 'an index that names a file that is not there' E210 'the file is missing'

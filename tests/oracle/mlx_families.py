@@ -19,7 +19,7 @@ MLA = dict(kv_lora_rank=64, q_lora_rank=64, qk_nope_head_dim=64, qk_rope_head_di
 
 LONG = dict(rope_type="longrope", short_factor=[1.0] * 16, long_factor=[2.0] * 16, short_mscale=1.0, long_mscale=1.0,
             original_max_position_embeddings=128, rope_theta=10000.0)
-# mlx-lm's later releases give some of Granite's matrices 8 bits; the vectors of ../shared have them as all others, and so has heft
+# mlx-lm's packages, 0.32.0 and later, give some of Granite's matrices 8 bits; the vectors of ../shared have them as all others, and so has heft
 ROUTERS_ALONE = {"granite", "granitemoe"}
 
 
