@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "bits.h"
+#include "fit_affine.h"
 #include "quant.h"
 
 #define VECTOR_TARGET
@@ -218,11 +219,15 @@ bool fit_searches(const struct scaled *s)
 void fit_codes(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, uint8_t *code, float *back,
 	       struct scaled_gain *gain)
 {
-	double error = fit_searches(s) ? fit_kernel()->error(x, w, back, n) : 0;
-	bool affine = s->scale == SCALED_AFFINE;
+	double error;
 
+	if (s->scale == SCALED_AFFINE) {
+		fit_affine(&(struct fit_affine_runs){ s, x, w, n, 1 }, u, code, back, gain);
+		return;
+	}
+	error = fit_searches(s) ? fit_kernel()->error(x, w, back, n) : 0;
 	if (!(error > 0) || !isfinite(error) || (has_integers(s) && !(u->scale > 0)))
 		return;
 	gain->nearest += error;
-	gain->found += (affine ? fit_affine : has_integers(s) ? fit_integers : fit_e2m1)(s, u, x, w, n, error, code, back);
+	gain->found += (has_integers(s) ? fit_integers : fit_e2m1)(s, u, x, w, n, error, code, back);
 }

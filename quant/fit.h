@@ -29,9 +29,6 @@ bool fit_searches(const struct scaled *s);
 void fit_codes(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, uint8_t *code, float *back,
 	       struct scaled_gain *gain);
 
-/* fit_affine.c: of what has a bias; the error that is left, of `error` before. */
-double fit_affine(const struct scaled *s, struct scaled_unit *u, const float *x, const float *w, size_t n, double error, uint8_t *code, float *back);
-
 /* ---- the loops that take the time, as each instruction set has them ---- */
 
 enum { FIT_TRIES = 4 }; /* at a time: each is a chain of additions, and numbers are loaded once */

@@ -26,23 +26,35 @@ VECTOR_FN vec_f v_code(const struct fit_try *t, vec_f inverse, vec_f x)
 
 /* ---- over all numbers, the last of which may be less than 16 ---- */
 
-VECTOR_FN float v_sum(const vec_f part[FIT_PARTS])
+VECTOR_FN float v_sum(vec_f part[FIT_PARTS])
 {
-	float a[FIT_LANES];
+	float a[VECTOR_WIDTH];
 
+	for (int half = FIT_PARTS / 2; half; half /= 2)
+		for (int p = 0; p < half; p++)
+			part[p] += part[p + half];
 	memcpy(a, part, sizeof a);
-	for (int half = FIT_LANES / 2; half; half /= 2)
+	for (int half = VECTOR_WIDTH / 2; half; half /= 2)
 		for (int i = 0; i < half; i++)
 			a[i] += a[i + half];
 	return a[0];
 }
 
-VECTOR_FN double d_sum(const vec_d part[FIT_PARTS])
-{
-	double a[FIT_LANES];
+struct fit_wide { /* a vector's numbers as doubles */
+	vec_d half[2];
+};
 
+VECTOR_FN double d_sum(struct fit_wide sum[FIT_PARTS])
+{
+	vec_d part[2 * FIT_PARTS];
+	double a[VECTOR_WIDTH / 2];
+
+	memcpy(part, sum, sizeof part);
+	for (int half = FIT_PARTS; half; half /= 2)
+		for (int p = 0; p < half; p++)
+			part[p] += part[p + half];
 	memcpy(a, part, sizeof a);
-	for (int half = FIT_LANES / 2; half; half /= 2)
+	for (int half = VECTOR_WIDTH / 4; half; half /= 2)
 		for (int i = 0; i < half; i++)
 			a[i] += a[i + half];
 	return a[0];
@@ -122,31 +134,40 @@ VECTOR_TARGET static void lanes_sums(const struct fit_try *t, const float *x, co
 		sum_all(t, x, NULL, n, s, false);
 }
 
-VECTOR_FN vec_d v_wide(vec_f v)
+VECTOR_FN struct fit_wide v_wide(vec_f v)
 {
-	return __builtin_convertvector(v, vec_d);
+	vec_h h[2];
+
+	memcpy(h, &v, sizeof h);
+	return (struct fit_wide){ { __builtin_convertvector(h[0], vec_d), __builtin_convertvector(h[1], vec_d) } };
 }
 
-VECTOR_FN vec_d v_error(vec_f x, vec_f y, const float *w)
+VECTOR_FN void add_error(struct fit_wide *sum, vec_f x, vec_f y, const float *w)
 {
-	vec_d d = v_wide(x) - v_wide(y);
+	struct fit_wide a = v_wide(x), b = v_wide(y), by;
 
-	return w ? d * d * v_wide(v_read(w)) : d * d;
+	if (w)
+		by = v_wide(v_read(w));
+	for (int k = 0; k < 2; k++) {
+		vec_d d = a.half[k] - b.half[k];
+
+		sum->half[k] += w ? d * d * by.half[k] : d * d;
+	}
 }
 
 VECTOR_TARGET static double lanes_error(const float *x, const float *w, const float *back, size_t n)
 {
-	vec_d sum[FIT_PARTS] = { 0 };
+	struct fit_wide sum[FIT_PARTS] = { 0 };
 	size_t end = n / FIT_LANES * FIT_LANES;
 	struct fit_tail tail;
 
 	for (size_t i = 0; i < end; i += FIT_LANES)
 		for (int p = 0, at = 0; p < FIT_PARTS; p++, at += VECTOR_WIDTH)
-			sum[p] += v_error(v_read(x + i + at), v_read(back + i + at), w ? w + i + at : NULL);
+			add_error(&sum[p], v_read(x + i + at), v_read(back + i + at), w ? w + i + at : NULL);
 	if (end < n) {
 		tail_of(&tail, x, w, back, n);
 		for (int p = 0, at = 0; p < FIT_PARTS; p++, at += VECTOR_WIDTH)
-			sum[p] += v_error(v_read(tail.x + at), v_read(tail.y + at), w ? tail.w + at : NULL);
+			add_error(&sum[p], v_read(tail.x + at), v_read(tail.y + at), w ? tail.w + at : NULL);
 	}
 	return d_sum(sum);
 }
@@ -163,27 +184,27 @@ VECTOR_FN vec_f v_e2m1(vec_f v)
 	return (vec_f)((vec_i)q | sign);
 }
 
-VECTOR_FN vec_d try_error(const struct fit_try *t, vec_f inverse, const float *x, const float *w, bool integer)
+VECTOR_FN void try_error(struct fit_wide *sum, const struct fit_try *t, vec_f inverse, const float *x, const float *w, bool integer)
 {
 	vec_f v = v_read(x), code = integer ? v_code(t, inverse, v) - t->zero : v_e2m1(v / t->scale); /* as scaled_codes() has it */
 
-	return v_error(v, code * t->scale, w);
+	add_error(sum, v, code * t->scale, w);
 }
 
 VECTOR_FN double error_all(const struct fit_try *t, const float *x, const float *w, size_t n, bool integer)
 {
 	vec_f inverse = v_all(1 / t->scale);
-	vec_d sum[FIT_PARTS] = { 0 };
+	struct fit_wide sum[FIT_PARTS] = { 0 };
 	size_t end = n / FIT_LANES * FIT_LANES;
 	struct fit_tail tail;
 
 	for (size_t i = 0; i < end; i += FIT_LANES)
 		for (int p = 0, at = 0; p < FIT_PARTS; p++, at += VECTOR_WIDTH)
-			sum[p] += try_error(t, inverse, x + i + at, w ? w + i + at : NULL, integer);
+			try_error(&sum[p], t, inverse, x + i + at, w ? w + i + at : NULL, integer);
 	if (end < n) {
 		tail_of(&tail, x, w, NULL, n);
 		for (int p = 0, at = 0; p < FIT_PARTS; p++, at += VECTOR_WIDTH)
-			sum[p] += try_error(t, inverse, tail.x + at, w ? tail.w + at : NULL, integer);
+			try_error(&sum[p], t, inverse, tail.x + at, w ? tail.w + at : NULL, integer);
 	}
 	return d_sum(sum);
 }

@@ -180,16 +180,12 @@ static const struct code {
 void scaled_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
 {
 	const struct scaled_ops *ops = scaled_kernel();
-	bool half = s->scale >= SCALED_GPTQ;
+	bool affine = s->scale == SCALED_AFFINE, half = !affine && s->scale >= SCALED_GPTQ;
 	size_t whole = ops && (!half || scaled_half_once(s, u)) ? n / ops->width * ops->width : 0;
 
-	if (s->scale == SCALED_AFFINE) {
-		scaled_affine_codes(s, u, x, n, code, back);
-		return;
-	}
 	if (whole)
 		ops->codes(s, u, x, whole, code, back);
-	(half ? scaled_half_codes : codes[s->code].codes)(s, u, x + whole, n - whole, code + whole, back + whole);
+	(affine ? scaled_affine_codes : half ? scaled_half_codes : codes[s->code].codes)(s, u, x + whole, n - whole, code + whole, back + whole);
 }
 
 /* ---- scales ---- */

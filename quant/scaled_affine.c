@@ -35,7 +35,7 @@ struct scaled_unit scaled_affine_unit(const struct scaled *s, float lo, float hi
 	n = rintf(edge / step);
 	if (n != 0)
 		step = edge / n;
-	return (struct scaled_unit){ .scale = scaled_round(s->real, step), .factor = step, .bias = n != 0 ? scaled_round(s->real, edge) : 0 };
+	return (struct scaled_unit){ .scale = scaled_round(s->real, step), .step = step, .factor = step, .bias = n != 0 ? scaled_round(s->real, edge) : 0 };
 }
 
 void scaled_affine_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)

@@ -147,6 +147,17 @@ VECTOR_FN void all_half(const struct scaled *s, const struct scaled_put *p, floa
 		all_integers(p, WAY_NEAR, SCALED_F32, by, x, n, code, back);
 }
 
+/* Of scaled_affine.c: codes are within their bits before they are rounded, and so after. */
+VECTOR_FN void all_affine(const struct scaled_unit *u, float most, const float *x, size_t n, uint8_t *code, float *back)
+{
+	for (size_t i = 0; i < n; i += VECTOR_WIDTH) {
+		vec_f v = v_near(v_within((v_read(x + i) - u->bias) / u->factor, 0, most));
+
+		put_bytes(__builtin_convertvector(v, vec_i), code + i);
+		put_floats(v * u->scale + u->bias, back + i);
+	}
+}
+
 /* Of scaled_half.c only what scaled_half_once() names. Integers have a way that is rounded. */
 VECTOR_TARGET static void lanes_codes(const struct scaled *s, const struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
 {
@@ -155,7 +166,9 @@ VECTOR_TARGET static void lanes_codes(const struct scaled *s, const struct scale
 				.inner = s->code == SCALED_E2M1_INNER };
 	enum scaled_way way = s->scale == SCALED_INVERSE ? WAY_FACTOR : scaled_rounds(s) ? WAY_ROUNDED : WAY_QUOTIENT;
 
-	if (s->scale >= SCALED_GPTQ)
+	if (s->scale == SCALED_AFFINE)
+		all_affine(u, 2 * half - 1, x, n, code, back);
+	else if (s->scale >= SCALED_GPTQ)
 		all_half(s, &p, u->factor, x, n, code, back);
 	else if (s->code == SCALED_INTEGER)
 		SCALED_EACH(all_integers);

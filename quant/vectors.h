@@ -16,7 +16,8 @@
 typedef float vec_f __attribute__((vector_size(4 * VECTOR_WIDTH)));
 typedef int32_t vec_i __attribute__((vector_size(4 * VECTOR_WIDTH)));
 typedef uint32_t vec_u __attribute__((vector_size(4 * VECTOR_WIDTH)));
-typedef double vec_d __attribute__((vector_size(8 * VECTOR_WIDTH)));
+typedef double vec_d __attribute__((vector_size(4 * VECTOR_WIDTH))); /* half as many: wider than the registers they would lie in memory */
+typedef float vec_h __attribute__((vector_size(2 * VECTOR_WIDTH)));
 typedef uint8_t vec_b __attribute__((vector_size(VECTOR_WIDTH)));
 
 #define VECTOR_FN static inline __attribute__((always_inline, unused)) VECTOR_TARGET

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../quant/quant.h"
+
 static int wrong(struct env *e, const char *what, const struct value *v)
 {
 	e->missing = v->kind == V_NULL;
@@ -352,6 +354,30 @@ static int fn_lower(struct env *e, const struct value *v, int n, struct value *o
 	return 0;
 }
 
+/* rounded(x, type): a number as torch's type of that name has it. */
+static int fn_rounded(struct env *e, const struct value *v, int n, struct value *out)
+{
+	static const struct {
+		const char *type, *encoding;
+	} types[] = { { "bfloat16", "bf16" }, { "float16", "f16" }, { "float32", "f32" } };
+	uint8_t bytes[4];
+	void *to[1] = { bytes };
+	const void *from[1] = { bytes };
+	double d;
+	float f;
+
+	if (!v_as_num(&v[0], &d))
+		return wrong(e, "rounded() takes a number", &v[0]);
+	f = (float)d;
+	for (size_t i = 0; i < sizeof types / sizeof *types && v[1].kind == V_STR; i++)
+		if (v[1].s.n == strlen(types[i].type) && !memcmp(v[1].s.p, types[i].type, v[1].s.n)) {
+			quant_encoder(quant_find(types[i].encoding))(&f, to, 1, NULL);
+			quant_decoder(quant_find(types[i].encoding))(from, &f, 1);
+		}
+	*out = v_num((double)f);
+	return 0;
+}
+
 static int fn_text(struct env *e, const struct value *v, int n, struct value *out)
 {
 	if (v->kind != V_INT && v->kind != V_STR)
@@ -434,6 +460,7 @@ const struct expr_fn expr_functions[] = {
 	{ "exp", 1, 1, fn_exp },
 	{ "probit", 1, 1, fn_probit },
 	{ "lower", 1, 1, fn_lower },
+	{ "rounded", 2, 2, fn_rounded },
 	{ "text", 1, 1, fn_text },
 	{ "starts_with", 2, 2, fn_starts_with },
 	{ "ends_with", 2, 2, fn_ends_with },

@@ -305,8 +305,12 @@ static int tell_unscaled(struct join *j, const struct heft_tensor *t)
 
 	if (!is_codes(t) || !j->joined_any)
 		return 0;
-	heft_fail(&e, HEFT_E_TENSOR_MISSING, "'%s' is %s, and no scale of it is there ('%s_scale', '%s_scale_inv', '%.*ss'), as other weights have",
-		  t->name, t->enc->name, t->name, t->name, (int)strlen(t->name) - 6, t->name);
+	if (packed_is(t, "u32"))
+		heft_fail(&e, HEFT_E_TENSOR_MISSING, "'%s' is u32, MLX's codes, and '%.*sscales' is missing, which other weights have", t->name,
+			  (int)(strlen(t->name) - strlen("weight")), t->name);
+	else
+		heft_fail(&e, HEFT_E_TENSOR_MISSING, "'%s' is %s, and no scale of it is there ('%s_scale', '%s_scale_inv', '%.*ss'), as other weights have",
+			  t->name, t->enc->name, t->name, t->name, (int)strlen(t->name) - 6, t->name);
 	return tell(j, t, &e);
 }
 

@@ -84,11 +84,13 @@ if [ "$small" ]; then
 		within "70b to $t, 16 threads" convert "$sparse/70b" --to $t --method rtn -j 16 -o "$dir/gpu"
 		rm -rf "$dir/gpu"
 	done
+	within "70b to mlx, searched" convert "$sparse/70b" --to mlx -t 4bit -o "$dir/gpu"
+	rm -rf "$dir/gpu"
 	within "moe to mlx, a layer's experts stacked" convert "$sparse/moe" --to mlx --method mlx -o "$dir/gpu"
 	rm -rf "$dir/gpu"
 	within "moe to q4_k_m and q8_0 in files" convert "$sparse/moe" --pre qwen2 -t q4_k_m -o "$dir/x.gguf" -t q8_0 -o "$dir/y.gguf"
 elif mkdir "$dir/holes" && mount -t tmpfs -o size=300g heft-memory "$dir/holes" 2>/dev/null; then # there is always room
-	for t in "fp8-dynamic" "w4a16 --method rtn"; do
+	for t in "fp8-dynamic" "w4a16 --method rtn" "mlx --method mlx"; do
 		# shellcheck disable=SC2086
 		within_holes "70b to $t, all layers" convert "$sparse/70b" --to $t
 	done

@@ -64,6 +64,39 @@ refused 'a mode that MLX has not' E302 'no mode, bits and group_size'
 sed 's/"group_size": 64/"group_size": -64/' "$dir/q4/config.json" >"$dir/bad/config.json"
 refused 'groups of less than nothing' E302 'no mode, bits and group_size'
 
+sed -e '/"quantization": {/,/^  }/d' -e '/"quantization_config": {/,/^  }/d' "$dir/q4/config.json" >"$dir/bad/config.json"
+refused 'no word of bits and groups' E302 'no config.json beside it says'
+perl -MJSON::PP -0777 -ne '$_ = decode_json($_); for my $k ("quantization", "quantization_config") { $_->{$k}{"model.layers.0.self_attn.q_proj"} = JSON::PP::false } print encode_json($_)' \
+	"$dir/q4/config.json" >"$dir/bad/config.json"
+refused 'a module with codes that is said to have none' E302 'is not quantized'
+rm "$dir/bad/config.json"
+refused 'no configuration at all' E302 'no config.json beside it says'
+
+# edit PERL: the folder $dir/bad is $dir/q4, whose header, $h, is another; a tensor that is taken out of it takes its bytes along
+edit() {
+	perl -MJSON::PP -0777 -e 'my ($from, $to, $do) = @ARGV; open my $f, "<:raw", $from; my $all = <$f>; my $n = unpack "Q<", $all; my $h = decode_json(substr $all, 8, $n); my $data = substr $all, 8 + $n;
+		my $m = "model.layers.0.self_attn.q_proj"; eval $do; die $@ if $@; my ($out, $at) = ("", 0);
+		for (sort grep { $_ ne "__metadata__" } keys %$h) { my $o = $h->{$_}{data_offsets}; my $d = substr $data, $o->[0], $o->[1] - $o->[0]; $out .= $d; $h->{$_}{data_offsets} = [$at, $at + length $d]; $at += length $d }
+		my $j = JSON::PP->new->canonical->encode($h); open my $g, ">:raw", $to; print $g pack("Q<", length $j), $j, $out' "$dir/q4/model.safetensors" "$dir/bad/model.safetensors" "$1"
+}
+edit 'delete $h->{"$m.scales"}'
+refused 'scales are missing' E304 "q_proj.scales' is missing"
+edit 'delete $h->{"$m.biases"}'
+refused 'biases are missing' E304 "q_proj.biases', which affine codes need"
+edit 'delete $h->{"$m.weight"}'
+refused 'codes are missing' E304 'is part of a quantized weight'
+edit '$h->{"$m.scales"}{dtype} = "F16"'
+refused 'scales of another type than biases' E207 'are no affine codes'
+edit 'my $t = $h->{"$m.scales"}; $t->{dtype} = "U8"; $t->{shape}[-1] *= 2'
+refused 'scales that are bytes' E207 'are no affine codes'
+edit 'my $t = $h->{"$m.biases"}; $t->{shape} = [$t->{shape}[0] / 2, 2 * $t->{shape}[1]]'
+refused 'biases of another shape' E207 'is not of the shape'
+edit ''
+{ echo '{"metadata":{},"weight_map":{'; "$digest" "$dir/q4" | sed 's/ .*//; s/.*/"&": "model.safetensors",/'; echo '"model.layers.9.self_attn.q_proj.scales":"model.safetensors"}}'; } >"$dir/bad/model.safetensors.index.json"
+refused 'an index that names what is not there' E212 'should be in model.safetensors, but is not'
+printf '{"metadata":{},"weight_map":{"lm_head.scales":"model-00002-of-00002.safetensors"}}' >"$dir/bad/model.safetensors.index.json"
+refused 'an index that names a file that is not there' E210 'the file is missing'
+
 # ---- config.json ----
 model "$dir/v5" mistral layers=1
 mlx 'a configuration of transformers 5' "$dir/v5" "$dir/v5-mlx" -t 4bit

@@ -1,18 +1,20 @@
 #!/bin/bash
-# What the real MLX and mlx-lm made, where their vectors are at hand: codes and what they stand for, whole directories, config.json.
+# What the real MLX and mlx-lm made, where their vectors are at hand: codes and what they stand for, whole directories, config.json. The
+# acceptance tests of ../shared/reference/apple-formats.md, section 6, by their numbers:
 #
-#   affine codes, scales and biases, byte for byte        tests/unit/mlx.c
-#   what codes of all kinds are read as                   here
-#   8-bit floats; mx modes lose no more than MLX's own    tests/unit/mlx.c; here
-#   no tensor is worse than mlx-lm's, most are better     tests/mlx.t; tests/unit/mlx.c
-#   directories of every family and recipe                here
-#   configurations of transformers 5                      here
-#   mixed recipes: bits of every module                   tests/unit/mlx.c; here
-#   memory, threads                                       tests/memory.t, tests/mlx.t
-#   GGUF's codes                                          tests/mlx.t
-#   entries that the loader for Swift takes               here
-#   headers of safetensors, good and hostile              tests/unit/formats.c, tests/bad.t
-#   strict loading and logits in mlx-lm                   tests/oracle/mlx, tests/oracle/mlx_families
+#   A1  affine codes, scales and biases, byte for byte        tests/unit/mlx.c
+#   A2  what codes of all kinds are read as                   here
+#   A3  8-bit floats; mx modes lose no more than MLX's own    tests/unit/mlx.c; here
+#   A4  no tensor is worse than mlx-lm's, most are better     tests/mlx.t; tests/unit/mlx.c
+#   A5  directories of every family and recipe                here
+#   A6  configurations of transformers 5                      here
+#   A7  mixed recipes: bits of every module                   tests/unit/mlx.c; here
+#   A8  memory, threads                                       tests/memory.t, tests/mlx.t
+#   A9  GGUF's codes                                          tests/mlx.t
+#   A10 entries that the loader for Swift takes               here
+#   A11 packages of Core ML                                   tests/coreml.t, tests/coreml_write.t, tests/unit/coreml_write.c
+#   A12 headers of safetensors, good and hostile              tests/unit/formats.c, tests/bad.t
+#   A13 strict loading and logits in mlx-lm                   tests/oracle/mlx, tests/oracle/mlx_families
 . "$(dirname "$0")/lib.sh"
 digest=$build/tests/helper/st_digest vectors=../shared/data/vectors/mlx e2e=../shared/data/vectors/mlx/e2e
 [ -d "$vectors" ] || { skip 'the vectors of MLX and mlx-lm' "no $vectors"; finish; }

@@ -159,7 +159,6 @@ static const struct mode *mode_named(const char *name)
 	return NULL;
 }
 
-/* A module's own entry stands for all that is said of the others, its mode too; what neither says, MLX takes for granted. */
 /* A number of the configuration, or what goes without saying; null says nothing, as mlx-lm writes it. */
 static bool read_number(const struct json *j, uint64_t otherwise, uint64_t *out)
 {
@@ -167,6 +166,15 @@ static bool read_number(const struct json *j, uint64_t otherwise, uint64_t *out)
 	return json_kind(j) == JSON_NONE || json_kind(j) == JSON_NULL || json_uint(j, out);
 }
 
+/* As mlx-lm says it of a module. */
+static bool is_unquantized(const struct packed_module *m)
+{
+	bool yes;
+
+	return json_bool(json_get(m->config->root, m->name), &yes) && !yes;
+}
+
+/* A module's own entry stands for all that is said of the others, its mode too; what neither says, MLX takes for granted. */
 static bool read_said(const struct packed_module *m, struct said *s)
 {
 	const struct json *own = json_get(m->config->root, m->name), *c = json_kind(own) == JSON_OBJECT ? own : m->config->root;
@@ -228,6 +236,10 @@ static int fit(struct packed_module *m, struct heft_err *err)
 
 	if (!packed_is(codes, "u32") || codes->rank < 2 || scales->rank != codes->rank)
 		return wrong(m, &s, err), biases ? -1 : 1; /* others have weights with scales, too */
+	if (!m->config->root)
+		return heft_fail(err, HEFT_E_CONFIG, "'%s' has MLX's codes, but no config.json beside it says of how many bits and in what groups", codes->name);
+	if (is_unquantized(m))
+		return heft_fail(err, HEFT_E_CONFIG, "'%s' has codes and scales, but the configuration says that '%s' is not quantized", codes->name, m->name);
 	if (!read_said(m, &s))
 		return heft_fail(err, HEFT_E_CONFIG, "'%s': the configuration says no mode, bits and group_size that MLX has: affine, mxfp4, mxfp8 or nvfp4, and numbers",
 				 codes->name);

@@ -15,6 +15,7 @@
 
 #include "../../quant/block_codes.h"
 #include "../../quant/fit.h"
+#include "../../quant/fit_affine.h"
 #include "../../quant/integer.h"
 
 void scheme_add(struct scheme *s, const char *suffix, const struct heft_encoding *type, struct quant_plane unit)
@@ -225,6 +226,33 @@ static void encode_block(const struct block *b, void *const *plane, float *back,
 		put_zero(b, u.zero, plane[s->zeros]);
 }
 
+/* Runs of a row that have scales and biases, as many as are searched at a time. */
+static void encode_runs(struct block *b, void *const *plane, float *back, uint8_t *codes)
+{
+	const struct scheme *s = b->s;
+	const float *x = b->t->src + b->row * b->t->cols + b->col;
+	size_t run = s->group, n = (size_t)b->cols / run;
+	struct scaled_unit u[FIT_AFFINE_RUNS];
+	struct scaled_gain none = { 0 };
+
+	for (size_t k = 0; k < n; k++) {
+		float lo, hi;
+
+		scaled_empty(&b->scaled, &lo, &hi);
+		scaled_range(x + k * run, run, &lo, &hi);
+		u[k] = scaled_unit(&b->scaled, lo, hi);
+		scaled_codes(&b->scaled, &u[k], x + k * run, run, codes + k * run, back + k * run);
+	}
+	if (s->search)
+		fit_affine(&(struct fit_affine_runs){ &b->scaled, x, b->t->importance ? b->t->importance + b->col : NULL, run, n }, u, codes, back,
+			   b->t->gain ? b->t->gain : &none);
+	put_row(b, b->row, codes, plane[SCHEME_CODES]);
+	for (size_t k = 0; k < n; k++, b->col += run) {
+		put_scale(b, u[k].scale, plane[SCHEME_SCALES]);
+		put_scale(b, u[k].bias, plane[s->biases]);
+	}
+}
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -288,7 +316,12 @@ void scheme_encode(const struct scheme *s, const struct scheme_strip *t, void *c
 		b.scaled.whole = scaled_whole(&set, t->number[0]);
 		memcpy(plane[s->whole], &b.scaled.whole, sizeof b.scaled.whole);
 	}
-	for (b.row = 0; b.row < t->rows; b.row += b.rows) {
+	for (b.row = 0; b.row < t->rows && s->biases; b.row++)
+		for (b.col = 0; b.col < t->cols;) {
+			b.cols = least(FIT_AFFINE_RUNS * s->group, t->cols - b.col);
+			encode_runs(&b, plane, back + b.row * t->cols + b.col, code);
+		}
+	for (; b.row < t->rows; b.row += b.rows) {
 		b.rows = least(g->rows, t->rows - b.row);
 		for (b.col = 0; b.col < t->cols; b.col += b.cols) {
 			b.cols = least(g->cols, t->cols - b.col);

@@ -19,7 +19,7 @@ MLA = dict(kv_lora_rank=64, q_lora_rank=64, qk_nope_head_dim=64, qk_rope_head_di
 
 LONG = dict(rope_type="longrope", short_factor=[1.0] * 16, long_factor=[2.0] * 16, short_mscale=1.0, long_mscale=1.0,
             original_max_position_embeddings=128, rope_theta=10000.0)
-# mlx-lm's later releases give some of Granite's matrices 8 bits; the vectors of ../shared have them as all others, and so has heft
+# mlx-lm's packages, 0.32.0 and later, give some of Granite's matrices 8 bits; the vectors of ../shared have them as all others, and so has heft
 ROUTERS_ALONE = {"granite", "granitemoe"}
 
 
@@ -87,7 +87,63 @@ CASES = {
     "hunyuan": case("HunYuanDenseV1", head_dim=32),
     "afmoe": case("Afmoe", MOE, head_dim=32, num_dense_layers=1, n_group=1, topk_group=1, layer_types=["sliding_attention", "full_attention"]),
     "helium": case("Helium", head_dim=32),
+    "gptneox": case("GPTNeoX", intermediate_size=512),
+    "gptbigcode": case("GPTBigCode", dict(vocab_size=256, n_embd=128, n_layer=2, n_head=4, n_positions=256, n_inner=512)),
+    "dbrx": case("Dbrx", dict(vocab_size=256, d_model=128, n_heads=4, n_layers=2, max_seq_len=256),
+                 attn_config=dict(kv_n_heads=2, clip_qkv=8.0, rope_theta=10000.0),
+                 ffn_config=dict(hidden_size=128, ffn_hidden_size=128, moe_num_experts=4, moe_top_k=2)),
+    "falconh1": case("FalconH1", head_dim=32, mamba_d_ssm=256, mamba_n_heads=8, mamba_d_head=32, mamba_n_groups=1, mamba_d_state=16, embedding_multiplier=5.656854249492381,
+                     lm_head_multiplier=0.0195312, attention_in_multiplier=1.3, attention_out_multiplier=0.9375, key_multiplier=0.390625, mlp_multipliers=[0.88388, 0.55859],
+                     ssm_in_multiplier=1.25, ssm_out_multiplier=0.23570226, ssm_multipliers=[0.35355, 0.25, 0.17677, 0.5, 0.354]),
+    "exaonemoe": case("ExaoneMoe", MOE, head_dim=32, first_k_dense_replace=1, n_group=1, topk_group=1, num_shared_experts=1),
+    "nemotronh": case("NemotronH", dict(SMALL, num_hidden_layers=4), head_dim=32, hybrid_override_pattern="M-*-", mamba_num_heads=8, mamba_head_dim=32, n_groups=1,
+                      ssm_state_size=16),
+    "ministral3": case("Ministral3", head_dim=32),
+    "deepseek32": case("DeepseekV32", dict(SMALL, num_key_value_heads=4, **MLA), num_experts=4, index_n_heads=4),
+    "glmdsa": case("GlmMoeDsa", dict(SMALL, num_key_value_heads=4, **MLA), num_experts=4, index_n_heads=4),
+    "mellum": case("Mellum", MOE, head_dim=32),
+    "gemma4": case("Gemma4", dict(SMALL, num_hidden_layers=6), head_dim=32, global_head_dim=64, hidden_size_per_layer_input=64, vocab_size_per_layer_input=256,
+                   num_kv_shared_layers=2, layer_types=["sliding_attention", "full_attention"] * 3),
+    "gemma4-alone": case("Gemma4", dict(SMALL, num_hidden_layers=6), head_dim=32, global_head_dim=64, hidden_size_per_layer_input=0, num_kv_shared_layers=0),
+    "gemma4-moe": case("Gemma4", dict(SMALL, num_hidden_layers=6), head_dim=32, global_head_dim=64, hidden_size_per_layer_input=0, num_kv_shared_layers=0,
+                       enable_moe_block=True, num_experts=4, top_k_experts=2, moe_intermediate_size=64),
+    "gemma3n": case("Gemma3n", dict(SMALL, num_hidden_layers=5, intermediate_size=[256] * 5), head_dim=32, vocab_size_per_layer_input=256, hidden_size_per_layer_input=64,
+                    num_kv_shared_layers=0, laurel_rank=32, layer_types=(["sliding_attention", "full_attention"] * 3)[:5], activation_sparsity_pattern=[0.95, 0.0, 0.0, 0.0, 0.0]),
+    "qwen2vl": case("Qwen2"),
+    "qwen3vl": case("Qwen3", head_dim=32),
+    "qwen35": case("Qwen3_5", dict(SMALL, num_hidden_layers=4), head_dim=32, linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=32,
+                   linear_value_head_dim=32),
+    "qwen35moe": case("Qwen3_5Moe", dict(MOE, num_hidden_layers=4), head_dim=32, linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=32,
+                      linear_value_head_dim=32, shared_expert_intermediate_size=64),
 }
+
+# Models that also see: those of which only the language part is made here get the outer names and configuration.
+WRAPPED = { # name: class, types outside and within, the names' beginnings
+    "gemma4": ("Gemma4ForConditionalGeneration", "gemma4", "gemma4_text", {"model.": "model.language_model."}),
+    "gemma4-moe": ("Gemma4ForConditionalGeneration", "gemma4", "gemma4_text", {"model.": "model.language_model."}),
+    "gemma3n": ("Gemma3nForConditionalGeneration", "gemma3n", "gemma3n_text", {"model.": "model.language_model."}),
+    "qwen2vl": ("Qwen2_5_VLForConditionalGeneration", "qwen2_5_vl", "qwen2_5_vl_text", {"model.": "model.language_model."}),
+    "qwen3vl": ("Qwen3VLForConditionalGeneration", "qwen3_vl", "qwen3_vl_text", {"model.": "model.language_model."}),
+    "qwen35": ("Qwen3_5ForConditionalGeneration", "qwen3_5", "qwen3_5_text", {"model.": "model.language_model."}),
+    "qwen35moe": ("Qwen3_5MoeForConditionalGeneration", "qwen3_5_moe", "qwen3_5_moe_text", {"model.": "model.language_model."}),
+}
+OF_TEXT = {"Gemma3", "Gemma3n", "Gemma4", "Qwen3_5", "Qwen3_5Moe"}  # whose configuration is of the text
+
+
+def wrap(name, out):
+    from safetensors.torch import load_file, save_file
+    architecture, outer, inner, begins = WRAPPED[name]
+    path = os.path.join(out, "model.safetensors")
+    state = {next((b + k[len(a):] for a, b in begins.items() if k.startswith(a)), k): v for k, v in load_file(path).items()}
+    save_file(state, path, metadata={"format": "pt"})
+    path = os.path.join(out, "config.json")
+    with open(path) as f:
+        text = json.load(f)
+    del text["architectures"]
+    whole = dict(architectures=[architecture], model_type=outer, dtype=text["dtype"], tie_word_embeddings=text["tie_word_embeddings"], vocab_size=text["vocab_size"],
+                 text_config=dict(text, model_type=inner))
+    with open(path, "w") as f:
+        json.dump(whole, f, indent=2)
 
 
 def save(name, out):
@@ -95,11 +151,13 @@ def save(name, out):
     import transformers
     family, model, config = CASES[name]
     torch.manual_seed(sum(map(ord, name)))
-    made = getattr(transformers, family + model)(getattr(transformers, ("Gemma3Text" if family == "Gemma3" else family) + "Config")(**config))
+    made = getattr(transformers, family + model)(getattr(transformers, (family + "Text" if family in OF_TEXT else family) + "Config")(**config))
     state = {k: torch.randn_like(v) * 0.05 + (1 if v.ndim == 1 and "norm" in k and "gemma" not in name else 0) if v.is_floating_point() else v
              for k, v in made.state_dict().items()}
     made.load_state_dict(state, strict=False)
     made.to(torch.bfloat16).save_pretrained(out)
+    if name in WRAPPED:
+        wrap(name, out)
     with open(os.path.join(out, "tokenizer.json"), "w") as f:
         json.dump({"version": "1.0", "added_tokens": [], "normalizer": None, "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None,
                    "decoder": None, "model": {"type": "WordLevel", "vocab": {f"t{i}": i for i in range(256)}, "unk_token": "t0"}}, f)

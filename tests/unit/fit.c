@@ -2,7 +2,7 @@
  * fit.c - the search for scales: never worse than rounding to nearest, near the best that there is, the same from every kernel; ties and
  * edges.
  */
-#include "quant/fit.h"
+#include "quant/fit_affine.h"
 #include "quant/quant.h"
 #include "tests/tap.h"
 
@@ -273,6 +273,46 @@ static void test_kernels(const struct fit_ops *ops, enum quant_isa isa)
 	ok(good, "%s: the bytes of the scalar loops", quant_isa_name(isa));
 }
 
+enum { RUNS = 40 };
+
+/* Of a bell, of multiples of a step, of numbers whose range is wider than floats are, of a few that are none, of one number alone. */
+static float run_number(int kind, size_t i)
+{
+	if (kind == 3 && i % 31 == 7)
+		return i % 62 == 7 ? NAN : -INFINITY;
+	if (kind == 2)
+		return bell() * (i % 5 ? 1e38f : 3e-39f);
+	return kind == 4 ? 0.25f : kind == 1 ? (float)((int)(uniform() * 64) - 20) * 0.5f : bell();
+}
+
+/* Lines of runs side by side are those of each alone, of every instruction set. */
+static void test_affine_kernels(const struct fit_affine_ops *ops, enum quant_isa isa)
+{
+	static float x[RUNS * FIT_AFFINE_MOST], w[RUNS * FIT_AFFINE_MOST];
+	static const unsigned widths[] = { 2, 3, 4, 5, 6, 8 };
+	bool good = true;
+
+	for (int round = 0; round < 60 && quant_isa_usable(isa); round++) {
+		struct scaled s = { .scale = SCALED_AFFINE, .bits = widths[round % 6], .real = (enum scaled_real)(round % 3) };
+		struct fit_affine_runs r = { &s, x, round % 2 ? w : NULL, 32u << round % 3, 1 + (size_t)(uniform() * RUNS) };
+		struct fit_line line[2][RUNS];
+
+		for (size_t i = 0; i < r.n * r.run; i++) {
+			x[i] = run_number(round % 5, i);
+			w[i] = i % 7 ? uniform() : 0;
+		}
+		memset(line, 0, sizeof line);
+		fit_affine_scalar.lines(&r, line[0]);
+		ops->lines(&r, line[1]);
+		for (size_t i = 0; i < r.n; i++)
+			for (int k = 0; k < 2; k++)
+				if (!isfinite(line[k][i].scale) || !isfinite(line[k][i].bias)) /* NaN has more than one */
+					line[k][i] = (struct fit_line){ 0 };
+		good &= !memcmp(line[0], line[1], sizeof line[0]);
+	}
+	ok(good, "%s: the lines of the scalar loop", quant_isa_name(isa));
+}
+
 int main(void)
 {
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -285,9 +325,14 @@ int main(void)
 	test_exact();
 	test_no_grid();
 	test_kernels(&fit_scalar, QUANT_SCALAR);
+	test_affine_kernels(&fit_affine_scalar, QUANT_SCALAR);
 #if defined(__x86_64__)
 	test_kernels(&fit_avx2, QUANT_AVX2);
 	test_kernels(&fit_avx512, QUANT_AVX512);
+	test_affine_kernels(&fit_affine_avx2, QUANT_AVX2);
+	test_affine_kernels(&fit_affine_avx512, QUANT_AVX512);
+#elif defined(__aarch64__)
+	test_affine_kernels(&fit_affine_neon, QUANT_NEON);
 #endif
 	return done();
 }

@@ -35,6 +35,9 @@ static const struct kind {
 	{ "e2m1 with inner ties, e8m0 up", { SCALED_E2M1_INNER, SCALED_E8M0_UP, 4, false, false, false, SCALED_BF16, 0 } },
 	{ "e2m1 with inner ties, e4m3 alone", { SCALED_E2M1_INNER, SCALED_ALONE, 4, false, false, false, SCALED_F16, 0 } },
 	{ "e2m1 times a whole", { SCALED_E2M1, SCALED_MULTIPLIED, 4, false, false, false, SCALED_BF16, 0.001f } },
+	{ "2-bit integers with a bias", { .scale = SCALED_AFFINE, .bits = 2, .real = SCALED_F32 } },
+	{ "4-bit integers with a bias", { .scale = SCALED_AFFINE, .bits = 4, .real = SCALED_BF16 } },
+	{ "8-bit integers with a bias", { .scale = SCALED_AFFINE, .bits = 8, .real = SCALED_F16 } },
 };
 
 static uint32_t state = 7;
@@ -45,7 +48,7 @@ static uint32_t random_bits(void)
 	return state >> 8 ^ state << 13;
 }
 
-/* Of every kind of number: any bits; ties between codes of a step, and between F16's smallest numbers of a step; bf16; what lies around the ends. */
+/* Of every kind of number: any bits; ties between codes of a step, between F16's numbers around them and its smallest; bf16; what lies around the ends. */
 static float number(int i, float step)
 {
 	uint32_t u = random_bits();
@@ -55,6 +58,8 @@ static float number(int i, float step)
 		return -0.0f;
 	if (i % 64 == 5)
 		return (float)((int)(u % 16) - 8) * 0x1p-26f * step;
+	if (i % 64 == 9) /* F16 has it as a tie between codes */
+		return (1 + (float)(2 * (u % 8) + 1) / 16 + 0x1p-11f) * step;
 	if (i % 4 == 1)
 		return (float)((int)(u % 4096) - 2048) * 0.0625f * step;
 	if (i % 4 == 2)

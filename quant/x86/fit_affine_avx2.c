@@ -1,0 +1,12 @@
+/*
+ * fit_affine_avx2.c - the search for scales and biases, 8 runs at a time.
+ */
+#if defined(__x86_64__)
+#include <math.h>
+
+#include "lanes_avx2.h"
+
+#include "../fit_affine_lanes.h"
+
+const struct fit_affine_ops fit_affine_avx2 = { lanes_lines };
+#endif
