@@ -12,43 +12,6 @@
 
 enum { MAX_OUTPUTS = 64, DEFAULT_SPOOL = 256 * 1024 * 1024 };
 
-/* ---- what auto means ---- */
-
-static bool is_16_bit_matrix(const struct heft_tensor *t)
-{
-	return t->rank >= 2 && (!strcmp(t->enc->name, "bf16") || !strcmp(t->enc->name, "f16"));
-}
-
-/* The reference's rule: the first tensor of two or more dimensions that is BF16 or F16 decides, file by file, by name within a file;
- * where there is none, F16. */
-static bool is_first(const struct heft_tensor *t, const struct heft_tensor *best)
-{
-	uint32_t file = t->plane[0].file, best_file = best ? best->plane[0].file : 0;
-
-	return is_16_bit_matrix(t) && (!best || file < best_file || (file == best_file && strcmp(t->name, best->name) < 0));
-}
-
-static const char *auto_type(const struct heft_model *m)
-{
-	const struct heft_tensor *best = NULL;
-
-	for (size_t i = 0; i < m->n_tensors; i++)
-		if (is_first(&m->tensor[i], best))
-			best = &m->tensor[i];
-	return best ? best->enc->name : "f16";
-}
-
-/* In a projector file, the tensors that go into it decide. */
-static const char *auto_type_of(const struct family *f)
-{
-	const struct heft_tensor *best = NULL;
-
-	for (size_t i = 0; i < f->n_weights; i++)
-		for (size_t k = 0; k < f->weight[i].n_sources; k++)
-			if (is_first(f->weight[i].source[k], best))
-				best = f->weight[i].source[k];
-	return best ? best->enc->name : "f16";
-}
 
 /* ---- weights ---- */
 
@@ -327,7 +290,7 @@ static int check_words(struct build *b)
 		return heft_fail(b->err, HEFT_E_OPTION, "--via '%s': auto, bf16, f16 or f32", j->via);
 	b->keeps_names = target->keeps_names;
 	b->from_gguf = model_speaks_gguf(b->plan->model);
-	b->auto_type = auto_type(b->plan->model);
+	b->auto_type = plan_auto_type(b->plan->model);
 	b->via = is_word(j->via, "auto") ? b->auto_type : j->via;
 	if (named_encoding(b, "--output-tensor-type", j->output_tensor_type, &b->output_type) ||
 	    named_encoding(b, "--token-embedding-type", j->token_embedding_type, &b->embedding_type))
@@ -366,7 +329,7 @@ static int build_plan(struct build *b)
 	    plan_fuse(p, j, b->err) || plan_edit(p, j, b->err) || add_weights(b))
 		return -1;
 	if (p->family.projector) {
-		b->auto_type = auto_type_of(&p->family);
+		b->auto_type = plan_auto_type_of(&p->family);
 		b->via = is_word(j->via, "auto") ? b->auto_type : j->via;
 	}
 	set_facts(b);

@@ -96,6 +96,9 @@ struct heft_plan {
 	struct heft_error **error;   /* filled by a run */
 };
 
+/* plan_auto.c: what -t auto stands for; in a projector file, the tensors that go into it decide. */
+const char *plan_auto_type(const struct heft_model *m);
+const char *plan_auto_type_of(const struct family *f);
 /* plan_check.c: what the job asks its family for, by the names that families use; in the arena. */
 const char *const *plan_family_choices(const struct heft_job *j, struct arena *a);
 /* A matrix, no norm, that is 8-bit floats with scales, which the job wants as 8-bit integers. */
