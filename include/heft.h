@@ -355,7 +355,8 @@ struct heft_job {
 	bool fp8_as_q8;                  /* matrices that are 8-bit floats in the source become Q8_0 where a 16-bit type is asked for */
 	bool fuse_qkv, fuse_gate_up_exps; /* attention's three matrices, and experts' gate and up, each become one tensor of a layer */
 	bool big_endian;                 /* numbers have their high bytes first, but for BF16 and packed codes, as the reference has it; GGUF only */
-	const struct heft_run_options *watch; /* progress and stop of a plan that must read weights (bnb-nf4-double); NULL: neither */
+	const char *machine;             /* "mac": types that its GPU and processor are quick with; NULL: none. GGUF only; reads what would become F16 */
+	const struct heft_run_options *watch; /* progress and stop of a plan that must read weights (bnb-nf4-double, machine); NULL: neither */
 	int threads;                     /* 0: the processors that this process may use */
 	bool force, strict, allow_requantize, vocab_only;
 	bool no_vocabulary;              /* the tokenizer is not looked at, the metadata lacks it: a plan for its sizes, which cannot be run */
@@ -428,7 +429,7 @@ struct heft_output { /* one output file set */
 
 struct heft_plan;
 
-/* Decides everything; reads no weights. The model may be shared by several plans, one after another. */
+/* Decides everything; reads no weights but where heft_job.watch says so. The model may be shared by several plans, one after another. */
 int heft_plan_new(struct heft_plan **out, struct heft_model *m, const struct heft_job *job, struct heft_err *err);
 void heft_plan_free(struct heft_plan *p);
 size_t heft_plan_outputs(const struct heft_plan *p);

@@ -200,6 +200,8 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 		o->given = quant_find(type);
 	if (is_word(type, "auto"))
 		type = b->from_gguf && !b->keeps_names ? "keep" : b->auto_type;
+	if (b->job->machine && !o->recipe && plan_mac_type(p, spec->type, &type, b->err))
+		return -1;
 	if (!target->typed && (!o->recipe || b->keeps_names) && plan_known_type(b, type))
 		return -1;
 	if (!o->recipe && !b->keeps_names)
@@ -219,7 +221,8 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 		describe_item(p, &o->item[i], &p->weight[i]);
 	if (b->keeps_names && !b->target->scheme)
 		plan_cast_all(b, o, type);
-	else if (target->scheme ? plan_schemes(p, o, target, b->job, b->err) : p->model->adapter ? plan_adapter(p, o, type, b->err) : plan_decide_types(b, o, type))
+	else if (target->scheme ? plan_schemes(p, o, target, b->job, b->err)
+				: p->model->adapter ? plan_adapter(p, o, type, b->err) : plan_decide_types(b, o, spec->recipe ? type : spec->type, type))
 		return -1;
 	for (size_t i = 0; i < p->n_weights; i++)
 		if (check_item(b, o, i))

@@ -99,6 +99,10 @@ struct heft_plan {
 /* plan_auto.c: what -t auto stands for; in a projector file, the tensors that go into it decide. */
 const char *plan_auto_type(const struct heft_model *m);
 const char *plan_auto_type_of(const struct family *f);
+/* plan_mac.c: --for mac. *type: what -t stands for there (given: as the user has it, or NULL); then what single tensors become. */
+struct recipe_item;
+int plan_mac_type(const struct heft_plan *p, const char *given, const char **type, struct heft_err *err);
+int plan_mac(struct heft_plan *p, struct recipe_item *item, const struct heft_job *job, const char *given, const char *type, struct heft_err *err);
 /* plan_check.c: what the job asks its family for, by the names that families use; in the arena. */
 const char *const *plan_family_choices(const struct heft_job *j, struct arena *a);
 /* A matrix, no norm, that is 8-bit floats with scales, which the job wants as 8-bit integers. */

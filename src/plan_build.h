@@ -43,7 +43,7 @@ static inline const struct heft_encoding *source_encoding(const struct weight *w
 /* plan_types.c: of a container that keeps the source's names, all float tensors become one type; of a GGUF, as its recipe and the user's rules
  * have it; does the container know this word for a type. */
 void plan_cast_all(struct build *b, struct plan_output *o, const char *type);
-int plan_decide_types(struct build *b, struct plan_output *o, const char *type);
+int plan_decide_types(struct build *b, struct plan_output *o, const char *given, const char *type);
 int plan_known_type(const struct build *b, const char *type);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <fnmatch.h>
 #include <string.h>
+#include <strings.h>
 
 enum { FAMILY_CHOICES = 3 };
 
@@ -60,6 +61,10 @@ int plan_check_together(const struct heft_job *j, const struct heft_model *m, co
 		return heft_fail(err, HEFT_E_OPTION, "--signed-scales goes with the search for GPU runtimes: --to w4a16, gptq and the like, without --method rtn");
 	if ((j->n_ignore || j->n_targets) && !target->scheme)
 		return heft_fail(err, HEFT_E_OPTION, "--ignore and --targets go with --to for GPU runtimes; with GGUF, --tensor-type names single tensors");
+	if (j->machine && strcasecmp(j->machine, "mac") != 0)
+		return heft_fail(err, HEFT_E_OPTION, "--for '%s': a file can be made for 'mac'; 'heft info FILE --for \"mac 16G\"' says what fits a machine", j->machine);
+	if (j->machine && (keeps_names || j->vocab_only || m->adapter))
+		return heft_fail(err, HEFT_E_OPTION, "--for mac chooses the types of a GGUF model; with --to mlx, -t 4bit-f16 and the like have scales for M1 and M2");
 	if (keeps_names && j->big_endian)
 		return heft_fail(err, HEFT_E_OPTION, "--bigendian goes with --to gguf");
 	if ((j->fuse_qkv || j->fuse_gate_up_exps) && (keeps_names || model_speaks_gguf(m) || m->adapter || (j->arch && !strcmp(j->arch, "none"))))

@@ -148,7 +148,7 @@ static void take_decision(struct build *b, struct plan_output *o, size_t i, cons
 		o->via[i] = from->stored;
 }
 
-int plan_decide_types(struct build *b, struct plan_output *o, const char *type)
+int plan_decide_types(struct build *b, struct plan_output *o, const char *given, const char *type)
 {
 	struct heft_plan *p = b->plan;
 	const struct recipe *r = o->recipe;
@@ -165,14 +165,16 @@ int plan_decide_types(struct build *b, struct plan_output *o, const char *type)
 	if (recipe_decide(r, item, p->n_weights, &facts, p->arena, b->err))
 		return -1;
 	o->decided = arena_array(p->arena, p->n_weights, sizeof *o->decided);
-	for (size_t i = 0; i < p->n_weights; i++) {
+	for (size_t i = 0; i < p->n_weights; i++)
 		if (main && !quantizer && tile_stays_as(p->weight[i].weight)) {
 			item[i].type = item[i].stored;
 			item[i].why = "lossless: codes stay";
 			item[i].by = RECIPE_STAYS;
 		}
+	if (b->job->machine && plan_mac(p, item, b->job, given, type, b->err))
+		return -1;
+	for (size_t i = 0; i < p->n_weights; i++)
 		take_decision(b, o, i, &item[i], quantizer);
-	}
 	if (is_word(type, "copy"))
 		o->decided = NULL;
 	set_metadata(b, o, type, quantizer);

@@ -51,6 +51,7 @@ static int fall_back(struct decision *d, struct recipe_item *item, struct arena 
 	if (!d->n_misfits++)
 		d->misfit = (struct misfit){ item, asked };
 	item->fallback = true;
+	item->asked = false;
 	item->why = arena_printf(a, "fallback: row %llu is no multiple of %u", (unsigned long long)w, asked->block);
 	return 0;
 }
@@ -129,7 +130,7 @@ static int decide(struct decision *d, struct recipe_item *item, const char *reci
 	bool kept;
 	d->item = item;
 	d->i = d->place = d->n = 0;
-	item->fallback = false;
+	item->fallback = item->asked = false;
 	item->line = 0;
 	item->type = item->stored;
 	if (is_kept(d, item, &kept, a))
@@ -139,7 +140,8 @@ static int decide(struct decision *d, struct recipe_item *item, const char *reci
 	item->by = RECIPE_DECIDED;
 	const struct heft_encoding *ruled = rules_find(d->rules, item->name, &text);
 	const struct heft_encoding *named = named_type(d, item, &item->why, &p);
-	if ((ruled || named) && decision_note(d))
+	item->asked = ruled || named;
+	if (item->asked && decision_note(d))
 		return -1;
 	if (ruled && (!named || p != BEFORE_RULES)) {
 		item->type = ruled;

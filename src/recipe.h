@@ -47,6 +47,7 @@ struct recipe_item {
 	int line;                     /* of the user's recipe, whose row decided; 0: none did */
 	const char *why;              /* "recipe q4_k_m", "norms stay f32", "rule 'ffn_*=q8_0'", "fallback: row 80 is no multiple of 256" */
 	bool fallback;
+	bool asked;                   /* the user named its type */
 };
 
 /* The rows of a recipe and what they decided: its own, and those of bases that decided something. In the arena. */

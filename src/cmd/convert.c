@@ -11,7 +11,7 @@
 struct options {
 	struct writer w;
 	struct list output, type, ignore, targets;
-	const char *to, *group_size, *method;
+	const char *to, *machine, *group_size, *method;
 	uint64_t split_size, split_tensors;
 	bool signed_scales, force, consume, vocab_only, mtp, no_mtp, mmproj, no_tensor_first_split, fp8_as_q8, fuse_qkv, fuse_gate_up_exps, big_endian;
 };
@@ -33,6 +33,9 @@ static const struct opt rows[] = {
 	  "modelopt-fp8-channel and modelopt-fp8-block, gptq and gptq-8bit, awq, bnb-nf4, bnb-fp4 and bnb-int8; for Apple's machines mlx, or coreml: a package of "
 	  "Core ML from one (default: gguf)",
 	  FIELD(to) },
+	{ OPT_STRING, 0, "for", "MACHINE", "mac",
+	  "types that a machine is quick with: mac is Metal and ARM, q4_k_m where -t says nothing, and f16 where bf16 would be (default: any machine)",
+	  FIELD(machine) },
 	{ OPT_STRING, 0, "method", "HOW", "search|rtn|mlx",
 	  "codes and scales for GPU runtimes: searched for less error (default), or rounded to nearest as the library does: rtn, or mlx for --to mlx", FIELD(method) },
 	{ OPT_FLAG, 0, "signed-scales", NULL, NULL,
@@ -170,6 +173,7 @@ static int run(void *options, const struct list *args)
 	struct heft_output_spec *spec;
 	struct heft_job job = {
 		.to = o->to,
+		.machine = o->machine,
 		.group_size = o->group_size ? group_size(o) : 0,
 		.signed_scales = o->signed_scales,
 		.method = o->method && strcasecmp(o->method, "search") != 0 ? HEFT_METHOD_RTN : HEFT_METHOD_SEARCH,
