@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
+#include "machine.h"
 
 struct options {
-	const char *arch, *config, *key, *tokenize;
+	const char *arch, *config, *key, *tokenize, *machine;
 	bool tensors, metadata, full, json;
 };
 
@@ -27,6 +27,9 @@ static const struct opt rows[] = {
 	  FIELD(key) },
 	{ OPT_STRING, 0, "tokenize", "TEXT", NULL,
 	  "print the ids that the checkpoint's tokenizer gives TEXT, and nothing else; - reads standard input (default: none)", FIELD(tokenize) },
+	{ OPT_STRING, 0, "for", "MACHINE", NULL,
+	  "say whether the model fits what the GPU of a machine may hold, as in \"mac 16G\" or \"iphone 8G ctx=4k kv=q8_0\" (default: no machine)",
+	  FIELD(machine) },
 	{ OPT_FLAG, 0, "json", NULL, NULL, "print everything as JSON", FIELD(json) },
 	{ OPT_END, 0, NULL, NULL, NULL, NULL, 0 },
 };
@@ -44,6 +47,7 @@ struct view { /* what both the text and the JSON show */
 	struct type_count type[256]; /* more than there are encodings */
 	size_t n_types;
 	uint64_t weights, bytes;
+	const struct machine_fit *fit; /* or NULL */
 };
 
 static uint64_t tensor_bytes(const struct heft_tensor *t)
@@ -245,6 +249,8 @@ static void print_view(const struct view *v)
 	print_missing(v->m);
 	print_tokenizer(&v->facts);
 	line("license", v->facts.license);
+	if (v->fit)
+		machine_print(v->fit);
 	label("tensors");
 	printf("%zu%s\n", v->m->n_tensors, v->o->tensors ? "" : " (--tensors lists them)");
 	if (v->o->tensors)
@@ -352,6 +358,8 @@ static void json_view(const struct view *v)
 	emit_text(&w, "family_error", v->no_family.code ? v->no_family.text : NULL);
 	emit_number(&w, "size", v->bytes);
 	emit_number(&w, "missing_shards", v->m->missing_shards);
+	if (v->fit)
+		machine_json(&w, v->fit);
 	json_files(&w, v->m);
 	json_types(&w, v);
 	emit_metadata(&w, v->facts.kv, v->facts.n_kv, v->o->full);
@@ -450,11 +458,23 @@ static int tokenize(struct heft_model *m, const struct options *o)
 	return rc;
 }
 
+/* Of a download that is under way, the bytes when it is complete. */
+static int look_for(struct view *v, struct machine_fit *fit, struct heft_err *err)
+{
+	uint64_t bytes = v->m->missing_shards && v->m->index_total_size > v->bytes ? v->m->index_total_size : v->bytes;
+
+	if (!v->o->machine)
+		return 0;
+	v->fit = fit;
+	return machine_fit(fit, v->o->machine, bytes, &v->facts, err);
+}
+
 static int run(void *options, const struct list *args)
 {
 	const struct options *o = options;
 	struct heft_err err = { 0 };
 	struct view v = { .o = o };
+	struct machine_fit fit;
 	int rc;
 
 	if (o->tokenize && !strcmp(o->tokenize, "-") && !strcmp(args->v[0], "-"))
@@ -467,12 +487,13 @@ static int run(void *options, const struct list *args)
 		return rc;
 	}
 	look(&v);
-	if (o->json)
+	rc = look_for(&v, &fit, &err) ? fail(&err) : EXIT_DONE;
+	if (rc == EXIT_DONE && o->json)
 		json_view(&v);
-	else
+	else if (rc == EXIT_DONE)
 		print_view(&v);
 	heft_close(v.m);
-	return EXIT_DONE;
+	return rc;
 }
 
 const struct tool tool_info = {
