@@ -49,7 +49,7 @@ ARCHIVE_LIBS = $(shell $(PKG_CONFIG) --libs libarchive 2>/dev/null)
 LIBS = $(PKG_LIBS) $(OPENMP_LIBS) -lpthread -lm
 
 # sources: a new file is found by itself
-LIB_SRC := $(wildcard base/*.c quant/*.c quant/x86/*.c quant/arm/*.c formats/*.c src/*.c src/packed/*.c src/target/*.c src/tokenizer/*.c)
+LIB_SRC := $(wildcard base/*.c quant/*.c quant/x86/*.c quant/arm/*.c formats/*.c src/*.c src/packed/*.c src/coreml/*.c src/target/*.c src/tokenizer/*.c)
 CMD_SRC := $(wildcard src/cmd/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/texts.o
 CMD_OBJ := $(CMD_SRC:%.c=$(BUILD)/%.o)

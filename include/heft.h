@@ -155,7 +155,7 @@ struct heft_model {
 	uint64_t missing_shards;    /* named by the index, not there (only with a problem function) */
 	uint64_t index_total_size;  /* metadata.total_size of the index; 0 where it says none */
 	struct lora_adapter *adapter; /* the tensors are an adapter's (heft_lora_open), dir is its base model's; NULL: a model */
-	struct coreml *coreml;      /* the tensors are constants of this program: src/coreml.h; NULL: of files */
+	struct coreml *coreml;      /* the tensors are constants of this program: src/coreml/coreml.h; NULL: of files */
 	struct archive *archive;    /* that the files are members of; NULL: they are files */
 	struct arena *arena;
 };

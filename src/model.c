@@ -15,7 +15,7 @@
 #include "../base/unpack.h"
 #include "../formats/format.h"
 #include "archive.h"
-#include "coreml.h"
+#include "coreml/coreml.h"
 #include "kv.h"
 #include "lora.h"
 #include "ollama.h"

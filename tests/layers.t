@@ -37,7 +37,8 @@ formats        ^(include/heft(_meta)?\.h|base/[^/]*\.h|quant/quant\.h)$
 src/tokenizer  ^(include/heft\.h|base/[^/]*\.h)$
 src/target     ^(include/heft\.h|base/[^/]*\.h|quant/(quant|scaled|fit|fit_affine|integer|block_codes|nf4)\.h|src/op\.h|src/arch\.h)$
 src/packed     ^(include/heft\.h|base/[^/]*\.h|quant/(quant|integer)\.h|src/packed\.h)$
-src            ^(include/heft(_[a-z]+)?\.h|base/[^/]*\.h|quant/quant\.h|formats/format\.h|src/target/target\.h|src/packed/list\.h|src/tokenizer/tokenizer\.h)$
+src/coreml     ^(include/heft(_coreml)?\.h|base/[^/]*\.h|quant/quant\.h|src/(packed|model|plan|commit|regex|pace)\.h)$
+src            ^(include/heft(_[a-z]+)?\.h|base/[^/]*\.h|quant/quant\.h|formats/format\.h|src/coreml/coreml\.h|src/target/target\.h|src/packed/list\.h|src/tokenizer/tokenizer\.h)$
 src/cmd        ^include/heft(_[a-z]+)?\.h$
 ROWS
 }
@@ -121,7 +122,7 @@ unfuzzed() {
 	done
 }
 talks() {
-	grep -nE '\b(printf|fprintf|puts|exit|abort)\(' $(ls base/*.c quant/*.c quant/*/*.c formats/*.c src/*.c src/packed/*.c src/target/*.c src/tokenizer/*.c 2>/dev/null) |
+	grep -nE '\b(printf|fprintf|puts|exit|abort)\(' $(ls base/*.c quant/*.c quant/*/*.c formats/*.c src/*.c src/packed/*.c src/coreml/*.c src/target/*.c src/tokenizer/*.c 2>/dev/null) |
 		grep -v '^base/arena\.c' # out_of_memory
 }
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "src/coreml_write.h"
+#include "src/coreml/coreml_write.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

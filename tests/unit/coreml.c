@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "base/wire.h"
-#include "src/coreml.h"
+#include "src/coreml/coreml.h"
 #include "tests/tap.h"
 
 #define VECTORS "../shared/data/vectors/coreml"

@@ -1,7 +1,7 @@
 /* coreml_write.c - the tables of palettes are the best that there are. */
 #include <time.h>
 
-#include "src/coreml_write.h"
+#include "src/coreml/coreml_write.h"
 #include "tests/tap.h"
 
 static uint32_t state = 1;

@@ -4,7 +4,7 @@
  */
 #include "coreml.h"
 
-#include "../base/map.h"
+#include "../../base/map.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #ifndef COREML_WRITE_H
 #define COREML_WRITE_H
 
-#include "../base/map.h"
+#include "../../base/map.h"
 #include "coreml.h"
 #include "heft_coreml.h"
 

@@ -8,9 +8,9 @@
  */
 #include "coreml.h"
 
-#include "../base/json.h"
-#include "../base/map.h"
-#include "model.h"
+#include "../../base/json.h"
+#include "../../base/map.h"
+#include "../model.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -6,9 +6,9 @@
  */
 #include "coreml_write.h"
 
-#include "../base/json.h"
-#include "commit.h"
-#include "model.h"
+#include "../../base/json.h"
+#include "../commit.h"
+#include "../model.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -17,7 +17,7 @@
  */
 #include "coreml.h"
 
-#include "../base/wire.h"
+#include "../../base/wire.h"
 
 #include <inttypes.h>
 #include <string.h>

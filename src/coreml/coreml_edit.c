@@ -8,8 +8,8 @@
  */
 #include "coreml_write.h"
 
-#include "../base/json.h"
-#include "../base/wire.h"
+#include "../../base/json.h"
+#include "../../base/wire.h"
 
 #include <stdlib.h>
 #include <string.h>

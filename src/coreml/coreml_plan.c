@@ -7,8 +7,8 @@
  */
 #include "coreml_write.h"
 
-#include "../quant/quant.h"
-#include "regex.h"
+#include "../../quant/quant.h"
+#include "../regex.h"
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -13,7 +13,7 @@
  */
 #include "coreml_write.h"
 
-#include "../quant/quant.h"
+#include "../../quant/quant.h"
 
 #include <math.h>
 #include <pthread.h>

@@ -14,10 +14,10 @@
 #ifndef COREML_H
 #define COREML_H
 
-#include "../base/arena.h"
-#include "../base/err.h"
-#include "../base/source.h"
-#include "packed.h"
+#include "../../base/arena.h"
+#include "../../base/err.h"
+#include "../../base/source.h"
+#include "../packed.h"
 
 /* MIL.proto's DataType, those that constants may have. */
 enum coreml_dtype {

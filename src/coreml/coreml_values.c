@@ -17,8 +17,8 @@
  */
 #include "coreml.h"
 
-#include "../quant/quant.h"
-#include "model.h"
+#include "../../quant/quant.h"
+#include "../model.h"
 
 #include <stdlib.h>
 #include <string.h>
