@@ -32,9 +32,12 @@ struct heft_coreml_plan {
 #define HEFT_GROUP_TENSOR (UINT32_MAX - 1) /* heft_job.group_size: one scale, one table for all */
 
 const char *heft_coreml_type_at(size_t i); /* what heft_job.output[0].type may be: "int8", "palette4" ...; NULL past the end */
-/* Of the job: one output with path and type, group_size (columns of a block, channels of a table), ignore, targets (patterns on names), force.
- * Reads every weight that may change once, to see whether it is finite. The plan borrows the model. */
+/* Of the job: one output with path and type, group_size (columns of a block, channels of a table), ignore, targets (patterns on names),
+ * tensor_type ("PATTERN=TYPE" or "PATTERN=TYPE:GROUP"), threads, force. Reads no weights. The plan borrows the model. */
 int heft_coreml_plan_new(struct heft_coreml_plan **out, struct heft_model *m, const struct heft_job *job, struct heft_err *err);
+/* Reads the weights that are to change: those with numbers that cannot be compressed (NaN, infinity, for palettes what f16 cannot hold) stay.
+ * heft_coreml_write() does the same where it meets one, and begins anew. */
+int heft_coreml_plan_check(struct heft_coreml_plan *p, struct heft_err *err);
 int heft_coreml_write(struct heft_coreml_plan *p, const struct heft_run_options *o, struct heft_err *err);
 void heft_coreml_plan_free(struct heft_coreml_plan *p); /* NULL is allowed */
 

@@ -51,6 +51,12 @@ package some $new -t int8 --targets fc_ && grep -q 'out_y_0  *f16  *f16' "$dir/l
 pass $? "--targets"
 package rest $new -t int8 --ignore FC_W && grep -q 'fc_weight_0  *f16  *f16' "$dir/log" && grep -q 'out_y_0  *f16  *int8' "$dir/log"
 pass $? "--ignore, large and small letters alike"
+package rules $new -t int8 --tensor-type 'FC_W=palette4:tensor' --tensor-type fc_=int4 && grep -q 'fc_weight_0  *f16  *palette4 .*per tensor' "$dir/log" &&
+	grep -q 'out_y_0  *f16  *int8' "$dir/log" && near 14 $new "$dir/rules.mlpackage"
+pass $? "--tensor-type: the first rule that matches, with a group; the rest as -t says"
+package part "$new" -t int8 && package back "$dir/part.mlpackage" -t f16 --targets fc_w && near 40 $new "$dir/back.mlpackage" &&
+	"$heft" info "$dir/back.mlpackage" --tensors >"$dir/log" && grep 'fc_weight_0' "$dir/log" | grep -q ' f16 '
+pass $? "one constant decompressed"
 package dry $new -t int4 -n && grep -q 'per 32 columns' "$dir/log" && [ ! -e "$dir/dry.mlpackage" ]
 pass $? "-n writes nothing"
 package json $new -t int4 --json && grep -q '"relative"\|"rmse"' "$dir/log" && grep -q '"constants"' "$dir/log"
@@ -111,7 +117,10 @@ refused 1 "matches no constant" "a pattern that matches nothing" $new -t int8 --
 refused 1 "does not write 'q4_k_m'" "a type of GGUF" $new -t q4_k_m
 refused 1 "f16 has no groups" "groups of floats" $new -t f16 --group-size 32
 refused 1 "is no ML Program" "another source" $kjv -t int8
-refused 2 "does not go with --to coreml" "an option for GGUF" $new -t int8 --tensor-type fc=q8_0
+refused 1 "Core ML has no 'q8_0'" "a rule with a type of GGUF" $new -t int8 --tensor-type fc=q8_0
+refused 1 "rule 'nobody=int8' matches no\|'nobody=int8' matches no constant" "a rule that matches nothing" $new -t int8 --tensor-type nobody=int8
+refused 1 "a number, channel or tensor" "a group that is none" $new -t int8 --tensor-type fc=int4:many
+refused 2 "does not go with --to coreml" "an option for GGUF" $new -t int8 --pure
 refused 2 "takes one type and one folder" "no type" $new
 says() { "$heft" convert "${@:3}" >"$dir/log" 2>&1; [ $? = "$1" ] && grep -q -e "$2" "$dir/log"; }
 says 1 'ends in .mlpackage' $new --to coreml -t int8 -o "$dir/no" && [ ! -e "$dir/no" ]; pass $? "refused: a folder of another name"

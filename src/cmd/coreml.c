@@ -16,7 +16,7 @@ static int check(const struct writer *w, const struct heft_job *job)
 		const char *name;
 	} rows[] = {
 		{ job->split_size || job->split_tensors, "--split-size and --split-tensors" }, { job->consume, "--consume" },
-		{ w->tensor_type.n > 0, "--tensor-type" }, { w->imatrix, "--imatrix" }, { w->prune_layers, "--prune-layers" },
+		{ w->imatrix, "--imatrix" }, { w->prune_layers, "--prune-layers" },
 		{ w->override_kv.n > 0, "--override-kv" }, { w->via, "--via" }, { w->effort, "--effort" }, { w->pure, "--pure" },
 		{ w->output_tensor_type || w->token_embedding_type, "--output-tensor-type and --token-embedding-type" },
 		{ job->mmproj || job->mtp || job->no_mtp || job->vocab_only, "a choice of parts of a model" }, { job->big_endian, "--bigendian" },
@@ -110,10 +110,17 @@ static void print_json(const struct heft_coreml_plan *p, const char *source, boo
 
 static int write_plan(const struct writer *w, struct heft_coreml_plan *p, const char *source)
 {
-	struct heft_run_options run = { .stop = stop_on_signals() };
+	struct progress progress;
+	struct heft_run_options run = { .progress = progress_step, .ctx = &progress, .stop = stop_on_signals() };
 	struct heft_err err = { 0 };
+	int rc;
 
-	if (!w->dry_run && heft_coreml_write(p, &run, &err))
+	progress_begin(&progress, w->progress, w->quiet);
+	if (progress.mode == PROGRESS_NONE)
+		run.progress = NULL;
+	rc = w->dry_run ? heft_coreml_plan_check(p, &err) : heft_coreml_write(p, &run, &err);
+	progress_end(&progress);
+	if (rc)
 		return fail(&err);
 	if (w->json)
 		print_json(p, source, !w->dry_run);

@@ -104,6 +104,7 @@ static const struct {
 	{ "format", format_at },
 	{ "target", heft_target_at },
 	{ "mlx-type", mlx_at },
+	{ "coreml-type", heft_coreml_type_at },
 	{ "tool", tool_at },
 };
 

@@ -26,7 +26,7 @@ static bool is_grouped(const char *type)
 		return false;
 	memcpy(target, type, (size_t)(colon - type));
 	target[colon - type] = 0;
-	return word_known("target", target) || word_known("mlx-type", target);
+	return word_known("target", target) || word_known("mlx-type", target) || word_known("coreml-type", target);
 }
 
 static int check_rules(const struct writer *w)
@@ -36,7 +36,8 @@ static int check_rules(const struct writer *w)
 		struct word near;
 		if (!equals || equals == rule || !equals[1])
 			return misuse("'%s' is not PATTERN=TYPE for --tensor-type", rule);
-		if (word_known("encoding", equals + 1) || word_known("target", equals + 1) || word_known("mlx-type", equals + 1) || is_grouped(equals + 1))
+		if (word_known("encoding", equals + 1) || word_known("target", equals + 1) || word_known("mlx-type", equals + 1) ||
+		    word_known("coreml-type", equals + 1) || is_grouped(equals + 1))
 			continue;
 		if (word_nearest("encoding", equals + 1, &near))
 			return misuse("--tensor-type does not know '%s', did you mean '%s'?", equals + 1, near.s);

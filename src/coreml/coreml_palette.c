@@ -54,10 +54,8 @@ static void next_layer(const struct sums *s, uint32_t n, const double *before, d
 
 static struct sums *running_sums(const float *point, const uint32_t *weight, uint32_t n)
 {
-	struct sums *s = malloc((n + 1) * sizeof *s);
+	struct sums *s = xmalloc((n + 1) * sizeof *s);
 
-	if (!s)
-		return NULL;
 	s[0] = (struct sums){ 0 };
 	for (uint32_t i = 0; i < n; i++) {
 		double x = point[i], w = weight[i];
@@ -67,34 +65,32 @@ static struct sums *running_sums(const float *point, const uint32_t *weight, uin
 	return s;
 }
 
-int coreml_kmeans(const float *point, const uint32_t *weight, uint32_t n, uint32_t k, float *out, struct heft_err *err)
+void coreml_kmeans(const float *point, const uint32_t *weight, uint32_t n, uint32_t k, float *out)
 {
 	struct sums *s = running_sums(point, weight, n);
-	double *before = malloc((n + 1) * sizeof *before), *now = malloc((n + 1) * sizeof *now), *swap;
+	double *before = xmalloc((n + 1) * sizeof *before), *now = xmalloc((n + 1) * sizeof *now), *swap;
 	uint32_t runs = k < n ? k : n;
-	uint16_t *first = malloc(((size_t)runs * n + 1) * sizeof *first);
-	int rc = s && before && now && first ? 0 : heft_fail(err, HEFT_E_INTERNAL, "no memory for %u points of a palette", n);
+	uint16_t *first = xmalloc(((size_t)runs * n + 1) * sizeof *first);
 
-	for (uint32_t i = 0; !rc && i <= n; i++)
+	for (uint32_t i = 0; i <= n; i++)
 		before[i] = i ? 1e300 : 0;
-	for (uint32_t r = 0; !rc && r < runs; r++) {
+	for (uint32_t r = 0; r < runs; r++) {
 		next_layer(s, n, before, now, first + (size_t)r * n);
 		swap = before; /* of the points before i: those that end with i - 1 */
 		for (uint32_t i = n; i > 0; i--)
 			swap[i] = now[i - 1];
 		swap[0] = 1e300;
 	}
-	for (uint32_t r = runs, end = n; !rc && r-- > 0;) {
+	for (uint32_t r = runs, end = n; r-- > 0;) {
 		uint32_t i = first[(size_t)r * n + end - 1];
 
 		out[r] = (float)((s[end].x - s[i].x) / (s[end].w - s[i].w));
 		end = i;
 	}
-	for (uint32_t r = runs; !rc && r < k; r++)
+	for (uint32_t r = runs; r < k; r++)
 		out[r] = out[runs - 1];
 	free(s);
 	free(before);
 	free(now);
 	free(first);
-	return rc;
 }

@@ -8,15 +8,13 @@
 #include "coreml_write.h"
 
 #include "../../quant/quant.h"
-#include "../regex.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { LEAST = 2048, OP_BYTES = 600, DEFAULT_BLOCK = 32, DEFAULT_GROUP = 32, PATTERN_MAX = 512 };
+enum { LEAST = 2048, OP_BYTES = 600, DEFAULT_BLOCK = 32, DEFAULT_GROUP = 32 };
 
 static const struct coreml_scheme schemes[] = {
 	{ "int8", COREML_INTEGERS, COREML_I8, 8, true, 6 },    { "uint8", COREML_INTEGERS, COREML_U8, 8, false, 6 },
@@ -27,63 +25,17 @@ static const struct coreml_scheme schemes[] = {
 	{ "f16", COREML_FLOATS, COREML_F16, 16, true, 5 },     { "f32", COREML_FLOATS, COREML_F32, 32, true, 5 },
 };
 
+const struct coreml_scheme *coreml_scheme_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+		if (!strcasecmp(schemes[i].name, name))
+			return &schemes[i];
+	return NULL;
+}
+
 const char *heft_coreml_type_at(size_t i)
 {
 	return i < sizeof schemes / sizeof *schemes ? schemes[i].name : NULL;
-}
-
-/* ---- names ---- */
-
-static int add_patterns(struct coreml_plan *p, const char *option, const char *const *text, size_t n, struct heft_err *err)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct coreml_pattern *x = &p->pattern[p->n_patterns++];
-		char *lower = arena_strdup(p->arena, text[i]);
-		const char *wrong;
-
-		*x = (struct coreml_pattern){ .option = option, .text = arena_strdup(p->arena, text[i]), .regex = arena_alloc(p->arena, sizeof *x->regex) };
-		if (!*lower || strlen(lower) > PATTERN_MAX)
-			return heft_fail(err, HEFT_E_PATTERN, "%s '%.40s': a pattern has 1 to %d bytes", option, lower, PATTERN_MAX);
-		for (char *c = lower; *c; c++)
-			*c = (char)tolower((unsigned char)*c);
-		wrong = regex_compile(x->regex, lower, strlen(lower));
-		if (wrong)
-			return heft_fail(err, HEFT_E_PATTERN, "%s '%s': %s", option, text[i], wrong);
-	}
-	return 0;
-}
-
-static int open_patterns(struct coreml_plan *p, struct heft_err *err)
-{
-	const struct heft_job *j = p->job;
-
-	p->pattern = arena_array(p->arena, j->n_ignore + j->n_targets + 1, sizeof *p->pattern);
-	return add_patterns(p, "--ignore", j->ignore, j->n_ignore, err) || add_patterns(p, "--targets", j->targets, j->n_targets, err) ? -1 : 0;
-}
-
-/* What --ignore does not match, and --targets does where there is one. */
-static bool is_chosen(struct coreml_plan *p, const char *name)
-{
-	char *lower = arena_strdup(p->arena, name);
-	bool ignored = false, targeted = !p->job->n_targets;
-
-	for (char *c = lower; *c; c++)
-		*c = (char)tolower((unsigned char)*c);
-	for (size_t i = 0; i < p->n_patterns; i++)
-		if (regex_search(p->pattern[i].regex, lower)) {
-			p->pattern[i].used = true;
-			*(i < p->job->n_ignore ? &ignored : &targeted) = true;
-		}
-	return targeted && !ignored;
-}
-
-static int check_patterns(const struct coreml_plan *p, struct heft_err *err)
-{
-	for (size_t i = 0; i < p->n_patterns; i++)
-		if (!p->pattern[i].used)
-			return heft_fail(err, HEFT_E_PATTERN, "%s '%s' matches no constant; 'heft info --tensors' lists them", p->pattern[i].option,
-					 p->pattern[i].text);
-	return 0;
 }
 
 /* ---- what becomes of a constant ---- */
@@ -149,10 +101,10 @@ static void make_table(struct coreml_change *c)
 }
 
 /* Numbers of an axis that share a scale or a table: what the user asks for, else the usual, where it divides. */
-static uint64_t group_of(const struct coreml_plan *p, const struct coreml_change *c, int in)
+static uint64_t group_of(const struct coreml_change *c, int in)
 {
 	bool table = c->scheme->grid == COREML_TABLE;
-	uint64_t group = p->job->group_size;
+	uint64_t group = c->group;
 
 	if (group == UINT32_MAX && table)
 		return 1;
@@ -168,7 +120,7 @@ static const char *divide(struct coreml_plan *p, struct coreml_change *c, int in
 {
 	const struct heft_tensor *t = c->tensor;
 	bool table = c->scheme->grid == COREML_TABLE;
-	uint64_t group = group_of(p, c, in);
+	uint64_t group = group_of(c, in);
 
 	for (int d = 0; d < t->rank; d++)
 		c->n[d] = 1;
@@ -235,26 +187,32 @@ static uint64_t operand_bytes(const struct coreml_change *c, bool padded)
 	return n;
 }
 
-/* NULL: it changes; else why it stays. -1: its numbers cannot be read. */
-static int decide(struct coreml_plan *p, struct coreml_change *c, const char **why, const char **how, struct heft_err *err)
+/* NULL: it changes; else why it stays. *how: in which parts. */
+static const char *decide(struct coreml_plan *p, struct coreml_change *c, const char **how)
 {
-	bool floats = c->scheme->grid == COREML_FLOATS;
-	int finite = 1;
+	const char *why;
 
-	*why = !is_chosen(p, c->tensor->name) ? "is left out by --ignore or --targets" : floats ? decompress(p, c, how) : compress(p, c, how);
-	if (*why || floats)
-		return 0;
+	if (!coreml_rules_find(p, c->tensor->name, c))
+		return "is left out by --ignore or --targets";
+	if (c->scheme->grid == COREML_FLOATS)
+		return decompress(p, c, how);
+	if ((why = compress(p, c, how)))
+		return why;
 	(c->scheme->grid == COREML_TABLE ? make_table : make_integers)(c);
-	if (operand_bytes(c, true) + OP_BYTES > coreml_room(c->tensor->plane[0].size))
-		*why = "would not be smaller";
-	else
-		finite = coreml_finite(p->m, c->tensor, c->scheme->grid == COREML_TABLE ? 65504 : 3.4e38f, err);
-	if (!finite)
-		*why = "holds NaN, infinity or what f16 cannot hold";
-	return finite < 0 ? -1 : 0;
+	return operand_bytes(c, true) + OP_BYTES > coreml_room(c->tensor->plane[0].size) ? "would not be smaller" : NULL;
 }
 
-static int decide_all(struct coreml_plan *p, struct heft_err *err)
+static void stay(struct coreml_plan *p, size_t i, const char *why)
+{
+	struct heft_coreml_item *it = &p->pub.item[i];
+
+	it->to = NULL;
+	it->why = why;
+	it->size_out = it->size_in;
+	p->change[i].scheme = NULL;
+}
+
+static void decide_all(struct coreml_plan *p)
 {
 	struct heft_model *m = p->m;
 
@@ -264,22 +222,23 @@ static int decide_all(struct coreml_plan *p, struct heft_err *err)
 	for (size_t i = 0; i < m->n_tensors; i++) {
 		struct heft_coreml_item *it = &p->pub.item[i];
 		struct coreml_change *c = &p->change[i];
-		const char *why = NULL, *how = NULL;
+		const char *why, *how = NULL;
 		const struct coreml_dtype_info *out = coreml_dtype(m->coreml->op[i]->out.dtype);
 
-		*c = (struct coreml_change){ .scheme = p->scheme, .tensor = &m->tensor[i], .op = m->coreml->op[i] };
+		*c = (struct coreml_change){ .tensor = &m->tensor[i], .op = m->coreml->op[i] };
 		c->out = out && out->encoding ? quant_find(out->encoding) : m->tensor[i].enc;
-		if (decide(p, c, &why, &how, err))
-			return -1;
-		*it = (struct heft_coreml_item){ .name = m->tensor[i].name, .from = m->tensor[i].enc, .to = why ? NULL : c->scheme->name, .why = why ? why : how };
+		*it = (struct heft_coreml_item){ .name = m->tensor[i].name, .from = m->tensor[i].enc };
 		for (int k = 0; k < m->tensor[i].n_planes; k++)
 			it->size_in += m->tensor[i].plane[k].size;
-		it->size_out = why ? it->size_in : operand_bytes(c, false);
-		p->pub.n_changed += !why;
-		if (why)
-			c->scheme = NULL;
+		if ((why = decide(p, c, &how))) {
+			stay(p, i, why);
+			continue;
+		}
+		it->to = c->scheme->name;
+		it->why = how;
+		it->size_out = operand_bytes(c, false);
+		p->pub.n_changed++;
 	}
-	return 0;
 }
 
 /* ---- the plan ---- */
@@ -316,9 +275,7 @@ static int find_scheme(struct coreml_plan *p, struct heft_err *err)
 		return heft_fail(err, HEFT_E_OPTION, "--to coreml writes a folder that ends in .mlpackage, not '%s'", job->output[0].path);
 	p->pub.type = arena_strdup(p->arena, job->output[0].type);
 	p->pub.path = arena_strdup(p->arena, job->output[0].path);
-	for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
-		if (!strcasecmp(schemes[i].name, p->pub.type))
-			p->scheme = &schemes[i];
+	p->scheme = coreml_scheme_find(p->pub.type);
 	if (!p->scheme)
 		return heft_fail(err, HEFT_E_TYPE, "--to coreml does not write '%s': int8, uint8, int4, uint4, palette1, palette2, palette3, palette4, palette6, "
 				 "palette8, and f16 or f32 to decompress", p->pub.type);
@@ -330,10 +287,39 @@ static int find_scheme(struct coreml_plan *p, struct heft_err *err)
 /* Constants that share bytes and change in different ways could need more room than before. */
 static int check_size(const struct coreml_plan *p, struct heft_err *err)
 {
-	if (p->scheme->grid == COREML_FLOATS || p->pub.size_out <= p->pub.size_in)
+	for (size_t i = 0; i < p->pub.n_items; i++)
+		if (p->change[i].scheme && p->change[i].scheme->grid == COREML_FLOATS) /* that is what was asked for */
+			return 0;
+	if (p->pub.size_out <= p->pub.size_in)
 		return 0;
 	return heft_fail(err, HEFT_E_TYPE, "%s: would become larger as %s, since its constants share bytes; choose some with --targets", p->m->path,
 			 p->scheme->name);
+}
+
+static int settle(struct coreml_plan *p, struct heft_err *err)
+{
+	decide_all(p);
+	return coreml_rules_check(p, err) || check_changes(p, err) || coreml_place(p, err) || check_size(p, err) ? -1 : 0;
+}
+
+int heft_coreml_plan_check(struct heft_coreml_plan *pub, struct heft_err *err)
+{
+	struct coreml_plan *p = (struct coreml_plan *)(void *)pub;
+	size_t odd = 0;
+
+	for (size_t i = 0; i < pub->n_items; i++) {
+		const struct coreml_scheme *s = p->change[i].scheme;
+		int finite = s && s->grid != COREML_FLOATS ? coreml_finite(p->m, p->change[i].tensor, s->grid == COREML_TABLE, err) : 1;
+
+		if (finite < 0)
+			return -1;
+		if (finite)
+			continue;
+		stay(p, i, "holds NaN, infinity or what f16 cannot hold");
+		pub->n_changed--;
+		odd++;
+	}
+	return odd && (check_changes(p, err) || coreml_place(p, err) || check_size(p, err)) ? -1 : 0;
 }
 
 int heft_coreml_plan_new(struct heft_coreml_plan **out, struct heft_model *m, const struct heft_job *job, struct heft_err *err)
@@ -350,8 +336,7 @@ int heft_coreml_plan_new(struct heft_coreml_plan **out, struct heft_model *m, co
 		return heft_fail(err, HEFT_E_OPTION, "%s: is no ML Program (X.mlpackage), the only source of --to coreml", m->path);
 	}
 	coreml_users_find(&p->users, &m->coreml->program, p->arena);
-	if (find_scheme(p, err) || open_patterns(p, err) || decide_all(p, err) || check_patterns(p, err) || check_changes(p, err) ||
-	    coreml_place(p, err) || check_size(p, err)) {
+	if (find_scheme(p, err) || coreml_rules_open(p, err) || settle(p, err)) {
 		heft_coreml_plan_free(&p->pub);
 		return -1;
 	}

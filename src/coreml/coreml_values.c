@@ -54,12 +54,9 @@ static int read_numbers(const struct heft_model *m, const struct heft_tensor *t,
 			uint64_t n, float *dst, struct heft_err *err)
 {
 	uint64_t from = first * d->bits / 8, to = ((first + n) * d->bits + 7) / 8;
-	uint8_t *bytes = malloc((size_t)(to - from + 1));
-	int rc;
+	uint8_t *bytes = xmalloc((size_t)(to - from + 1));
+	int rc = packed_read_plane(m, t, plane, from, bytes, (size_t)(to - from), err);
 
-	if (!bytes)
-		return heft_fail(err, HEFT_E_INTERNAL, "no memory for tensor '%s'", t->name);
-	rc = packed_read_plane(m, t, plane, from, bytes, (size_t)(to - from), err);
 	if (!rc)
 		unpack(d, bytes, first * d->bits - from * 8, dst, n);
 	free(bytes);
@@ -104,9 +101,7 @@ static int read_slab(struct slab *s, const struct heft_model *m, const struct he
 	s->each = each;
 	s->first = lo / s->parts.run[0] * s->parts.stride[0];
 	n = (hi / s->parts.run[0] + 1) * s->parts.stride[0] - s->first;
-	s->x = malloc((size_t)(n * each) * sizeof *s->x);
-	if (!s->x)
-		return heft_fail(err, HEFT_E_INTERNAL, "no memory for the scales of tensor '%s'", t->name);
+	s->x = xmalloc((size_t)(n * each) * sizeof *s->x);
 	return read_numbers(m, t, o->plane, coreml_dtype(o->type.dtype), s->first * each, n * each, s->x, err);
 }
 

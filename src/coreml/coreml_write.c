@@ -9,6 +9,7 @@
 #include "../../base/json.h"
 #include "../commit.h"
 #include "../model.h"
+#include "../pace.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -62,7 +63,7 @@ static int keep_value(struct coreml_plan *p, const struct coreml_value *v, uint6
 /* Constants that share their bytes and change in the same way go on sharing. */
 static const struct coreml_change *twin_of(struct coreml_plan *p, struct coreml_change *c)
 {
-	struct { uint64_t offset, axis, n[COREML_RANK]; } key;
+	struct { uint64_t offset, axis, scheme, n[COREML_RANK]; } key;
 	struct map_slot *slot;
 	const struct coreml_change *twin;
 	bool found;
@@ -70,6 +71,7 @@ static const struct coreml_change *twin_of(struct coreml_plan *p, struct coreml_
 	memset(&key, 0, sizeof key);
 	key.offset = c->tensor->plane[0].offset;
 	key.axis = (uint64_t)c->axis << 32 | (uint64_t)c->n_operands << 8 | c->attributes;
+	key.scheme = (uintptr_t)c->scheme;
 	memcpy(key.n, c->n, (size_t)c->tensor->rank * sizeof *key.n);
 	slot = map_put(&p->by_offset, arena_memdup(p->arena, &key, sizeof key), sizeof key, &found);
 	if (!found) {
@@ -129,6 +131,10 @@ int coreml_place(struct coreml_plan *p, struct heft_err *err)
 	size_t n = 0;
 
 	p->next = p->end = HEAD;
+	p->n_pieces = 0;
+	p->pub.size_in = 0;
+	map_release(&p->by_offset);
+	map_init(&p->by_offset);
 	for (size_t i = 0, k = 0; i < program->n_ops; i++) { /* changes are in the order of operations */
 		struct coreml_change *c = k < p->pub.n_items && p->change[k].op == &program->op[i] ? &p->change[k++] : NULL;
 
@@ -147,7 +153,7 @@ int coreml_place(struct coreml_plan *p, struct heft_err *err)
 struct writing {
 	struct coreml_plan *p;
 	struct commit *commit;
-	const struct coreml_change *change;
+	struct coreml_watch watch;
 	const struct coreml_piece *piece; /* of operand 0; the others follow */
 };
 
@@ -180,10 +186,14 @@ static int copy_value(struct writing *w, const struct coreml_piece *x, struct he
 	uint8_t bytes[1 << 14];
 
 	for (uint64_t at = 0, n; at < x->size; at += n) {
+		if (w->watch.stop && *w->watch.stop)
+			return heft_fail(err, HEFT_E_KILLED, "stopped by a signal; nothing was written");
 		n = x->size - at < sizeof bytes ? x->size - at : sizeof bytes;
 		if (source_read(w->p->m->file[1].source, x->from + at, bytes, (size_t)n, err) ||
 		    commit_write(w->commit, 0, 0, x->offset + HEAD + at, bytes, (size_t)n, err))
 			return -1;
+		w->watch.pace->done += n;
+		pace_tell(w->watch.pace, "");
 	}
 	return 0;
 }
@@ -195,19 +205,20 @@ static int put(void *ctx, int operand, uint64_t at, const void *bytes, size_t n,
 	return commit_write(w->commit, 0, 0, w->piece[operand].offset + HEAD + at, bytes, n, err);
 }
 
-static int write_piece(struct writing *w, const struct coreml_piece *x, const struct heft_run_options *o, struct heft_err *err)
+/* 1: a constant holds what cannot be compressed. */
+static int write_piece(struct writing *w, const struct coreml_piece *x, struct heft_err *err)
 {
-	if (o && o->stop && *o->stop)
-		return heft_fail(err, HEFT_E_KILLED, "stopped; nothing was written");
+	const struct coreml_plan *p = w->p;
+
 	if (write_metadata(w, x, err))
 		return -1;
 	if (!x->change)
 		return copy_value(w, x, err);
 	w->piece = x;
-	return x->operand ? 0 : coreml_encode(w->p->m, x->change, w->p->threads, put, w, &w->p->pub.item[x->change - w->p->change].error, err);
+	return x->operand ? 0 : coreml_encode(p->m, x->change, p->threads, &w->watch, put, w, &p->pub.item[x->change - p->change].error, err);
 }
 
-static int write_pieces(struct writing *w, const struct heft_run_options *o, struct heft_err *err)
+static int write_pieces(struct writing *w, struct heft_err *err)
 {
 	uint8_t head[HEAD] = { 0 };
 	int rc;
@@ -216,7 +227,7 @@ static int write_pieces(struct writing *w, const struct heft_run_options *o, str
 	put32(head + 4, 2);
 	rc = commit_write(w->commit, 0, 0, 0, head, HEAD, err);
 	for (size_t i = 0; !rc && i < w->p->n_pieces; i++)
-		rc = write_piece(w, &w->p->piece[i], o, err);
+		rc = write_piece(w, &w->p->piece[i], err);
 	return rc;
 }
 
@@ -269,31 +280,60 @@ static int add_copies(struct coreml_plan *p, struct plan_output *o, struct heft_
 	return rc ? rc : add_copy(p, o, "Manifest.json", err);
 }
 
+/* Bytes of all that is read, once. */
+static uint64_t bytes_read(const struct coreml_plan *p)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < p->n_pieces; i++) {
+		const struct coreml_piece *x = &p->piece[i];
+
+		n += !x->change ? x->size : x->operand ? 0 : p->pub.item[x->change - p->change].size_in;
+	}
+	return n;
+}
+
 static int write_files(struct coreml_plan *p, struct plan_output *output, const struct heft_run_options *o, struct heft_err *err)
 {
 	struct heft_plan plan = { .model = p->m, .output = output, .n_outputs = 1, .force = p->force };
-	struct writing w = { .p = p };
+	struct pace pace = { .begun = pace_clock(), .total = bytes_read(p) };
+	struct writing w = { .p = p, .watch = { o ? o->stop : NULL, &pace } };
+	int rc;
 
+	if (o) {
+		pace.progress = o->progress;
+		pace.ctx = o->ctx;
+	}
 	if (commit_open(&w.commit, &plan, err))
 		return -1;
-	if (output->n_parts && write_pieces(&w, o, err)) {
-		commit_abort(w.commit);
-		return -1;
-	}
-	return commit_close(w.commit, NULL, err);
+	rc = output->n_parts ? write_pieces(&w, err) : 0;
+	if (!rc)
+		return commit_close(w.commit, NULL, err);
+	commit_abort(w.commit);
+	return rc;
 }
 
-int heft_coreml_write(struct heft_coreml_plan *pub, const struct heft_run_options *o, struct heft_err *err)
+static int write_once(struct coreml_plan *p, const struct heft_run_options *o, struct heft_err *err)
 {
-	struct coreml_plan *p = (struct coreml_plan *)(void *)pub;
 	const struct coreml *c = p->m->coreml;
 	struct heft_item item = { .name = "weight.bin", .size = p->end };
 	struct plan_part part = { .layout = { .header = "", .file_size = p->end }, .n_items = 1 };
-	struct plan_output output = { .item = &item, .part = &part, .n_parts = c->weights != NULL, .directory = pub->path };
+	struct plan_output output = { .item = &item, .part = &part, .n_parts = c->weights != NULL, .directory = p->pub.path };
 
 	if (c->weights)
-		part.path = arena_printf(p->arena, "%s/%s", pub->path, c->weights);
-	add_folders(&output, pub->path, c->weights ? c->weights : c->model, p->arena);
-	plan_add_side(&output, path_join(p->arena, pub->path, c->model), p->program, p->arena);
+		part.path = arena_printf(p->arena, "%s/%s", p->pub.path, c->weights);
+	add_folders(&output, p->pub.path, c->weights ? c->weights : c->model, p->arena);
+	plan_add_side(&output, path_join(p->arena, p->pub.path, c->model), p->program, p->arena);
 	return add_copies(p, &output, err) ? -1 : write_files(p, &output, o, err);
+}
+
+/* Numbers that cannot be compressed are rare, and are found on the way: then those constants are looked for, and all is begun anew. */
+int heft_coreml_write(struct heft_coreml_plan *pub, const struct heft_run_options *o, struct heft_err *err)
+{
+	struct coreml_plan *p = (struct coreml_plan *)(void *)pub;
+	int rc = write_once(p, o, err);
+
+	if (rc > 0)
+		rc = heft_coreml_plan_check(pub, err) ? -1 : write_once(p, o, err);
+	return rc ? -1 : 0;
 }

@@ -30,6 +30,7 @@ struct coreml_operand_out { /* a blob that is written */
 
 struct coreml_change { /* of one constant */
 	const struct coreml_scheme *scheme; /* NULL: it stays */
+	uint32_t group;                     /* as heft_job.group_size has it; 0: the usual */
 	const struct heft_tensor *tensor;
 	const struct coreml_op *op;
 	const struct heft_encoding *out;    /* of the constant's output */
@@ -64,9 +65,12 @@ struct coreml_piece { /* of the new weight.bin: a value that stays, or an operan
 	int operand;
 };
 
-struct coreml_pattern { /* of --ignore, then of --targets */
-	const char *option, *text;
+struct coreml_pattern {
+	enum coreml_rule { COREML_IGNORE, COREML_TARGETS, COREML_TYPE } rule;
+	const char *text;
 	struct regex *regex;
+	const struct coreml_scheme *scheme; /* COREML_TYPE, with the group that it names, or 0 */
+	uint32_t group;
 	bool used;
 };
 
@@ -75,7 +79,7 @@ struct coreml_plan {
 	struct arena *arena;
 	struct heft_model *m;
 	const struct heft_job *job;
-	const struct coreml_scheme *scheme;
+	const struct coreml_scheme *scheme; /* of -t */
 	struct coreml_users users;
 	struct coreml_pattern *pattern;
 	size_t n_patterns;
@@ -89,8 +93,17 @@ struct coreml_plan {
 	bool force;
 };
 uint64_t coreml_room(uint64_t size); /* of a value with its metadata */
-/* Gives every value its place; makes the program. */
+/* Gives every value its place; makes the program. Again where it was done before. */
 int coreml_place(struct coreml_plan *p, struct heft_err *err);
+
+/* ---- coreml_rules.c: --ignore, --targets, --tensor-type ---- */
+
+const struct coreml_scheme *coreml_scheme_find(const char *name); /* any case; NULL where unknown */
+int coreml_rules_open(struct coreml_plan *p, struct heft_err *err);
+/* What --ignore does not match, and --targets does where there is one; its scheme and group, by -t or by the first rule that matches. */
+bool coreml_rules_find(struct coreml_plan *p, const char *name, struct coreml_change *c);
+/* Refuses a pattern that no constant answered to. */
+int coreml_rules_check(const struct coreml_plan *p, struct heft_err *err);
 
 /* ---- coreml_edit.c ---- */
 
@@ -111,14 +124,19 @@ struct heft_str coreml_edit_all(const struct coreml_program *p, struct coreml_ed
 
 /* Hands over bytes of operand i, from its byte `at` on. */
 typedef int coreml_put_fn(void *ctx, int operand, uint64_t at, const void *bytes, size_t n, struct heft_err *err);
-/* Makes the operands of a change; *error: the sums of what that did to the numbers. */
-int coreml_encode(const struct heft_model *m, const struct coreml_change *c, int threads, coreml_put_fn *put, void *ctx, struct heft_error *error,
-		  struct heft_err *err);
-/* Are all numbers finite, and less than `limit`? 1: yes; 0: no; -1: they cannot be read. */
-int coreml_finite(const struct heft_model *m, const struct heft_tensor *t, float limit, struct heft_err *err);
+struct coreml_watch {
+	const volatile int *stop; /* or NULL */
+	struct pace *pace;        /* bytes that are read are added; or NULL */
+};
+/* Makes the operands of a change; *error: the sums of what that did to the numbers. 1: the constant holds a number that cannot be compressed,
+ * some operands may have been handed over. */
+int coreml_encode(const struct heft_model *m, const struct coreml_change *c, int threads, const struct coreml_watch *watch, coreml_put_fn *put, void *ctx,
+		  struct heft_error *error, struct heft_err *err);
+/* Can all numbers be compressed, to integers or with a table: are they finite, and such as f16 has them? 1: yes; 0: no; -1: they cannot be read. */
+int coreml_finite(const struct heft_model *m, const struct heft_tensor *t, bool table, struct heft_err *err);
 
 /* The k values with the least sum of squared distances to n distinct ascending points of some weight each: exact, but for the rounding of
- * sums. Ascending to out; the last is repeated where there are fewer points. Fails where memory does. */
-int coreml_kmeans(const float *point, const uint32_t *weight, uint32_t n, uint32_t k, float *out, struct heft_err *err);
+ * sums. Ascending to out; the last is repeated where there are fewer points. */
+void coreml_kmeans(const float *point, const uint32_t *weight, uint32_t n, uint32_t k, float *out);
 
 #endif
