@@ -56,4 +56,42 @@ fresh && : >"$dir/x.mlpackage/$model"
 refused E203 'no ML Program' "an empty program"
 fresh && printf '\xa2\x1f\x00' >"$dir/x.mlpackage/$model"
 refused E203 'another kind of model' "a neural network"
+# made by hand: tests/helper/mkcoreml has a damage for each row
+mkcoreml=$build/tests/helper/mkcoreml
+damages() {
+	cat <<'ROWS'
+axis     E207 its axis is none of the data's
+cycle    E203 'other', which is not made before it
+dangling E203 'nobody' is taken here, but nothing makes it
+dims     E207 its shape is larger than any file
+empty    E203 holds no ML Program
+group    E203 no field of a message begins here
+kind     E203 another kind of model
+length   E203 no field of a message begins here
+odd      E202 offsets are multiples of 64
+offset   E202 not inside the file
+scales   E207 shape does not divide the data's
+self     E203 'wrong', which is not made before it
+sentinel E203 DEADBEEF
+short    E202 not inside the file
+size     E207 the size is not that of the shape
+table    E207 its table has not one number for each index
+twice    E203 a second constant 'w0'
+type     E206 type of the numbers
+varint   E203 no field of a message begins here
+wire     E203 no field of a message begins here
+ROWS
+}
+while read -r name code words; do
+	rm -rf "$dir/x.mlpackage" && "$mkcoreml" "$dir/x.mlpackage" damage="$name" || exit 1
+	refused "$code" "$words" "damaged on purpose: $name"
+	for type in int8 f16; do
+		"$heft" convert "$dir/x.mlpackage" --to coreml -t $type -o "$dir/no.mlpackage" >"$dir/log" 2>&1
+		[ $? = 1 ] && [ "$(wc -l <"$dir/log")" = 1 ] && grep -q "\[$code\]" "$dir/log" && [ "$(cd "$dir" && echo *)" = "log x.mlpackage" ]
+		pass $? "convert -t $type: one line, nothing written: $name"
+	done
+done < <(damages)
+{ damages | sed 's/ .*//'; echo nan; echo nesting; } | sort >"$dir/a" && "$mkcoreml" --damages | sort | diff "$dir/a" - >"$dir/log"; pass $? "every damage is tried"
+rm -rf "$dir/x.mlpackage" "$dir/a" && "$mkcoreml" "$dir/x.mlpackage" damage=nesting && "$heft" info "$dir/x.mlpackage" --tensors >"$dir/log" 2>&1 && grep -q '64 x 64' "$dir/log"
+pass $? "two thousand blocks in one another: their constants are listed"
 finish

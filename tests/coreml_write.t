@@ -93,6 +93,36 @@ vector 18 pal4_kmeans_g16 palette4 16
 vector 18 pal6_kmeans_pt palette6 tensor
 vector 18 pal8_kmeans_pt palette8 tensor
 
+# made by hand: several functions, axes the other way round, constants that are not held at once, numbers that cannot be compressed
+mkcoreml=$build/tests/helper/mkcoreml
+"$mkcoreml" "$dir/multi.mlpackage" functions=3 layers=2 rows=96 cols=128
+for t in int4 palette4 uint8; do
+	package multi-$t "$dir/multi.mlpackage" -t $t && near 17 "$dir/multi.mlpackage" "$dir/multi-$t.mlpackage" && "$heft" check "$dir/multi-$t.mlpackage" >"$dir/log" 2>&1 &&
+		[ "$(wc -c <"$dir/multi-$t.mlpackage/$weights")" -lt $((96 * 128 * 2 * 2 * 6 / 10)) ]
+	pass $? "three functions, $t: what they share is written once"
+	package multi-back "$dir/multi-$t.mlpackage" -t f16 && cmp "$dir/multi-back.mlpackage/$model" "$dir/multi.mlpackage/$model" >"$dir/log" &&
+		"$heft" diff "$dir/multi-$t.mlpackage" "$dir/multi-back.mlpackage" --max-abs 0 --quiet >>"$dir/log" 2>&1
+	pass $? "and back"
+	rm -rf "$dir/multi-back.mlpackage"
+done
+"$mkcoreml" "$dir/long.mlpackage" rows=32 cols=140000 layers=1
+"$mkcoreml" "$dir/turned.mlpackage" rows=4200 cols=1024 layers=1 transposed=1
+for of in "long int8 tensor 36" "long uint8 tensor 36" "long palette4 tensor 18" "long int4 channel 13" "turned int8 channel 38" "turned palette4 64 18" "turned uint4 8 18"; do
+	read -r p t g db <<<"$of"
+	package one "$dir/$p.mlpackage" -t "$t" --group-size "$g" -j 1 -f && package many "$dir/$p.mlpackage" -t "$t" --group-size "$g" -j 5 -f &&
+		diff -r "$dir/one.mlpackage" "$dir/many.mlpackage" >"$dir/log" && near "$db" "$dir/$p.mlpackage" "$dir/one.mlpackage"
+	pass $? "$p: $t, $g"
+	rm -rf "$dir/one.mlpackage" "$dir/many.mlpackage"
+done
+rm -rf "$dir/long.mlpackage" "$dir/turned.mlpackage"
+"$mkcoreml" "$dir/nan.mlpackage" damage=nan
+for t in int8 palette4; do
+	package nan-$t "$dir/nan.mlpackage" -t $t && grep -q 'w0  *f16  *f16 .*holds NaN' "$dir/log" && grep -q "w1  *f16  *$t" "$dir/log" && "$heft" check "$dir/nan-$t.mlpackage" >"$dir/log" 2>&1
+	pass $? "$t: a constant with NaN stays"
+	package nan-plan "$dir/nan.mlpackage" -t $t -n && grep -q 'w0  *f16  *f16 .*holds NaN' "$dir/log"; pass $? "and the plan says so"
+	"$heft" cat "$dir/nan-$t.mlpackage" w0 --as raw >"$dir/a" 2>"$dir/log" && "$heft" cat "$dir/nan.mlpackage" w0 --as raw | cmp - "$dir/a" >>"$dir/log"; pass $? "to the byte"
+done
+
 # what heft does not know stays: a field behind the program, a file that the manifest lists
 cp -R $new "$dir/more.mlpackage" && chmod -R u+w "$dir/more.mlpackage" && printf '\302\273\001\003abc' >>"$dir/more.mlpackage/$model" &&
 	echo '{}' >"$dir/more.mlpackage/$inside/Metadata.json" &&
@@ -115,6 +145,7 @@ refused 1 'no multiple of the group' "groups that do not divide" $new -t palette
 refused 1 "is compressed already" "compressing twice" "$dir/kept.mlpackage" -t int8 --targets weight
 refused 1 "matches no constant" "a pattern that matches nothing" $new -t int8 --targets nobody
 refused 1 "does not write 'q4_k_m'" "a type of GGUF" $new -t q4_k_m
+refused 1 "no constant can become int8; the largest, 'w0', holds NaN" "nothing but NaN" "$dir/nan.mlpackage" -t int8 --targets w0
 refused 1 "f16 has no groups" "groups of floats" $new -t f16 --group-size 32
 refused 1 "is no ML Program" "another source" $kjv -t int8
 refused 1 "Core ML has no 'q8_0'" "a rule with a type of GGUF" $new -t int8 --tensor-type fc=q8_0

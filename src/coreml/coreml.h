@@ -107,7 +107,7 @@ struct coreml_program {
 /* Takes a program apart; `bytes` are borrowed, all else lies in the arena. Refuses what is no ML Program. */
 int coreml_parse(struct coreml_program *out, const void *bytes, uint64_t size, const char *file, struct arena *a, struct heft_err *err);
 const struct coreml_param *coreml_param(const struct coreml_op *op, const char *name); /* NULL where it has none */
-/* coreml_names.c: refuses names that are taken and that nothing makes. parse() asks it. */
+/* coreml_names.c: refuses names that are taken and that nothing makes, and constants that go round in a circle. parse() asks it. */
 int coreml_check_names(const struct coreml_program *p, const char *file, struct heft_err *err);
 /* Elements of a type; false where it is not known or overflows. */
 bool coreml_count(const struct coreml_type *t, uint64_t *out);
