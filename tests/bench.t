@@ -23,6 +23,8 @@ bench lora "" && [ "$(rows '^\| (BF16|Q8_0|Q4_K_M) \|( [0-9.]+ \|){5}$')" = 3 ]
 ok $? "what adapters cost" || shown "$dir/stderr"
 bench gpu "" && [ "$(rows '^\| (fp8|awq) \|( [0-9.]+ \|){4}$')" = 2 ] && grep -q '^bench: awq: none or the libraries' "$dir/stderr"
 ok $? "layouts for GPU runtimes, and that the libraries are missing" || shown "$dir/stderr"
+BENCH_COREML_PYTHON=none BENCH_COREML="2 96" bench coreml "" && [ "$(rows '^\| (int8|int4|palette4) \|( [0-9.]+ \|){3}$')" = 3 ] && grep -q '^bench: coreml: none is missing' "$dir/stderr"
+ok $? "packages of Core ML, and that coremltools is missing" || shown "$dir/stderr"
 ! bench types "Q8_0" 2>/dev/null || ! ls "$dir"/heft-bench.* >/dev/null 2>&1
 ok $? "nothing is left behind"
 finish

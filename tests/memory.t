@@ -70,6 +70,14 @@ if [ "$small" ]; then
 	cp testdata/kjv-bpe/tokenizer* "$sparse/moe/"
 	rm -f "$sparse/moe/tokenizer.model"
 fi
+"$build"/tests/helper/mkcoreml "$sparse/big.mlpackage" sparse=1 layers=2 rows=8192 cols=16384 && "$build"/tests/helper/mkcoreml "$sparse/turned.mlpackage" sparse=1 layers=1 rows=16384 cols=2048 transposed=1
+"$heft" convert "$sparse/big.mlpackage" --to coreml -t int8 --targets w0 -q -o "$dir/half.mlpackage" 2>/dev/null
+for t in int4 "uint8 --group-size tensor" palette4; do
+	within "half a gigabyte of Core ML to $t" convert "$sparse/big.mlpackage" --to coreml -t $t -f -o "$dir/out.mlpackage"
+done
+within "groups along the other axis" convert "$sparse/turned.mlpackage" --to coreml -t palette4 -f -o "$dir/out.mlpackage"
+within "and back to f16" convert "$dir/half.mlpackage" --to coreml -t f16 -f -o "$dir/out.mlpackage"
+rm -rf "$dir"/*.mlpackage "$sparse"/*.mlpackage
 within "70b to q4_k_m on standard output" convert "$sparse/70b" -t q4_k_m -o -
 within "moe to q4_k_m on standard output" convert "$sparse/moe" -t q4_k_m --pre qwen2 -o -
 within "70b: a tensor's values on standard output" cat "$sparse/70b" model.layers.0.mlp.down_proj.weight --as raw -t f32
