@@ -1,6 +1,7 @@
 /*
  * convert.c owns the tool that writes any container, several outputs from one read. How it runs is writer.c's.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,7 +12,9 @@
 struct options {
 	struct writer w;
 	struct list output, type, ignore, targets;
-	const char *to, *machine, *group_size, *method;
+	const char *to, *machine, *group_size, *method, *candidates;
+	uint64_t target_size;
+	double target_bpw, sample; /* NAN: not given */
 	uint64_t split_size, split_tensors;
 	bool signed_scales, force, consume, vocab_only, mtp, no_mtp, mmproj, no_tensor_first_split, fp8_as_q8, fuse_qkv, fuse_gate_up_exps, big_endian;
 };
@@ -46,6 +49,14 @@ static const struct opt rows[] = {
 	  "leave the modules whose name matches as they are, for a GPU runtime; may be repeated (default: heads, routers and the like)", FIELD(ignore) },
 	{ OPT_LIST, 0, "targets", "PATTERN", NULL,
 	  "quantize only modules whose name matches, for a GPU runtime; may be repeated (default: all that runtimes expect)", FIELD(targets) },
+	{ OPT_SIZE, 0, "target-size", "SIZE", NULL,
+	  "choose each tensor's type so that the file has at most SIZE and loses least: the weights are read once to measure that (default: as TYPE has it)",
+	  FIELD(target_size) },
+	{ OPT_REAL, 0, "target-bpw", "BITS", NULL, "the same, for BITS per weight, as in 4.25", FIELD(target_bpw) },
+	{ OPT_STRING, 0, "candidates", "TYPES", NULL,
+	  "types to choose from for a size, apart by commas (default: q2_k to q8_0 and iq4_xs, smaller ones with --imatrix; of the target's own)", FIELD(candidates) },
+	{ OPT_REAL, 0, "sample", "PERCENT", NULL,
+	  "measure only that part of the rows, and say how sure the answer is (default: 100; 10 with --effort high)", FIELD(sample) },
 	WRITER_TYPE_ROWS(FIELD(w)),
 	{ OPT_SIZE, 0, "split-size", "SIZE", NULL,
 	  "begin a new file before this one grows past SIZE (default: one file)",
@@ -135,6 +146,33 @@ static uint32_t group_size(const struct options *o)
 	return strcasecmp(o->group_size, "tensor") ? (uint32_t)strtoul(o->group_size, NULL, 10) : HEFT_GROUP_TENSOR;
 }
 
+static int check_size(const struct options *o)
+{
+	bool bits = !isnan(o->target_bpw), asked = o->target_size || bits;
+
+	if (o->target_size && bits)
+		return misuse("--target-size and --target-bpw say the same thing: give one of them");
+	if (!asked && (o->candidates || !isnan(o->sample)))
+		return misuse("%s goes with --target-size and --target-bpw", o->candidates ? "--candidates" : "--sample");
+	if (asked && o->type.n)
+		return misuse("a size and --type do not go together: --candidates says which types may be chosen");
+	if (asked && o->output.n > 1)
+		return misuse("a size is asked of one output");
+	if (bits && !(o->target_bpw > 0 && o->target_bpw <= 32))
+		return misuse("--target-bpw takes bits per weight, as in 4.25");
+	if (!isnan(o->sample) && !(o->sample > 0 && o->sample <= 100))
+		return misuse("--sample takes a part of the rows in percent, as in 10");
+	if (asked && o->to && !strcasecmp(o->to, "coreml"))
+		return misuse("a size does not go with --to coreml");
+	return -1;
+}
+
+static void set_size(struct options *o)
+{
+	o->w.size = (struct heft_solve_options){ .size = o->target_size, .bits = isnan(o->target_bpw) ? 0 : o->target_bpw,
+						.candidates = o->candidates, .sample = isnan(o->sample) ? 0 : o->sample / 100 };
+}
+
 static int check_options(const struct options *o)
 {
 	int status = o->mtp && o->no_mtp ? misuse("--mtp and --no-mtp do not go together") : check_pairs(o);
@@ -145,6 +183,8 @@ static int check_options(const struct options *o)
 		status = misuse("--method mlx goes with --to mlx");
 	if (status < 0 && o->group_size && !group_size(o))
 		status = misuse("--group-size does not know '%s', only: 32, 64, 128, channel", o->group_size);
+	if (status < 0)
+		status = check_size(o);
 	if (status < 0)
 		status = writer_check(&o->w);
 	if (status < 0 && o->w.json && !o->w.dry_run && to_stdout(o))
@@ -169,7 +209,7 @@ static struct heft_output_spec *pairs(const struct options *o, size_t *n)
 
 static int run(void *options, const struct list *args)
 {
-	const struct options *o = options;
+	struct options *o = options;
 	struct heft_output_spec *spec;
 	struct heft_job job = {
 		.to = o->to,
@@ -199,6 +239,7 @@ static int run(void *options, const struct list *args)
 
 	if (status >= 0)
 		return status;
+	set_size(o);
 	job.output = spec = pairs(o, &job.n_outputs);
 	status = writer_run(&o->w, args->v[0], &job);
 	free(spec);

@@ -5,6 +5,7 @@
 #define REPORT_H
 
 #include "cmd.h"
+#include "heft_solve.h"
 
 /* Both return EXIT_DONE; the JSON is that of a plan where s is NULL. */
 int report_plan(const struct heft_plan *p, FILE *f);
@@ -15,6 +16,7 @@ void report_histograms(const struct heft_plan *p, const struct heft_summary *s, 
 /* histogram.c: the errors of one type; nothing where all are exact or none were counted. */
 void histogram_print(const char *type, const struct heft_error *e, FILE *f);
 
+void report_solution(const struct heft_solution *s, FILE *f); /* report_solve.c */
 void report_importance(const struct heft_plan *p, bool all, FILE *f); /* report_importance.c; nothing where no matrix is given or needed */
 
 #endif

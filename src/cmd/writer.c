@@ -111,7 +111,7 @@ static void fill_job(const struct writer *w, struct heft_job *job)
 
 /* ---- the run ---- */
 
-static int execute(const struct writer *w, struct heft_plan *plan, const char *source)
+static int execute(const struct writer *w, struct heft_plan *plan, const char *source, const struct heft_solution *solved)
 {
 	struct heft_err err = { 0 };
 	struct heft_summary sum = { 0 };
@@ -130,14 +130,14 @@ static int execute(const struct writer *w, struct heft_plan *plan, const char *s
 	rc = heft_run(plan, &run, &sum, &err);
 	progress_end(&p);
 	if (!rc && w->report) {
-		report_json(plan, &sum, source, report.f);
+		report_json(plan, &sum, source, solved, report.f);
 		rc = side_close(&report, &err);
 	}
 	side_abandon(&report);
 	if (rc)
 		return fail(&err);
 	if (w->json)
-		report_json(plan, &sum, source, stdout);
+		report_json(plan, &sum, source, solved, stdout);
 	else if (!w->quiet) {
 		report_summary(plan, &sum, stderr);
 		report_importance(plan, false, stderr);
@@ -163,22 +163,24 @@ static int save_recipe(const struct writer *w, const struct heft_plan *plan)
 	return rc ? fail(&err) : EXIT_DONE;
 }
 
-static int write_plan(const struct writer *w, struct heft_plan *plan, const char *source)
+static int write_plan(const struct writer *w, struct heft_plan *plan, const char *source, const struct heft_solution *solved)
 {
 	int status = w->save_recipe ? save_recipe(w, plan) : EXIT_DONE;
 
 	if (status)
 		return status;
+	if (solved && !w->json && !w->quiet)
+		report_solution(solved, w->dry_run ? stdout : stderr);
 	if (!w->dry_run)
-		return execute(w, plan, source);
+		return execute(w, plan, source, solved);
 	if (w->json)
-		return report_json(plan, NULL, source, stdout);
+		return report_json(plan, NULL, source, solved, stdout);
 	status = report_plan(plan, stdout);
 	report_importance(plan, true, stdout);
 	return status;
 }
 
-static int write_model(const struct writer *w, struct heft_model *m, struct heft_job *job)
+static int plan_and_run(const struct writer *w, struct heft_model *m, struct heft_job *job, const struct heft_solution *solved)
 {
 	struct heft_err err = { 0 };
 	struct heft_plan *plan = NULL;
@@ -194,7 +196,7 @@ static int write_model(const struct writer *w, struct heft_model *m, struct heft
 	progress_end(&p);
 	if (status)
 		return fail(&err);
-	status = write_plan(w, plan, m->path);
+	status = write_plan(w, plan, m->path, solved);
 	heft_plan_free(plan);
 	return status;
 }
@@ -224,15 +226,45 @@ static int write_recipe(const struct writer *w, struct heft_model *m, struct hef
 	spec.recipe_file = w->recipe;
 	job->output = &spec;
 	job->n_outputs = 1;
-	status = write_model(w, m, job);
+	status = plan_and_run(w, m, job, NULL);
 	job->output = asked;
 	free(text);
 	return status;
 }
 
+/* Finds the types for the size that was asked for, and makes the file of them. */
+static int write_solved(const struct writer *w, struct heft_model *m, struct heft_job *job)
+{
+	struct heft_output_spec spec = job->output[0];
+	struct heft_solve_options size = w->size;
+	struct heft_err err = { 0 };
+	struct heft_solution *s;
+	struct progress p;
+	struct heft_run_options watch = { .ctx = &p, .progress = progress_step, .stop = stop_on_signals() };
+	int status;
+
+	progress_begin(&p, w->progress, w->quiet);
+	if (p.mode == PROGRESS_NONE)
+		watch.progress = NULL;
+	size.watch = &watch;
+	status = heft_solve(&s, m, job, &size, &err);
+	progress_end(&p);
+	if (status)
+		return fail(&err);
+	spec.type = s->type;
+	job->output = &spec;
+	job->tensor_type = s->rule;
+	job->n_tensor_types = s->n_rules;
+	status = plan_and_run(w, m, job, s);
+	heft_solution_free(s);
+	return status;
+}
+
 static int write_any(const struct writer *w, struct heft_model *m, struct heft_job *job)
 {
-	return w->recipe ? write_recipe(w, m, job) : write_model(w, m, job);
+	if (w->size.size || w->size.bits > 0)
+		return write_solved(w, m, job);
+	return w->recipe ? write_recipe(w, m, job) : plan_and_run(w, m, job, NULL);
 }
 
 /* Kept names and types: then a quantized module's tensors are copied, each as it is. */

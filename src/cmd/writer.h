@@ -6,8 +6,10 @@
 #define WRITER_H
 
 #include "cmd.h"
+#include "heft_solve.h"
 
 struct writer {
+	struct heft_solve_options size; /* what convert was asked for; 0 bytes and 0 bits: the type decides */
 	struct list tensor_type, include_weights, exclude_weights, override_kv;
 	const char *recipe, *save_recipe;
 	const char *imatrix, *output_tensor_type, *token_embedding_type, *prune_layers, *effort;
