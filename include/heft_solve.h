@@ -35,8 +35,9 @@ struct heft_solved_type { /* a candidate */
 };
 
 struct heft_solution {
-	const char *type;       /* for heft_output_spec.type */
-	const char *const *rule; /* for heft_job.tensor_type: the job's own and the choice */
+	const char *recipe;     /* text of the choice: heft_recipe.h; NULL where the target has none */
+	const char *type;       /* most of it */
+	const char *const *rule; /* the choice as heft_job.tensor_type, behind the job's own rules */
 	size_t n_rules;
 	uint64_t size, target;  /* bytes of the output, and that were asked for */
 	double bits;            /* a weight */
@@ -51,6 +52,8 @@ struct heft_solution {
 
 /* The job has one output, whose type is not looked at. What its rules say of single tensors stands. */
 int heft_solve(struct heft_solution **out, struct heft_model *m, const struct heft_job *job, const struct heft_solve_options *o, struct heft_err *err);
+/* Makes the job one for the choice: `spec` becomes its only output, with path as it is. Both borrow from s. */
+void heft_solution_apply(const struct heft_solution *s, struct heft_output_spec *spec, struct heft_job *job);
 void heft_solution_free(struct heft_solution *s); /* NULL is allowed */
 
 #pragma GCC visibility pop

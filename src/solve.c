@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../quant/quant.h"
+#include "heft_recipe.h"
 #include "model.h"
 #include "pace.h"
 
@@ -82,7 +83,7 @@ static int plan_candidates(struct solving *s)
 	struct heft_job job = *s->job;
 
 	for (size_t k = 0; k < s->n; k++)
-		spec[k] = (struct heft_output_spec){ arena_printf(s->arena, "%zu.candidate", k), s->candidate[k] };
+		spec[k] = (struct heft_output_spec){ .path = arena_printf(s->arena, "%zu.candidate", k), .type = s->candidate[k] };
 	job.output = spec;
 	job.n_outputs = s->n;
 	job.pure = !s->target->scheme;
@@ -297,6 +298,7 @@ static int prove(struct solving *s, uint64_t *size, double *bits)
 	struct heft_output_spec spec = *s->job->output;
 	struct heft_job job = *s->job;
 	struct heft_plan *p;
+	char *text = NULL;
 
 	write_rules(s);
 	s->out->type = spec.type = main_type(s);
@@ -307,6 +309,9 @@ static int prove(struct solving *s, uint64_t *size, double *bits)
 		return -1;
 	*size = p->output[0].pub.size;
 	*bits = p->output[0].pub.bits_per_weight;
+	if (!s->target->scheme && *size <= s->out->target && (text = heft_plan_recipe(p, 0, s->err)))
+		s->out->recipe = arena_strdup(s->arena, text);
+	free(text);
 	heft_plan_free(p);
 	return 0;
 }
@@ -337,7 +342,7 @@ static void describe(struct solving *s)
 	double doubt = 0;
 
 	for (size_t k = 0; k < s->n; k++)
-		t[k] = (struct heft_solved_type){ .name = arena_strdup(s->arena, s->plan->output[k].pub.type), .size = s->plan->output[k].pub.size };
+		t[k] = (struct heft_solved_type){ .name = arena_strdup(s->arena, strcmp(s->candidate[k], "auto") ? s->candidate[k] : s->plan->output[k].pub.type), .size = s->plan->output[k].pub.size };
 	for (size_t i = 0; i < s->n_units; i++) {
 		double role = role_of(s, s->weight_of[i]), one = role * loss_of(s, chosen(s, i), s->weight_of[i])->doubt;
 
@@ -391,6 +396,18 @@ int heft_solve(struct heft_solution **out, struct heft_model *m, const struct he
 	if (rc)
 		arena_free(a);
 	return rc;
+}
+
+void heft_solution_apply(const struct heft_solution *s, struct heft_output_spec *spec, struct heft_job *job)
+{
+	spec->type = s->recipe ? NULL : s->type;
+	spec->recipe = s->recipe;
+	job->output = spec;
+	job->n_outputs = 1;
+	if (s->recipe)
+		return;
+	job->tensor_type = s->rule;
+	job->n_tensor_types = s->n_rules;
 }
 
 void heft_solution_free(struct heft_solution *s)

@@ -177,6 +177,7 @@ char *text_read(const char *path, struct heft_err *err);                     /* 
 enum progress_mode { PROGRESS_NONE, PROGRESS_LINE, PROGRESS_JSON };
 struct progress {
 	enum progress_mode mode;
+	const char *doing; /* in front of the line; NULL: nothing */
 	bool drawn;
 	double seconds, rate; /* of the last call; smoothed bytes per second */
 	uint64_t done;

@@ -88,6 +88,7 @@ static void step_json(struct progress *p, const struct heft_progress *now)
 	emit_open(&w, NULL, '{');
 	emit_number(&w, "schema", HEFT_SCHEMA);
 	emit_text(&w, "event", "progress");
+	emit_text(&w, "phase", p->doing ? p->doing : "writing");
 	emit_number(&w, "done", now->done);
 	emit_number(&w, "total", now->total);
 	emit_real(&w, "seconds", now->seconds);
@@ -115,7 +116,7 @@ static void step_line(struct progress *p, const struct heft_progress *now)
 	char line[256];
 	double left = seconds_left(p, now), percent = now->total ? 100.0 * (double)now->done / (double)now->total : 100;
 	size_t width = terminal_width() - 1;
-	int n = snprintf(line, sizeof line, "%3d%%  %s of %s  %s/s  %s left  ", (int)percent, human_bytes(now->done).s,
+	int n = snprintf(line, sizeof line, "%s%s%3d%%  %s of %s  %s/s  %s left  ", p->doing ? p->doing : "", p->doing ? " " : "", (int)percent, human_bytes(now->done).s,
 			 human_bytes(now->total).s, human_bytes((uint64_t)p->rate).s,
 			 isnan(left) ? "-:--" : human_time(left).s);
 

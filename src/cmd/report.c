@@ -450,7 +450,7 @@ static void json_drops(struct emitter *w, const struct heft_plan *p)
 	emit_close(w, ']');
 }
 
-int report_json(const struct heft_plan *p, const struct heft_summary *s, const char *source, FILE *f)
+int report_json(const struct heft_plan *p, const struct heft_summary *s, const char *source, const struct heft_solution *solved, FILE *f)
 {
 	struct emitter w;
 
@@ -463,6 +463,7 @@ int report_json(const struct heft_plan *p, const struct heft_summary *s, const c
 		emit_real(&w, "seconds", s->seconds);
 		emit_real(&w, "sync_seconds", s->sync_seconds);
 	}
+	report_solution_json(solved, &w);
 	emit_open(&w, "outputs", '[');
 	for (size_t i = 0; i < heft_plan_outputs(p); i++)
 		json_output(&w, heft_plan_output(p, i), errors_of(s, i));

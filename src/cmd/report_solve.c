@@ -17,11 +17,39 @@ static void add_type(struct table *t, const struct heft_solved_type *type, doubl
 	table_add(t, "%zu", type->tensors);
 }
 
-void report_solution(const struct heft_solution *s, FILE *f)
+void report_solution_json(const struct heft_solution *s, struct emitter *w)
+{
+	if (!s)
+		return;
+	emit_open(w, "solution", '{');
+	emit_number(w, "target", s->target);
+	emit_number(w, "size", s->size);
+	emit_real(w, "bits_per_weight", s->bits);
+	emit_real(w, "cost", s->cost);
+	emit_real(w, "uncertainty", s->doubt);
+	emit_real(w, "sample", s->sample);
+	emit_open(w, "candidates", '[');
+	for (size_t k = 0; k < s->n_types; k++) {
+		emit_open(w, NULL, '{');
+		emit_text(w, "type", s->type_list[k].name);
+		emit_number(w, "size", s->type_list[k].size);
+		emit_real(w, "cost", s->type_list[k].cost);
+		emit_number(w, "tensors", s->type_list[k].tensors);
+		emit_close(w, '}');
+	}
+	emit_close(w, ']');
+	emit_text(w, "recipe", s->recipe);
+	emit_text(w, "note", s->note);
+	emit_close(w, '}');
+}
+
+void report_solution(const struct heft_solution *s, bool recipe, FILE *f)
 {
 	static const char *const head[] = { "candidate", "alone: size", "loss", "tensors" };
 	struct table t;
 
+	if (!s)
+		return;
 	fprintf(f, "%ssize asked for: %s (%" PRIu64 " bytes); chosen: %" PRIu64 " bytes, %.3f %% less, %.3f bits per weight%s\n", style(f, BOLD),
 		human_bytes(s->target).s, s->target, s->size, 100 * (1 - (double)s->size / (double)s->target), s->bits, style(f, PLAIN));
 	table_init(&t, "lrrr", head);
@@ -34,4 +62,9 @@ void report_solution(const struct heft_solution *s, FILE *f)
 	putc('\n', f);
 	if (s->note)
 		fprintf(f, "%s%s%s\n", style(f, YELLOW), s->note, style(f, PLAIN));
+	if (recipe && s->recipe) {
+		putc('\n', f);
+		fputs(s->recipe, f);
+		putc('\n', f);
+	}
 }

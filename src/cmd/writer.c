@@ -169,8 +169,8 @@ static int write_plan(const struct writer *w, struct heft_plan *plan, const char
 
 	if (status)
 		return status;
-	if (solved && !w->json && !w->quiet)
-		report_solution(solved, w->dry_run ? stdout : stderr);
+	if (!w->json && (w->dry_run || !w->quiet))
+		report_solution(solved, w->dry_run, w->dry_run ? stdout : stderr);
 	if (!w->dry_run)
 		return execute(w, plan, source, solved);
 	if (w->json)
@@ -246,15 +246,13 @@ static int write_solved(const struct writer *w, struct heft_model *m, struct hef
 	progress_begin(&p, w->progress, w->quiet);
 	if (p.mode == PROGRESS_NONE)
 		watch.progress = NULL;
+	p.doing = "measuring";
 	size.watch = &watch;
 	status = heft_solve(&s, m, job, &size, &err);
 	progress_end(&p);
 	if (status)
 		return fail(&err);
-	spec.type = s->type;
-	job->output = &spec;
-	job->tensor_type = s->rule;
-	job->n_tensor_types = s->n_rules;
+	heft_solution_apply(s, &spec, job);
 	status = plan_and_run(w, m, job, s);
 	heft_solution_free(s);
 	return status;
