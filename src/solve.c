@@ -62,7 +62,7 @@ static int name_candidates(struct solving *s)
 {
 	const char *at = s->options->candidates ? s->options->candidates : usual_candidates(s);
 
-	if (!s->options->candidates && !s->target->typed && beyond(s))
+	if (!s->options->candidates && !s->target->scheme && beyond(s))
 		s->candidate[s->n++] = "auto";
 
 	for (size_t n; *at; at += n + (at[n] == ',')) {
@@ -309,7 +309,7 @@ static int prove(struct solving *s, uint64_t *size, double *bits)
 		return -1;
 	*size = p->output[0].pub.size;
 	*bits = p->output[0].pub.bits_per_weight;
-	if (!s->target->scheme && *size <= s->out->target && (text = heft_plan_recipe(p, 0, s->err)))
+	if (*size <= s->out->target && (text = heft_plan_recipe(p, 0, s->err)))
 		s->out->recipe = arena_strdup(s->arena, text);
 	free(text);
 	heft_plan_free(p);
@@ -369,8 +369,8 @@ static void describe(struct solving *s)
 static int solve(struct solving *s)
 {
 	s->target = target_find(s->job->to);
-	if (!s->target || (s->target->keeps_names && !s->target->scheme))
-		return heft_fail(s->err, HEFT_E_OPTION, "--to %s: a size can be asked of gguf, mlx and the layouts of GPU runtimes", s->job->to);
+	if (!s->target || (s->target->keeps_names && !s->target->typed))
+		return heft_fail(s->err, HEFT_E_OPTION, "--to %s: a size can be asked of gguf and mlx, which have types of many sizes", s->job->to);
 	if (s->job->pure || s->job->n_outputs != 1)
 		return heft_fail(s->err, HEFT_E_OPTION, s->job->pure ? "--pure is one type for all; a size is reached by several" : "a size is asked of one output");
 	if (name_candidates(s) || plan_candidates(s) || measure(s) || make_units(s))

@@ -11,7 +11,6 @@
 #define SOLVE_H
 
 #include "heft_solve.h"
-#include "target/linear.h"
 #include "plan.h"
 
 /* ---- the choice ---- */

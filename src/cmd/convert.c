@@ -53,6 +53,8 @@ static const struct opt rows[] = {
 	  "choose each tensor's type so that the file has at most SIZE and loses least: the weights are read once to measure that (default: as TYPE has it)",
 	  FIELD(target_size) },
 	{ OPT_REAL, 0, "target-bpw", "BITS", NULL, "the same, for BITS per weight, as in 4.25", FIELD(target_bpw) },
+	{ OPT_STRING, 0, "fit", "MACHINE", NULL,
+	  "the same, for the size that leaves room for a context on a GPU, as in '24G ctx=16k kv=q8_0'", FIELD(w) + offsetof(struct writer, fit) },
 	{ OPT_STRING, 0, "candidates", "TYPES", NULL,
 	  "types to choose from for a size, apart by commas (default: q2_k to q8_0 and iq4_xs, smaller ones with --imatrix; of the target's own)", FIELD(candidates) },
 	{ OPT_REAL, 0, "sample", "PERCENT", NULL,
@@ -148,20 +150,22 @@ static uint32_t group_size(const struct options *o)
 
 static int check_size(const struct options *o)
 {
-	bool bits = !isnan(o->target_bpw), asked = o->target_size || bits;
+	bool bits = !isnan(o->target_bpw), asked = o->target_size || bits || o->w.fit;
 
-	if (o->target_size && bits)
-		return misuse("--target-size and --target-bpw say the same thing: give one of them");
+	if ((o->target_size != 0) + bits + (o->w.fit != NULL) > 1)
+		return misuse("--target-size, --target-bpw and --fit say the same thing: give one of them");
 	if (!asked && (o->candidates || !isnan(o->sample)))
-		return misuse("%s goes with --target-size and --target-bpw", o->candidates ? "--candidates" : "--sample");
-	if (asked && o->type.n)
-		return misuse("a size and --type do not go together: --candidates says which types may be chosen");
+		return misuse("%s goes with --target-size, --target-bpw and --fit", o->candidates ? "--candidates" : "--sample");
+	if (asked && (o->type.n || o->w.recipe))
+		return misuse("a size and --type or --recipe do not go together: --candidates says which types may be chosen");
 	if (asked && o->output.n > 1)
 		return misuse("a size is asked of one output");
 	if (bits && !(o->target_bpw > 0 && o->target_bpw <= 32))
 		return misuse("--target-bpw takes bits per weight, as in 4.25");
 	if (!isnan(o->sample) && !(o->sample > 0 && o->sample <= 100))
 		return misuse("--sample takes a part of the rows in percent, as in 10");
+	if (o->w.fit && o->to && strcasecmp(o->to, "gguf"))
+		return misuse("--fit knows what llama.cpp needs: with another --to, give --target-size");
 	if (asked && o->to && !strcasecmp(o->to, "coreml"))
 		return misuse("a size does not go with --to coreml");
 	return -1;

@@ -248,7 +248,8 @@ static int write_solved(const struct writer *w, struct heft_model *m, struct hef
 		watch.progress = NULL;
 	p.doing = "measuring";
 	size.watch = &watch;
-	status = heft_solve(&s, m, job, &size, &err);
+	status = w->fit ? size_of_fit(w->fit, m, job, &size.size, &err) : 0;
+	status = status ? status : heft_solve(&s, m, job, &size, &err);
 	progress_end(&p);
 	if (status)
 		return fail(&err);
@@ -260,7 +261,7 @@ static int write_solved(const struct writer *w, struct heft_model *m, struct hef
 
 static int write_any(const struct writer *w, struct heft_model *m, struct heft_job *job)
 {
-	if (w->size.size || w->size.bits > 0)
+	if (w->size.size || w->size.bits > 0 || w->fit)
 		return write_solved(w, m, job);
 	return w->recipe ? write_recipe(w, m, job) : plan_and_run(w, m, job, NULL);
 }

@@ -10,6 +10,7 @@
 
 struct writer {
 	struct heft_solve_options size; /* what convert was asked for; 0 bytes and 0 bits: the type decides */
+	const char *fit;                /* instead: the size that fits a machine, heft_memory_parse() */
 	struct list tensor_type, include_weights, exclude_weights, override_kv;
 	const char *recipe, *save_recipe;
 	const char *imatrix, *output_tensor_type, *token_embedding_type, *prune_layers, *effort;
@@ -119,6 +120,8 @@ struct writer {
 int writer_check(const struct writer *w);
 /* Opens the source, plans the job, runs it and reports; what the options say is filled into the job here. Returns the exit status. */
 int writer_run(const struct writer *w, const char *source, struct heft_job *job);
+/* size.c: bytes of weights for --fit. */
+int size_of_fit(const char *fit, struct heft_model *m, const struct heft_job *job, uint64_t *size, struct heft_err *err);
 /* The same of a model that is open. */
 int writer_run_on(const struct writer *w, struct heft_model *m, struct heft_job *job);
 
