@@ -3,14 +3,16 @@
  *
  * For small errors the divergence is a sum over tensors of weight times relative squared error (the "linearity theorem" of Malinovskii and others,
  * arXiv 2411.17525). What a block adds to the residual stream is noisy in the measure of the relative error of its matrices; the next norm takes that
- * in relation to the whole stream, and so it arrives at the output. The output matrix, of which nothing is averaged, is the unit. So a weight is
- * the part that a block adds to the stream: large where the stream is young, then about the same for each layer, and a little more in the last.
- * Matrices in one line of a block weigh the same; queries and keys less, since a softmax evens them out.
+ * in relation to the whole stream, and so it arrives at the output. The output matrix, which nothing follows, is the unit. So a weight is
+ * the part that a block adds to the stream: large where the stream is young, then about the same for each layer. Matrices in one line of a block
+ * weigh the same; queries and keys less, since a softmax evens them out.
  *
- * The numbers were taken from two models of different families, kjv-llama and capp-gpt2-hf of the tests' data, one matrix at a time with noise of 1 % and
- * with Q3_K: the divergence by the error was the same within a tenth for noise and for codes, with an importance matrix and without, so that it is
- * a property of the place and not of the type. Tiny models have few layers: the first of them weighed eight times the middle there; here it has seven, and
- * what comes behind it falls off, as deeper models build their stream up over several.
+ * The numbers lie between those of two models of different families, kjv-llama and capp-gpt2-hf of the tests' data, of which one matrix at a time got
+ * noise of 1 %, in the first also the errors of Q3_K with and without an importance matrix. There the divergence by the error was the same within
+ * a tenth for each of these, but for the output matrix: a weight is a property of the place and not of the type. In the first model a
+ * middle layer's values, output, gate, up and down weigh 0.02 to 0.04 of the output matrix, queries and keys 0.4 of that, the first layer eight times as
+ * much; in the second blocks weigh 0.02 to 0.15, the first layer no more than others. A wrong weight costs little: four times too much
+ * is one bit too many. Embeddings, which larger models are known to take lightly, weigh less than was found (0.9).
  */
 #include "solve.h"
 

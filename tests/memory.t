@@ -80,6 +80,7 @@ within "and back to f16" convert "$dir/half.mlpackage" --to coreml -t f16 -f -o 
 rm -rf "$dir"/*.mlpackage "$sparse"/*.mlpackage
 within "70b to q4_k_m on standard output" convert "$sparse/70b" -t q4_k_m -o -
 within "moe to q4_k_m on standard output" convert "$sparse/moe" -t q4_k_m --pre qwen2 -o -
+within "70b for a size, measured on a twentieth of its rows" convert "$sparse/70b" --target-bpw 4.25 --sample 5 -n
 within "70b: a tensor's values on standard output" cat "$sparse/70b" model.layers.0.mlp.down_proj.weight --as raw -t f32
 layer=model.layers.1
 "$mklora" "$dir/adapter" r=16 $layer.self_attn.q_proj:8192x8192 $layer.mlp.down_proj:8192x28672
