@@ -503,6 +503,7 @@ struct heft_diff {
 struct heft_diff_options {
 	const char *arch;  /* as in heft_job */
 	int threads;
+	bool details;      /* count histograms, too */
 	void (*progress)(void *ctx, const struct heft_progress *p);
 	void *ctx;
 	const volatile int *stop;

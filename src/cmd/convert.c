@@ -160,7 +160,7 @@ static struct heft_output_spec *pairs(const struct options *o, size_t *n)
 
 static int run(void *options, const struct list *args)
 {
-	const struct options *o = options;
+	struct options *o = options;
 	struct heft_output_spec *spec;
 	struct heft_job job = {
 		.to = o->to,
@@ -189,6 +189,8 @@ static int run(void *options, const struct list *args)
 
 	if (status >= 0)
 		return status;
+	o->w.tool = &tool_convert;
+	o->w.options = o;
 	job.output = spec = pairs(o, &job.n_outputs);
 	status = writer_run(&o->w, args->v[0], &job);
 	free(spec);

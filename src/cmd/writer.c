@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "coreml.h"
+#include "page.h"
 #include "report.h"
 
 enum { MAX_LAYERS = 4096 };
@@ -107,7 +109,17 @@ static void fill_job(const struct writer *w, struct heft_job *job)
 
 /* ---- the run ---- */
 
-static int execute(const struct writer *w, struct heft_plan *plan, const char *source)
+static void write_report(const struct writer *w, const struct heft_plan *plan, const struct heft_summary *sum, const struct heft_model *m, FILE *f)
+{
+	struct report_of r = { .plan = plan, .model = m, .tool = w->tool, .options = w->options };
+
+	if (page_wanted(w->report))
+		report_html(&r, sum, f);
+	else
+		report_json(plan, sum, m->path, f);
+}
+
+static int execute(const struct writer *w, struct heft_plan *plan, const struct heft_model *m)
 {
 	struct heft_err err = { 0 };
 	struct heft_summary sum = { 0 };
@@ -126,16 +138,16 @@ static int execute(const struct writer *w, struct heft_plan *plan, const char *s
 	rc = heft_run(plan, &run, &sum, &err);
 	progress_end(&p);
 	if (!rc && w->report) {
-		report_json(plan, &sum, source, report.f);
+		write_report(w, plan, &sum, m, report.f);
 		rc = side_close(&report, &err);
 	}
 	side_abandon(&report);
 	if (rc)
 		return fail(&err);
 	if (w->json)
-		report_json(plan, &sum, source, stdout);
+		report_json(plan, &sum, m->path, stdout);
 	else if (!w->quiet) {
-		report_summary(plan, &sum, stderr);
+		report_summary(plan, &sum, isatty(STDERR_FILENO) || page_wanted(w->report), stderr);
 		report_importance(plan, false, stderr);
 	}
 	if (w->histogram && !w->json)
@@ -160,7 +172,7 @@ static int write_model(const struct writer *w, struct heft_model *m, struct heft
 	if (status)
 		return fail(&err);
 	if (!w->dry_run)
-		status = execute(w, plan, m->path);
+		status = execute(w, plan, m);
 	else if (w->json)
 		status = report_json(plan, NULL, m->path, stdout);
 	else {

@@ -12,6 +12,8 @@ struct writer {
 	const char *imatrix, *output_tensor_type, *token_embedding_type, *prune_layers, *effort;
 	const char *via, *arch, *config, *key, *pre, *metadata, *model_name, *progress, *report;
 	uint64_t max_buffer_size, threads, spool;
+	const struct tool *tool; /* whose options these are, to be told in reports; NULL: they are not told */
+	const void *options;
 	bool modules, mistral_format, pure, leave_output_tensor, keep_split, allow_requantize, strict, dry_run, json, histogram, quiet;
 };
 
@@ -99,7 +101,8 @@ struct writer {
 	{ OPT_FLAG, 0, "json", NULL, NULL, "print the plan or the report as JSON on standard output",                  \
 	  (at) + offsetof(struct writer, json) },                                                                      \
 	{ OPT_STRING, 0, "report", "FILE", "file",                                                                     \
-	  "write the report as JSON to FILE, with clipped codes and a histogram of errors per tensor (default: none)", \
+	  "write the report to FILE, with clipped codes and a histogram of errors per tensor: a page where its name ends " \
+	  "in .html, else JSON (default: none)",                                                                       \
 	  (at) + offsetof(struct writer, report) },                                                                    \
 	{ OPT_FLAG, 0, "histogram", NULL, NULL, "draw how large the errors of each type are",                          \
 	  (at) + offsetof(struct writer, histogram) },                                                                 \
