@@ -169,17 +169,17 @@ static double highest(const struct survey_cell *cell, int n)
 	return top;
 }
 
-/* One bar for each layer, as high as its relative error; top is the full height. NULL colours: the page's own. */
+/* One bar for each layer, as high as its relative error; top is the full height. Cells of many kinds have the page's own colour. */
 static void draw_layers(FILE *f, const struct survey *s, const struct survey_cell *cell, double top, const char *label)
 {
-	fprintf(f, "<svg viewBox=\"0 0 %d 100\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"", s->layers * 10);
+	fprintf(f, "<svg viewBox=\"0 0 %d 100\" preserveAspectRatio=\"none\" shape-rendering=\"crispEdges\" role=\"img\" aria-label=\"", s->layers * 10);
 	html_text(f, label);
 	fputs("\">", f);
 	for (int i = 0; i < s->layers; i++) {
 		double x = survey_relative(&cell[i].error), h = top > 0 ? 100 * x / top : 0;
 		if (!cell[i].tensors)
 			continue;
-		fprintf(f, "<rect x=\"%d\" y=\"%.2f\" width=\"8\" height=\"%.2f\" fill=\"var(--", i * 10 + 1, 100 - h, h);
+		fprintf(f, "<rect x=\"%d\" y=\"%.2f\" width=\"%d\" height=\"%.2f\" fill=\"var(--", i * 10, 100 - h, s->layers > 32 && cell[i].largest ? 10 : 8, h);
 		if (cell[i].largest)
 			fprintf(f, "c%d", page_colour(s, cell[i].largest->to));
 		else
@@ -258,12 +258,13 @@ static void draw_kinds(FILE *f, const struct survey *s)
 	html_element(f, "p class=\"lead\"", "Each bar is a layer, from the first to the last; the height is %.3g%% in all of them, the colour is the type. "
 		     "The number is that of the whole kind.", 100 * top);
 	legend(f, s);
-	fputs("<div class=\"minis\">\n", f);
-	for (size_t i = 0; i < s->n_kinds && drawn < MAX_KINDS; i++)
-		if (is_drawn(&s->kind[i])) {
-			draw_kind(f, s, i, top);
-			drawn++;
-		}
+	fputs("<div class=\"minis small\">\n", f);
+	for (size_t p = 0; survey_part_name(p); p++)
+		for (size_t i = 0; i < s->n_kinds && drawn < MAX_KINDS; i++)
+			if (s->kind[i].part == p && is_drawn(&s->kind[i])) {
+				draw_kind(f, s, i, top);
+				drawn++;
+			}
 	fputs("</div>\n", f);
 }
 
@@ -310,7 +311,7 @@ static void draw_strip(FILE *f, const struct survey *s, const struct survey_cell
 	for (int i = 0; i < s->layers; i++) {
 		if (!cell[i].tensors)
 			continue;
-		fprintf(f, "<rect x=\"%d\" width=\"9\" height=\"10\" fill=\"var(--c%d)\"><title>layer %d: ", i * 10, page_colour(s, cell[i].largest->to), i);
+		fprintf(f, "<rect x=\"%d\" width=\"9.5\" height=\"10\" fill=\"var(--c%d)\"><title>layer %d: ", i * 10, page_colour(s, cell[i].largest->to), i);
 		html_said(f, "%s%s, %s", heft_encoding_name(cell[i].largest->to), cell[i].mixed ? " and others" : "", human_bytes(cell[i].bytes).s);
 		fputs("</title></rect>", f);
 	}
@@ -355,11 +356,12 @@ void page_map(FILE *f, const struct survey *s)
 	legend(f, s);
 	if (s->layers) {
 		fputs("<div class=\"map\">\n", f);
-		for (size_t i = 0; i < s->n_kinds && drawn < MAX_KINDS; i++)
-			if (s->kind[i].layered) {
-				draw_row(f, s, i);
-				drawn++;
-			}
+		for (size_t p = 0; survey_part_name(p); p++)
+			for (size_t i = 0; i < s->n_kinds && drawn < MAX_KINDS; i++)
+				if (s->kind[i].part == p && s->kind[i].layered) {
+					draw_row(f, s, i);
+					drawn++;
+				}
 		fputs("<span></span><div class=\"axis\">", f);
 		html_element(f, "span", "layer 0");
 		html_element(f, "span", "layer %d", s->layers - 1);

@@ -84,7 +84,7 @@ static void figure(FILE *f, const struct survey *s, const struct survey_row *r, 
 		draw(f, s, r, span, top);
 	fputs("<p class=\"lead\">", f);
 	html_said(f, "relative error %.2f%%, SQNR %s, largest %.3g", 100 * survey_relative(e), show_sqnr(e).s, e->max_err);
-	if (e->histogram[0])
+	if (share(e, 0) >= 0.0005)
 		html_said(f, ", %.1f%% exact", 100 * share(e, 0));
 	if (e->clippable)
 		html_said(f, ", %" PRIu64 " clipped", e->clipped);

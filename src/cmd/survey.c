@@ -133,7 +133,8 @@ static size_t type_index(struct survey *s, const struct heft_encoding *enc)
 
 static void sum_row(struct survey *s, const struct survey_row *r)
 {
-	struct survey_type *t = &s->type[type_index(s, r->to)];
+	size_t type = type_index(s, r->to); /* may move the array */
+	struct survey_type *t = &s->type[type];
 	struct survey_kind *k = &s->kind[r->kind];
 
 	t->tensors++, k->tensors++;
