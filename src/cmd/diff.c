@@ -357,7 +357,7 @@ static void defaults(void *options)
 const struct tool tool_diff = {
 	.name = "diff",
 	.about = "measure how far the numbers of two checkpoints are apart",
-	.usage = "A B [--max-rmse X] [--max-relative X] [--max-abs X] [--min-sqnr DB] [--min-cosine X] [--json] "
+	.usage = "A B [--max-rmse X] [--max-relative X] [--max-abs X] [--min-sqnr DB] [--min-cosine X] [--report FILE] [--json] "
 		 "[OPTION]...",
 	.details = "A and B may be of any formats and types; tensors are matched through their families' names. Errors "
 		   "are those of B measured against A. Exit status 0: within all limits that were given; 1: outside "

@@ -54,16 +54,16 @@ static const char style_text[] =
 	".axis{font-size:.75rem;line-height:1.6}\n"
 	".plot{position:relative;padding-left:3.1rem}\n"
 	".plot svg{height:11rem;border-bottom:1px solid var(--soft)}\n"
-	".plot i{position:absolute;left:0;right:0;height:0;border-top:1px dashed var(--line);font-style:normal}\n"
-	".plot i span{position:absolute;left:0;top:-.65em;width:2.7rem;text-align:right;font-size:.75rem;line-height:1.3;color:var(--soft)}\n"
+	".plot i{position:absolute;left:3.1rem;right:0;height:0;border-top:1px dashed var(--line);font-style:normal}\n"
+	".plot i span{position:absolute;left:-3.1rem;top:-.65em;width:2.7rem;text-align:right;font-size:.75rem;line-height:1.3;color:var(--soft)}\n"
 	".plot .area{position:relative;margin-left:-3.1rem}\n"
 	".plot .area svg{position:relative;margin-left:3.1rem;width:calc(100% - 3.1rem)}\n"
 	".minis{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(15rem,100%),1fr));gap:1rem 1.5rem;margin-top:1.25rem}\n"
 	".minis.small{grid-template-columns:repeat(auto-fill,minmax(min(9rem,45%),1fr))}\n"
 	".minis+.lead{margin-top:1rem}\n"
 	"figure{margin:0;min-width:0}\n"
-	"figcaption{font-size:.88rem;line-height:1.35;margin-bottom:.3rem;display:flex;justify-content:space-between;gap:.75rem}\n"
-	"figcaption b{font-weight:500;overflow-wrap:anywhere}\n"
+	"figcaption{font-size:.88rem;line-height:1.35;margin-bottom:.3rem;display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 .75rem}\n"
+	"figcaption b{font-weight:500;overflow-wrap:break-word;max-width:100%}\n"
 	"figcaption span{color:var(--soft);white-space:nowrap;font-variant-numeric:tabular-nums}\n"
 	".minis svg{height:4rem;border-top:1px solid var(--track);border-bottom:1px solid var(--soft)}\n"
 	".map{display:grid;grid-template-columns:minmax(5rem,auto) minmax(0,1fr);gap:3px .75rem;align-items:center;font-size:.85rem}\n"
@@ -134,6 +134,24 @@ void html_text(FILE *f, const char *s)
 		s += len;
 		n -= len;
 	}
+}
+
+void html_name(FILE *f, const char *element, const char *name)
+{
+	fprintf(f, "<%s>", element);
+	while (*name) {
+		size_t n = strcspn(name, "._");
+		char *part;
+
+		n += name[n] != 0;
+		part = need(strndup(name, n));
+		html_text(f, part);
+		free(part);
+		name += n;
+		if (*name)
+			fputs("<wbr>", f);
+	}
+	fprintf(f, "</%.*s>", (int)strcspn(element, " "), element);
 }
 
 static void said(FILE *f, const char *fmt, va_list ap)

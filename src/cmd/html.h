@@ -15,6 +15,7 @@ __attribute__((format(printf, 2, 3)))
 void html_said(FILE *f, const char *fmt, ...); /* the same of what printf makes */
 __attribute__((format(printf, 3, 4)))
 void html_element(FILE *f, const char *element, const char *fmt, ...); /* <td class="r">...</td> of "td class=\"r\"" and text */
+void html_name(FILE *f, const char *element, const char *name); /* which may be broken after its points and lines */
 void html_section(FILE *f, const char *title, const char *lead); /* lead: a sentence below the title, or NULL */
 
 #endif

@@ -226,7 +226,7 @@ static void draw_kind(FILE *f, const struct survey *s, size_t kind, double top)
 
 	survey_cells(s, kind, cell);
 	fputs("<figure><figcaption>", f);
-	html_element(f, "b", "%s", k->label);
+	html_name(f, "b", k->label);
 	html_element(f, "span", "%.2f%%", 100 * survey_relative(&k->error));
 	fputs("</figcaption>", f);
 	draw_layers(f, s, cell, top, k->label);
@@ -323,7 +323,7 @@ static void draw_row(FILE *f, const struct survey *s, size_t kind)
 	struct survey_cell *cell = need(calloc((size_t)s->layers + 1, sizeof *cell));
 
 	survey_cells(s, kind, cell);
-	html_element(f, "span", "%s", s->kind[kind].label);
+	html_name(f, "span", s->kind[kind].label);
 	draw_strip(f, s, cell, s->kind[kind].label);
 	free(cell);
 }

@@ -77,7 +77,7 @@ static void figure(FILE *f, const struct survey *s, const struct survey_row *r, 
 	const struct heft_error *e = r->error;
 
 	fputs("<figure><figcaption>", f);
-	html_element(f, "b", "%s", r->name);
+	html_name(f, "b", r->name);
 	html_element(f, "span", "%s", heft_encoding_name(r->to));
 	fputs("</figcaption>", f);
 	if (span.last >= span.first && counted(e))

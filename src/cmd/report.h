@@ -9,6 +9,7 @@
 struct report_of { /* what a report is about */
 	const struct heft_plan *plan;
 	const struct heft_model *model;
+	const char *to;          /* heft_job.to; NULL: GGUF */
 	const struct tool *tool; /* whose options were given; NULL: none are told */
 	const void *options;
 };

@@ -12,24 +12,43 @@
 
 enum { LISTED = 50, MAX_RULES = 200 };
 
-static const char *name_of(const struct heft_output *o)
+/* The file; for a folder that is written whole, the folder. */
+static struct name {
+	char s[256];
+} name_of(const struct heft_output *o)
 {
-	return strcmp(o->path, "-") ? page_base(o->path) : "standard output";
+	const char *base = page_base(o->path);
+	struct name n;
+	int len = (int)(base - o->path) - 1, from = len;
+
+	while (from > 0 && o->path[from - 1] != '/')
+		from--;
+	if (!strncmp(base, "model", 5) && strstr(base, ".safetensors") && o->n_beside && len > from && strncmp(o->path + from, ".", (size_t)(len - from)) != 0)
+		snprintf(n.s, sizeof n.s, "%.*s", len - from, o->path + from);
+	else
+		snprintf(n.s, sizeof n.s, "%s", strcmp(o->path, "-") ? base : "standard output");
+	return n;
+}
+
+/* A type, or what a folder is written for. */
+static const char *kind_of(const struct report_of *r, const struct heft_output *o)
+{
+	return r->to && strcmp(r->to, "gguf") != 0 && strcmp(r->to, "safetensors") != 0 ? r->to : o->type;
 }
 
 /* ---- tiles ---- */
 
-static void tiles(FILE *f, const struct heft_plan *p, const struct heft_output *o, const struct survey *s)
+static void tiles(FILE *f, const struct report_of *r, const struct heft_output *o, const struct survey *s)
 {
 	struct tile t[6] = { { .what = "size", .value = human_bytes(o->size) }, { .what = "bits per weight" }, { .what = "tensors" } };
 	char of_source[128], files[128];
 	size_t n = 3;
 
-	snprintf(of_source, sizeof of_source, "%.1f%% of the %s that were read", 100 * (double)o->size / fmax(1, (double)heft_plan_bytes_in(p)),
-		 human_bytes(heft_plan_bytes_in(p)).s);
+	snprintf(of_source, sizeof of_source, "%.1f%% of the %s that were read", 100 * (double)o->size / fmax(1, (double)heft_plan_bytes_in(r->plan)),
+		 human_bytes(heft_plan_bytes_in(r->plan)).s);
 	t[0].note = of_source;
 	snprintf(t[1].value.s, sizeof t[1].value.s, "%.2f", o->bits_per_weight);
-	t[1].note = o->type;
+	t[1].note = kind_of(r, o);
 	snprintf(t[2].value.s, sizeof t[2].value.s, "%zu", o->n_items);
 	snprintf(files, sizeof files, "in %" PRIu64 " files, %s weights", o->n_parts, human_count(s->weights).s);
 	if (o->n_parts < 2)
@@ -222,7 +241,7 @@ static void provenance(FILE *f, const struct report_of *r, const struct heft_out
 	list_files(f, r->model);
 	page_given(f, r->tool, r->options);
 	html_element(f, "dt", "output");
-	html_element(f, "dd", "%s, %" PRIu64 " bytes, %s", name_of(o), o->size, o->type);
+	html_element(f, "dd", "%s, %" PRIu64 " bytes, %s", name_of(o).s, o->size, kind_of(r, o));
 	if (o->n_beside) {
 		html_element(f, "dt", "beside it");
 		fputs("<dd>", f);
@@ -240,7 +259,7 @@ static void output(FILE *f, const struct report_of *r, const struct heft_output 
 	struct survey s;
 
 	survey_output(&s, o, e);
-	tiles(f, r->plan, o, &s);
+	tiles(f, r, o, &s);
 	if (o->n_items) {
 		page_sizes(f, &s);
 		page_errors(f, &s);
@@ -259,13 +278,13 @@ void report_html(const struct report_of *r, const struct heft_summary *sum, FILE
 {
 	size_t n = heft_plan_outputs(r->plan);
 
-	html_begin(f, name_of(heft_plan_output(r->plan, 0)));
+	html_begin(f, name_of(heft_plan_output(r->plan, 0)).s);
 	for (size_t i = 0; i < n; i++) {
 		const struct heft_output *o = heft_plan_output(r->plan, i);
 
-		html_element(f, i ? "h2 class=\"output\"" : "h1", "%s", name_of(o));
+		html_element(f, i ? "h2 class=\"output\"" : "h1", "%s", name_of(o).s);
 		fputs("<p class=\"lead\">", f);
-		html_said(f, "%s as %s: what it takes, what it lost, and why.", r->model->name ? r->model->name : page_base(r->model->path), o->type);
+		html_said(f, "%s as %s: what it takes, what it lost, and why.", r->model->name ? r->model->name : page_base(r->model->path), kind_of(r, o));
 		fputs("</p>\n", f);
 		output(f, r, o, sum && sum->error ? sum->error[i] : NULL);
 	}

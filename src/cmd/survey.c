@@ -24,7 +24,7 @@ static const struct {
 	size_t part;
 } part_word[] = {
 	{ "norm", NORMS }, { ".bias", NORMS }, { "shexp", SHARED }, { "shared_expert", SHARED }, { "exps", EXPERTS }, { "expert", EXPERTS },
-	{ "gate_inp", ROUTER }, { "router", ROUTER }, { "mlp.gate.", ROUTER },
+	{ "gate_inp", ROUTER }, { "router", ROUTER }, { "mlp.gate.", ROUTER }, { "moe.gate.", ROUTER },
 	{ "ssm", RECURRENT }, { "mamba", RECURRENT }, { "mixer", RECURRENT }, { "linear_attn", RECURRENT }, { "time_mix", RECURRENT }, { "shortconv", RECURRENT },
 	{ "attn", ATTENTION }, { "attention", ATTENTION }, { "q_proj", ATTENTION }, { "k_proj", ATTENTION }, { "v_proj", ATTENTION }, { "o_proj", ATTENTION },
 	{ "ffn", FEED_FORWARD }, { "mlp", FEED_FORWARD }, { "feed_forward", FEED_FORWARD }, { "channel_mix", FEED_FORWARD },

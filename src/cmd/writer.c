@@ -109,9 +109,9 @@ static void fill_job(const struct writer *w, struct heft_job *job)
 
 /* ---- the run ---- */
 
-static void write_report(const struct writer *w, const struct heft_plan *plan, const struct heft_summary *sum, const struct heft_model *m, FILE *f)
+static void write_report(const struct writer *w, const struct heft_plan *plan, const struct heft_summary *sum, const struct heft_model *m, const char *to, FILE *f)
 {
-	struct report_of r = { .plan = plan, .model = m, .tool = w->tool, .options = w->options };
+	struct report_of r = { .plan = plan, .model = m, .to = to, .tool = w->tool, .options = w->options };
 
 	if (page_wanted(w->report))
 		report_html(&r, sum, f);
@@ -119,7 +119,7 @@ static void write_report(const struct writer *w, const struct heft_plan *plan, c
 		report_json(plan, sum, m->path, f);
 }
 
-static int execute(const struct writer *w, struct heft_plan *plan, const struct heft_model *m)
+static int execute(const struct writer *w, struct heft_plan *plan, const struct heft_model *m, const char *to)
 {
 	struct heft_err err = { 0 };
 	struct heft_summary sum = { 0 };
@@ -138,7 +138,7 @@ static int execute(const struct writer *w, struct heft_plan *plan, const struct 
 	rc = heft_run(plan, &run, &sum, &err);
 	progress_end(&p);
 	if (!rc && w->report) {
-		write_report(w, plan, &sum, m, report.f);
+		write_report(w, plan, &sum, m, to, report.f);
 		rc = side_close(&report, &err);
 	}
 	side_abandon(&report);
@@ -172,7 +172,7 @@ static int write_model(const struct writer *w, struct heft_model *m, struct heft
 	if (status)
 		return fail(&err);
 	if (!w->dry_run)
-		status = execute(w, plan, m);
+		status = execute(w, plan, m, job->to);
 	else if (w->json)
 		status = report_json(plan, NULL, m->path, stdout);
 	else {
