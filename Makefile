@@ -59,7 +59,7 @@ HELPER_SRC := $(wildcard tests/helper/*.c)
 HELPER := $(HELPER_SRC:tests/helper/%.c=$(BUILD)/tests/helper/%)
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
-HEADERS := include/heft.h include/heft_codes.h include/heft_coreml.h include/heft_meta.h
+HEADERS := include/heft.h include/heft_codes.h include/heft_coreml.h include/heft_manifest.h include/heft_meta.h
 TEXTS := $(sort $(wildcard src/arch/*.arch src/recipe/*.recipe))
 
 .PHONY: all demo check test bench fuzz fuzz-targets install uninstall clean deps deps-test units helpers

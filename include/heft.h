@@ -408,6 +408,7 @@ struct heft_drop { /* a source tensor that is left out on purpose */
 
 struct heft_output { /* one output file set */
 	const char *path;    /* of the first part */
+	const char *directory; /* that the output is, with all that lies beside it; NULL: files alone */
 	const char *type;    /* recipe or type name */
 	const struct heft_item *item;
 	size_t n_items;

@@ -5,7 +5,7 @@ dest=$dir/root
 prefix=$dest/opt/heft
 
 make install BUILD="$build" DESTDIR="$dest" PREFIX=/opt/heft >"$dir/log" 2>&1; pass $? "make install"
-for f in bin/heft include/heft.h include/heft_codes.h include/heft_coreml.h include/heft_meta.h lib/libheft.a lib/pkgconfig/heft.pc share/man/man1/heft.1 share/man/man1/heft-convert.1 \
+for f in bin/heft include/heft.h include/heft_codes.h include/heft_coreml.h include/heft_manifest.h include/heft_meta.h lib/libheft.a lib/pkgconfig/heft.pc share/man/man1/heft.1 share/man/man1/heft-convert.1 \
 	share/bash-completion/completions/heft share/zsh/site-functions/_heft share/fish/vendor_completions.d/heft.fish; do
 	[ -s "$prefix/$f" ]; pass $? "$f"
 done
@@ -16,6 +16,7 @@ done
 cat >"$dir/use.c" <<'END'
 #include <heft.h>
 #include <heft_coreml.h>
+#include <heft_manifest.h>
 #include <heft_meta.h>
 #include <stdio.h>
 int main(void)

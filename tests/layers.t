@@ -37,8 +37,8 @@ formats        ^(include/heft(_meta)?\.h|base/[^/]*\.h|quant/quant\.h)$
 src/tokenizer  ^(include/heft\.h|base/[^/]*\.h)$
 src/target     ^(include/heft\.h|base/[^/]*\.h|quant/(quant|scaled|fit|integer|block_codes|nf4)\.h|src/op\.h|src/arch\.h)$
 src/packed     ^(include/heft\.h|base/[^/]*\.h|quant/(quant|integer)\.h|src/packed\.h)$
-src            ^(include/heft(_(meta|coreml))?\.h|base/[^/]*\.h|quant/quant\.h|formats/format\.h|src/target/target\.h|src/packed/list\.h|src/tokenizer/tokenizer\.h)$
-src/cmd        ^include/heft(_(meta|coreml))?\.h$
+src            ^(include/heft(_(meta|coreml|manifest))?\.h|base/[^/]*\.h|quant/quant\.h|formats/format\.h|src/target/target\.h|src/packed/list\.h|src/tokenizer/tokenizer\.h)$
+src/cmd        ^include/heft(_(meta|coreml|manifest))?\.h$
 ROWS
 }
 directions() {

@@ -12,22 +12,21 @@
 
 enum { LISTED = 50, MAX_RULES = 200 };
 
-/* The file; for a folder that is written whole, the folder. */
+/* The file, or the folder where that is what is written. */
 static struct name {
 	char s[256];
 } name_of(const struct heft_output *o)
 {
-	const char *base = page_base(o->path);
-	struct name n;
-	int len = (int)(base - o->path) - 1, from = len;
+	const char *path = o->directory ? o->directory : strcmp(o->path, "-") ? o->path : "standard output";
+	size_t n = strlen(path), from;
+	struct name name;
 
-	while (from > 0 && o->path[from - 1] != '/')
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	for (from = n; from && path[from - 1] != '/';)
 		from--;
-	if (!strncmp(base, "model", 5) && strstr(base, ".safetensors") && o->n_beside && len > from && strncmp(o->path + from, ".", (size_t)(len - from)) != 0)
-		snprintf(n.s, sizeof n.s, "%.*s", len - from, o->path + from);
-	else
-		snprintf(n.s, sizeof n.s, "%s", strcmp(o->path, "-") ? base : "standard output");
-	return n;
+	snprintf(name.s, sizeof name.s, "%.*s", (int)(n - from), path + from);
+	return name;
 }
 
 /* A type, or what a folder is written for. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "coreml.h"
+#include "manifest.h"
 #include "page.h"
 #include "report.h"
 
@@ -119,6 +120,24 @@ static void write_report(const struct writer *w, const struct heft_plan *plan, c
 		report_json(plan, sum, m->path, f);
 }
 
+static int write_manifest(const struct writer *w, const struct heft_plan *plan, const struct heft_model *m, const char *to,
+			  const struct heft_run_options *run, struct heft_err *err)
+{
+	struct report_of r = { .plan = plan, .model = m, .to = to, .tool = w->tool, .options = w->options };
+	struct heft_manifest_options how = { .threads = (int)w->threads, .progress = run->progress, .ctx = run->ctx, .stop = run->stop };
+
+	return manifest_write(&r, &how, err);
+}
+
+/* Digests are of what can be read again. */
+static int check_manifest(const struct writer *w, const struct heft_job *job)
+{
+	for (size_t i = 0; w->manifest && i < job->n_outputs; i++)
+		if (job->output[i].path && !strcmp(job->output[i].path, "-"))
+			return misuse("--manifest is written beside a file, not standard output");
+	return -1;
+}
+
 static int execute(const struct writer *w, struct heft_plan *plan, const struct heft_model *m, const char *to)
 {
 	struct heft_err err = { 0 };
@@ -136,6 +155,8 @@ static int execute(const struct writer *w, struct heft_plan *plan, const struct 
 	if (p.mode == PROGRESS_NONE)
 		run.progress = NULL;
 	rc = heft_run(plan, &run, &sum, &err);
+	if (!rc && w->manifest)
+		rc = write_manifest(w, plan, m, to, &run, &err);
 	progress_end(&p);
 	if (!rc && w->report) {
 		write_report(w, plan, &sum, m, to, report.f);
@@ -201,6 +222,9 @@ int writer_run(const struct writer *w, const char *source, struct heft_job *job)
 	uint32_t layer[MAX_LAYERS];
 	int status;
 
+	status = check_manifest(w, job);
+	if (status >= 0)
+		return status;
 	fill_job(w, job);
 	open.as_stored = keeps_all(job);
 	if (w->prune_layers && layers(w->prune_layers, layer, &job->n_prune_layers))
@@ -216,7 +240,10 @@ int writer_run(const struct writer *w, const char *source, struct heft_job *job)
 int writer_run_on(const struct writer *w, struct heft_model *m, struct heft_job *job)
 {
 	uint32_t layer[MAX_LAYERS];
+	int status = check_manifest(w, job);
 
+	if (status >= 0)
+		return status;
 	fill_job(w, job);
 	if (w->prune_layers && layers(w->prune_layers, layer, &job->n_prune_layers))
 		job->prune_layer = layer;

@@ -14,7 +14,7 @@ struct writer {
 	uint64_t max_buffer_size, threads, spool;
 	const struct tool *tool; /* whose options these are, to be told in reports; NULL: they are not told */
 	const void *options;
-	bool modules, mistral_format, pure, leave_output_tensor, keep_split, allow_requantize, strict, dry_run, json, histogram, quiet;
+	bool modules, mistral_format, pure, leave_output_tensor, keep_split, allow_requantize, strict, dry_run, json, histogram, quiet, manifest;
 };
 
 #define WRITER_TYPE_ROWS(at)                                                                                           \
@@ -106,6 +106,10 @@ struct writer {
 	  (at) + offsetof(struct writer, report) },                                                                    \
 	{ OPT_FLAG, 0, "histogram", NULL, NULL, "draw how large the errors of each type are",                          \
 	  (at) + offsetof(struct writer, histogram) },                                                                 \
+	{ OPT_FLAG, 0, "manifest", NULL, NULL,                                                                         \
+	  "write OUT.manifest.json beside OUT, or heft-manifest.json into a directory: SHA-256 of each file and tensor " \
+	  "and how it was made; 'heft check --manifest' proves it (default: none)",                                    \
+	  (at) + offsetof(struct writer, manifest) },                                                                  \
 	{ OPT_FLAG, 'q', "quiet", NULL, NULL, "no summary and no progress line",                                       \
 	  (at) + offsetof(struct writer, quiet) }
 
