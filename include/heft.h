@@ -262,6 +262,14 @@ struct heft_facts {
 };
 int heft_model_facts(struct heft_model *m, const char *arch_file, struct heft_facts *out, struct heft_err *err);
 
+/* A licence that open weights come with, and what its text makes a user look at: a pointer, no advice on law. */
+struct heft_licence {
+	const char *name, *conditions, *link; /* link: of the text; NULL: it comes with the model */
+};
+const struct heft_licence *heft_licence_at(size_t i); /* NULL past the end */
+/* By the metadata in f, or the licence's text beside the model; NULL where it is not known. */
+const struct heft_licence *heft_model_licence(const struct heft_model *m, const struct heft_facts *f);
+
 /* Ids of a text by the checkpoint's own tokenizer, with what it puts around a text; tokens belong to the model. A GGUF file is refused. */
 struct heft_token {
 	int32_t id;
