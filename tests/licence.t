@@ -63,6 +63,6 @@ license_link: https://example.org/LICENSE"
 pass $? "in a GGUF's metadata"
 "$heft" info "$dir/m.gguf" >"$dir/log" 2>&1 && grep -q "other: Tongyi Qianwen / Qwen License" "$dir/log"; pass $? "and heft info reads it there"
 cp "$dir/m"/LICENSE "$dir/m"/NOTICE "$dir/m"/USE_POLICY.md "$dir/" && "$heft" convert "$dir/m.gguf" --to safetensors -q -o "$dir/back" 2>"$dir/log" && cmp "$dir/LICENSE" "$dir/back/LICENSE" >"$dir/log" 2>&1 &&
-	cmp "$dir/NOTICE" "$dir/back/NOTICE" >"$dir/log" 2>&1 && cmp -s "$dir/USE_POLICY.md" "$dir/back/USE_POLICY.md" && grep -q "license_name: qwen" "$dir/back/README.md" && [ ! -e "$dir/back/log" ]
+	cmp "$dir/NOTICE" "$dir/back/NOTICE" >"$dir/log" 2>&1 && cmp -s "$dir/USE_POLICY.md" "$dir/back/USE_POLICY.md" && grep -q 'license_name: "qwen"' "$dir/back/README.md" && [ ! -e "$dir/back/log" ]
 pass $? "from beside a GGUF into the checkpoint that is made of it"
 finish
