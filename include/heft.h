@@ -263,6 +263,14 @@ struct heft_facts {
 };
 int heft_model_facts(struct heft_model *m, const char *arch_file, struct heft_facts *out, struct heft_err *err);
 
+/* A licence that open weights come with, and what its text makes a user look at: a pointer, no advice on law. */
+struct heft_licence {
+	const char *name, *conditions, *link; /* link: of the text; NULL: it comes with the model */
+};
+const struct heft_licence *heft_licence_at(size_t i); /* NULL past the end */
+/* By the metadata in f, or the licence's text beside the model; NULL where it is not known. */
+const struct heft_licence *heft_model_licence(const struct heft_model *m, const struct heft_facts *f);
+
 /* Ids of a text by the checkpoint's own tokenizer, with what it puts around a text; tokens belong to the model. A GGUF file is refused. */
 struct heft_token {
 	int32_t id;
@@ -412,6 +420,7 @@ struct heft_drop { /* a source tensor that is left out on purpose */
 
 struct heft_output { /* one output file set */
 	const char *path;    /* of the first part */
+	const char *directory; /* that the output is, with all that lies beside it; NULL: files alone */
 	const char *type;    /* recipe or type name */
 	const struct heft_item *item;
 	size_t n_items;
@@ -507,6 +516,7 @@ struct heft_diff {
 struct heft_diff_options {
 	const char *arch;  /* as in heft_job */
 	int threads;
+	bool details;      /* count histograms, too */
 	void (*progress)(void *ctx, const struct heft_progress *p);
 	void *ctx;
 	const volatile int *stop;

@@ -191,6 +191,14 @@ static void add_sums(struct heft_error *e, const struct quant_sums *s)
 	heft_error_add(e, &one);
 }
 
+static void add_details(struct heft_error *e, const struct quant_details *d)
+{
+	struct heft_error one = { 0 };
+
+	memcpy(one.histogram, d->histogram, sizeof one.histogram);
+	heft_error_add(e, &one);
+}
+
 /* Compares tiles first .. first+n and adds their sums in order. The first tile that failed tells its error. */
 static int compare_batch(const struct work *w, const struct diff_pair *p, uint64_t first, int n, struct heft_error *e)
 {
@@ -201,13 +209,15 @@ static int compare_batch(const struct work *w, const struct diff_pair *p, uint64
 #pragma omp parallel num_threads(w->threads) if (n > 1)
 	{
 		struct diff_scratch s = { 0 };
+		struct quant_details details = { 0 }; /* counts: the order in which they are added says nothing */
 
 #pragma omp for schedule(dynamic)
 		for (int i = 0; i < n; i++) {
 			uint64_t at = (first + (uint64_t)i) * TILE_ELEMENTS, left = p->plan[0].count - at;
 			struct heft_err err;
 
-			if (!diff_tile(p, at, left < TILE_ELEMENTS ? (size_t)left : TILE_ELEMENTS, &s, &sums[i], &err))
+			if (!diff_tile(p, at, left < TILE_ELEMENTS ? (size_t)left : TILE_ELEMENTS, &s, &sums[i],
+				       w->options->details ? &details : NULL, &err))
 				continue;
 			pthread_mutex_lock(&lock);
 			if (i < failed) {
@@ -217,6 +227,10 @@ static int compare_batch(const struct work *w, const struct diff_pair *p, uint64
 			pthread_mutex_unlock(&lock);
 		}
 		diff_scratch_release(&s);
+		pthread_mutex_lock(&lock);
+		if (w->options->details)
+			add_details(e, &details);
+		pthread_mutex_unlock(&lock);
 	}
 	pthread_mutex_destroy(&lock);
 	for (int i = 0; i < n; i++)

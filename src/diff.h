@@ -23,8 +23,8 @@ void diff_scratch_release(struct diff_scratch *s);
 /* Weights of one shape. */
 int diff_pair_init(struct diff_pair *p, const struct heft_model *const model[2], const struct weight *const weight[2],
 		   struct heft_err *err);
-/* Adds the sums of elements first .. first+n, n <= TILE_ELEMENTS. */
-int diff_tile(const struct diff_pair *p, uint64_t first, size_t n, struct diff_scratch *s, struct quant_sums *sums,
+/* Adds the sums of elements first .. first+n, n <= TILE_ELEMENTS; details: the histogram, too, but not of integers and doubles. NULL: none. */
+int diff_tile(const struct diff_pair *p, uint64_t first, size_t n, struct diff_scratch *s, struct quant_sums *sums, struct quant_details *details,
 	      struct heft_err *err);
 
 #endif

@@ -97,7 +97,7 @@ static void compare_exact(const struct diff_exact *x, const uint8_t *a, const ui
 	}
 }
 
-int diff_tile(const struct diff_pair *p, uint64_t first, size_t n, struct diff_scratch *s, struct quant_sums *sums,
+int diff_tile(const struct diff_pair *p, uint64_t first, size_t n, struct diff_scratch *s, struct quant_sums *sums, struct quant_details *details,
 	      struct heft_err *err)
 {
 	for (int k = 0; k < 2; k++) {
@@ -111,5 +111,7 @@ int diff_tile(const struct diff_pair *p, uint64_t first, size_t n, struct diff_s
 		compare_exact(p->exact, s->value[0], s->value[1], n, sums);
 	else
 		quant_compare(s->value[0], s->value[1], n, sums);
+	if (details && !p->exact)
+		quant_histogram(s->value[0], s->value[1], n, details);
 	return 0;
 }

@@ -153,6 +153,7 @@ static void total_up(struct build *b, struct plan_output *o)
 	o->pub.n_kv = o->kv.n;
 	o->pub.n_parts = o->n_parts;
 	o->pub.beside = plan_side_paths(o, b->plan->arena);
+	o->pub.directory = o->directory;
 	o->pub.n_beside = o->n_sides;
 	for (size_t i = 0; i < o->n_parts; i++)
 		o->pub.size += o->part[i].layout.file_size;

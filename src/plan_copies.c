@@ -65,10 +65,10 @@ static bool is_weights(const char *name)
 	return false;
 }
 
-/* Folders of the same weights as their makers have them: Meta's, and OpenAI's for another machine. */
+/* Folders of the same weights as their makers have them: Meta's, and OpenAI's for another machine. And what is said of the source's own bytes. */
 static bool is_left_out(const char *name)
 {
-	static const char *const names[] = { "original", "consolidated", "metal" };
+	static const char *const names[] = { "original", "consolidated", "metal", "heft-manifest.json" };
 
 	return is_one_of(name, names, sizeof names / sizeof *names);
 }

@@ -5,6 +5,7 @@
 #include "plan.h"
 
 #include "../quant/quant.h"
+#include "model.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -82,6 +83,24 @@ static struct heft_str with_dtype(const struct family_file *f, const struct plan
 	return (struct heft_str){ text, f->text.n + n };
 }
 
+/* A licence and what belongs to it travel with a checkpoint that is made of a GGUF, from beside that. Links are not followed. */
+static void add_licence(struct heft_plan *p, struct plan_output *o)
+{
+	static const char *const names[] = { "LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "NOTICE", "NOTICE.txt", "Notice.txt", "USE_POLICY.md" };
+	const char *from = p->model->n_files ? p->model->file[0].path : "-";
+
+	for (size_t i = 0; strcmp(from, "-") != 0 && i < sizeof names / sizeof *names; i++) {
+		const char *path = path_join(p->arena, path_dir(p->arena, from), names[i]);
+		struct stat st;
+
+		if (lstat(path, &st) || !S_ISREG(st.st_mode))
+			continue;
+		plan_add_side(o, path_join(p->arena, o->directory, names[i]), (struct heft_str){ 0 }, p->arena);
+		o->side[o->n_sides - 1].from = path;
+		o->side[o->n_sides - 1].size = (uint64_t)st.st_size;
+	}
+}
+
 void plan_files(struct heft_plan *p, struct plan_output *o)
 {
 	const char *dir = o->directory;
@@ -92,6 +111,8 @@ void plan_files(struct heft_plan *p, struct plan_output *o)
 		plan_add_side(o, arena_printf(p->arena, "%s%s%s", dir, dir[strlen(dir) - 1] == '/' ? "" : "/", f->name),
 			      with_dtype(f, o, p->arena), p->arena);
 	}
+	if (dir && p->family.n_files)
+		add_licence(p, o);
 }
 
 int plan_checkpoint(struct heft_plan *p, struct plan_output *o, const char *type, struct heft_err *err)

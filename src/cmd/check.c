@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "heft_manifest.h"
 
 struct options {
 	bool deep, json, quiet;
-	const char *config, *key, *arch, *progress;
+	const char *config, *key, *arch, *progress, *manifest;
 	uint64_t threads;
 };
 
@@ -19,6 +20,10 @@ static const struct opt rows[] = {
 	  "read every weight: NaN, infinity, tensors that are all zeros, and the sha256 that the Hub cache, SHA256SUMS and LFS pointers give "
 	  "(default: headers only)",
 	  FIELD(deep) },
+	{ OPT_STRING, 0, "manifest", "FILE", "file",
+	  "prove what 'heft convert --manifest' wrote: each file and tensor has the digest that FILE says; SRC may be another place or layout of "
+	  "them (default: beside FILE)",
+	  FIELD(manifest) },
 	{ OPT_STRING, 0, "arch", "FILE", "none|file",
 	  "family file for this model; none asks no family (default: by config.json)", FIELD(arch) },
 	{ OPT_STRING, 0, "config", "DIR", "dir",
@@ -206,32 +211,58 @@ static size_t count_errors(const struct findings *f)
 	return n;
 }
 
+static int check_model(const struct options *o, const char *path, struct context *c, struct heft_err *err)
+{
+	struct heft_check_options check = {
+		.deep = o->deep, .arch = o->arch, .config_dir = o->config, .key = o->key, .threads = (int)o->threads, .ctx = c, .stop = stop_on_signals(),
+	};
+
+	if (c->progress.mode != PROGRESS_NONE)
+		check.progress = on_progress;
+	return heft_check(path, &check, collect, NULL, err);
+}
+
+static int check_manifest(const struct options *o, const char *path, struct context *c, struct heft_err *err)
+{
+	struct heft_manifest_options how = { .threads = (int)o->threads, .ctx = c, .stop = stop_on_signals() };
+
+	if (c->progress.mode != PROGRESS_NONE)
+		how.progress = on_progress;
+	return heft_manifest_check(o->manifest, path, &how, collect, c, NULL, err);
+}
+
+static int check_options(const struct options *o, const struct list *args)
+{
+	if (o->threads > 1024)
+		return misuse("--threads takes 1 to 1024");
+	if (!args->n && !o->manifest)
+		return misuse("SRC is missing");
+	if (o->manifest && (o->deep || o->arch || o->config || o->key))
+		return misuse("--manifest compares digests alone: --deep, --arch, --config and --key do not go with it");
+	return -1;
+}
+
 static int run(void *options, const struct list *args)
 {
 	const struct options *o = options;
 	struct context c = { 0 };
-	struct heft_check_options check = {
-		.deep = o->deep, .arch = o->arch, .config_dir = o->config, .key = o->key, .threads = (int)o->threads, .ctx = &c,
-		.stop = stop_on_signals(),
-	};
+	const char *path = args->n ? args->v[0] : NULL, *shown = path ? path : o->manifest;
 	struct heft_err err = { 0 };
 	size_t errors = 0;
-	int rc;
+	int rc = check_options(o, args);
 
-	if (o->threads > 1024)
-		return misuse("--threads takes 1 to 1024");
+	if (rc >= 0)
+		return rc;
 	progress_begin(&c.progress, o->progress, o->quiet);
-	if (c.progress.mode != PROGRESS_NONE)
-		check.progress = on_progress;
-	rc = heft_check(args->v[0], &check, collect, &errors, &err);
+	rc = o->manifest ? check_manifest(o, path, &c, &err) : check_model(o, path, &c, &err);
 	progress_end(&c.progress);
 	errors = count_errors(&c.findings);
 	if (c.findings.n)
 		qsort(c.findings.v, c.findings.n, sizeof *c.findings.v, by_file);
 	if (o->json && !rc)
-		print_json(args->v[0], &c.findings, errors);
+		print_json(shown, &c.findings, errors);
 	else if (!o->quiet && !rc)
-		print_text(args->v[0], &c.findings, errors);
+		print_text(shown, &c.findings, errors);
 	if (rc)
 		fail(&err);
 	release(&c.findings);
@@ -241,11 +272,10 @@ static int run(void *options, const struct list *args)
 const struct tool tool_check = {
 	.name = "check",
 	.about = "list everything that is wrong with a download, at once",
-	.usage = "SRC [--deep] [--json] [OPTION]...",
+	.usage = "SRC [--deep] [--json] [OPTION]... | --manifest FILE [SRC] [OPTION]...",
 	.details = "SRC is a Hugging Face directory, a Hub cache snapshot, a safetensors, PyTorch or GGUF file, or one part of "
 		   "a split set. Exit status 0: no errors, warnings perhaps; 1: errors.",
 	.operand = "file|dir",
-	.min_args = 1,
 	.max_args = 1,
 	.opt = rows,
 	.size = sizeof(struct options),

@@ -244,6 +244,8 @@ static int run(void *options, const struct list *args)
 	if (status >= 0)
 		return status;
 	set_size(o);
+	o->w.tool = &tool_convert;
+	o->w.options = o;
 	job.output = spec = pairs(o, &job.n_outputs);
 	status = writer_run(&o->w, args->v[0], &job);
 	free(spec);

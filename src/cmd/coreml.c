@@ -20,7 +20,7 @@ static int check(const struct writer *w, const struct heft_job *job)
 		{ w->override_kv.n > 0, "--override-kv" }, { w->via, "--via" }, { w->effort, "--effort" }, { w->pure, "--pure" },
 		{ w->output_tensor_type || w->token_embedding_type, "--output-tensor-type and --token-embedding-type" },
 		{ job->mmproj || job->mtp || job->no_mtp || job->vocab_only, "a choice of parts of a model" }, { job->big_endian, "--bigendian" },
-		{ w->report || w->histogram, "--report and --histogram" }, { job->machine, "--for" }, { w->arch && strcmp(w->arch, "none"), "--arch" },
+		{ w->report || w->histogram || w->manifest, "--report, --histogram and --manifest" }, { job->machine, "--for" }, { w->arch && strcmp(w->arch, "none"), "--arch" },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
+#include "page.h"
 
 struct options {
 	double max_rmse, max_relative, max_abs, min_sqnr, min_cosine;
-	const char *arch, *key, *progress;
+	const char *arch, *key, *progress, *report;
 	uint64_t top, threads;
 	bool ignore_unmatched, json, quiet;
 };
@@ -44,6 +44,9 @@ static const struct opt rows[] = {
 	  "auto: a line on a terminal; json: one object per line on standard error; none (default: auto)",
 	  FIELD(progress) },
 	{ OPT_FLAG, 0, "json", NULL, NULL, "print every tensor as JSON", FIELD(json) },
+	{ OPT_STRING, 0, "report", "FILE", "file",
+	  "write every tensor's numbers and a histogram of its errors to FILE: a page where its name ends in .html, else JSON (default: none)",
+	  FIELD(report) },
 	{ OPT_FLAG, 'q', "quiet", NULL, NULL, "print nothing but failures, no progress line", FIELD(quiet) },
 	{ OPT_END, 0, NULL, NULL, NULL, NULL, 0 },
 };
@@ -247,11 +250,11 @@ static void print_text(const struct options *o, const struct heft_diff *d)
 
 /* ---- JSON ---- */
 
-static void print_json(const struct options *o, const struct heft_diff *d, const struct list *args)
+static void print_json(const struct options *o, const struct heft_diff *d, const struct list *args, FILE *f)
 {
 	struct emitter w;
 
-	emit_report(&w, "diff");
+	emit_report_to(&w, f, "diff");
 	emit_text(&w, "a", args->v[0]);
 	emit_text(&w, "b", args->v[1]);
 	emit_number(&w, "unmatched", d->n_unmatched);
@@ -279,25 +282,44 @@ static void print_json(const struct options *o, const struct heft_diff *d, const
 
 /* ---- the tool ---- */
 
+static void write_report(const struct options *o, const struct heft_diff *d, const struct heft_model *a, const struct heft_model *b,
+			 const struct list *args, FILE *f)
+{
+	if (page_wanted(o->report))
+		diff_html(d, a, b, &tool_diff, o, f);
+	else
+		print_json(o, d, args, f);
+}
+
 static int compare(struct options *o, struct heft_model *a, struct heft_model *b, const struct list *args)
 {
 	struct progress p;
 	struct heft_err err = { 0 };
 	struct heft_diff *d = NULL;
 	struct heft_diff_options options = {
-		.arch = o->arch, .threads = (int)o->threads, .ctx = &p, .stop = stop_on_signals(),
+		.arch = o->arch, .threads = (int)o->threads, .details = o->report, .ctx = &p, .stop = stop_on_signals(),
 	};
+	struct side_file report = { 0 };
 	int rc, status;
 
+	if (o->report && side_open(&report, o->report, &err))
+		return fail(&err);
 	progress_begin(&p, o->progress, o->quiet);
 	if (p.mode != PROGRESS_NONE)
 		options.progress = progress_step;
 	rc = heft_diff(&d, a, b, &options, &err);
 	progress_end(&p);
-	if (rc)
+	if (!rc && o->report) {
+		write_report(o, d, a, b, args, report.f);
+		rc = side_close(&report, &err);
+	}
+	side_abandon(&report);
+	if (rc) {
+		heft_diff_free(d);
 		return fail(&err);
+	}
 	if (o->json)
-		print_json(o, d, args);
+		print_json(o, d, args, stdout);
 	else if (!o->quiet)
 		print_text(o, d);
 	fflush(stdout); /* the numbers before the verdict */
@@ -335,7 +357,7 @@ static void defaults(void *options)
 const struct tool tool_diff = {
 	.name = "diff",
 	.about = "measure how far the numbers of two checkpoints are apart",
-	.usage = "A B [--max-rmse X] [--max-relative X] [--max-abs X] [--min-sqnr DB] [--min-cosine X] [--json] "
+	.usage = "A B [--max-rmse X] [--max-relative X] [--max-abs X] [--min-sqnr DB] [--min-cosine X] [--report FILE] [--json] "
 		 "[OPTION]...",
 	.details = "A and B may be of any formats and types; tensors are matched through their families' names. Errors "
 		   "are those of B measured against A. Exit status 0: within all limits that were given; 1: outside "

@@ -11,33 +11,6 @@
 enum { BAR = 40 };
 #define SMALL 0.005 /* shares below this at either end are put together */
 
-/* Where the locale says so; a block character of eighths is finer than a letter. */
-static bool wants_blocks(void)
-{
-	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		const char *v = getenv(names[i]);
-		if (v && *v)
-			return strstr(v, "UTF-8") || strstr(v, "utf8") || strstr(v, "UTF8");
-	}
-	return false;
-}
-
-static void draw_bar(FILE *f, double share, double top)
-{
-	static const char *const eighth[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
-	int n = (int)lrint(share / top * BAR * 8);
-	bool blocks = wants_blocks();
-
-	for (int i = 0; i < n / 8; i++)
-		fputs(blocks ? "█" : "#", f);
-	if (blocks)
-		fputs(eighth[n % 8], f);
-	else if (n % 8 >= 4)
-		putc('#', f);
-}
-
 /* A bin's lower bound. */
 static double bound(int bin)
 {
@@ -82,7 +55,7 @@ static void print_row(FILE *f, const struct heft_error *e, const struct span *s,
 	snprintf(from, sizeof from, bin == s->first ? "0" : "%.2g", bound(bin));
 	snprintf(to, sizeof to, "%.2g", bin == s->last ? e->max_err : bound(bin + 1));
 	fprintf(f, "    %8s to %-8s  %8.2f%%  %5.1f%%  ", from, to, 100 * (bin == s->last ? e->max_err : bound(bin + 1)) / rms, 100 * share);
-	draw_bar(f, share, top);
+	draw_bar(f, share / top, BAR);
 	putc('\n', f);
 }
 

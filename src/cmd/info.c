@@ -238,6 +238,28 @@ static void print_metadata(const struct view *v)
 	}
 }
 
+/* What the model says, by its proper name where that is known, and where to look. */
+static void print_licence(const struct view *v)
+{
+	const struct heft_licence *l = heft_model_licence(v->m, &v->facts);
+	const char *said = v->facts.license;
+
+	if (!l) {
+		line("license", said);
+		return;
+	}
+	label("license");
+	if (said) {
+		safe_puts(stdout, said);
+		fputs(": ", stdout);
+	}
+	printf("%s\n", l->name);
+	label("look at");
+	printf("%s\n", l->conditions);
+	if (l->link)
+		line("", l->link);
+}
+
 static void print_view(const struct view *v)
 {
 	fputs(style(stdout, BOLD), stdout);
@@ -248,7 +270,7 @@ static void print_view(const struct view *v)
 	print_size(v);
 	print_missing(v->m);
 	print_tokenizer(&v->facts);
-	line("license", v->facts.license);
+	print_licence(v);
 	if (v->fit)
 		machine_print(v->fit);
 	label("tensors");
@@ -278,6 +300,17 @@ static void json_files(struct emitter *w, const struct heft_model *m)
 		emit_close(w, '}');
 	}
 	emit_close(w, ']');
+}
+
+static void json_licence(struct emitter *w, const struct heft_licence *l)
+{
+	if (!l)
+		return;
+	emit_open(w, "license_known", '{');
+	emit_text(w, "name", l->name);
+	emit_text(w, "conditions", l->conditions);
+	emit_text(w, "link", l->link);
+	emit_close(w, '}');
 }
 
 static void json_facts(struct emitter *w, const struct heft_facts *f)
@@ -355,6 +388,7 @@ static void json_view(const struct view *v)
 	emit_text(&w, "path", v->m->path);
 	emit_text(&w, "format", v->m->format);
 	json_facts(&w, &v->facts);
+	json_licence(&w, heft_model_licence(v->m, &v->facts));
 	emit_text(&w, "family_error", v->no_family.code ? v->no_family.text : NULL);
 	emit_number(&w, "size", v->bytes);
 	emit_number(&w, "missing_shards", v->m->missing_shards);

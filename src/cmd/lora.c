@@ -41,6 +41,8 @@ static int run_on(const struct options *o, struct heft_model *m, const char *typ
 	};
 	struct writer w = o->w;
 
+	w.tool = &tool_lora;
+	w.options = o;
 	if (!w.via)
 		w.via = via;
 	return writer_run_on(&w, m, &job);

@@ -132,6 +132,8 @@ static int run(void *options, const struct list *args)
 		status = misuse("--json and OUT - both want standard output");
 	if (status >= 0)
 		return status;
+	w->tool = &tool_quantize;
+	w->options = options;
 	path = default_output(&o);
 	spec.path = o.output ? o.output : path;
 	spec.type = o.type;

@@ -3,11 +3,11 @@
  * of each type, the worst tensors, what fell back and what was left out.
  */
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "report.h"
+#include "survey.h"
 
 enum { WORST = 5, LISTED = 10 };
 
@@ -123,74 +123,17 @@ int report_plan(const struct heft_plan *p, FILE *f)
 
 /* ---- the summary ---- */
 
-struct type_sum { /* all tensors of one type */
-	const struct heft_encoding *enc;
-	uint64_t tensors, weights, bytes;
-	struct heft_error error;
-};
-
-/* The tensors of one type into the list, where there are any. */
-static struct type_sum *sum_type(const struct heft_output *o, const struct heft_error *e, const struct heft_encoding *enc, struct type_sum *t, size_t *n)
-{
-	struct type_sum sum = { .enc = enc };
-
-	for (size_t i = 0; i < o->n_items; i++)
-		if (o->item[i].to == enc) {
-			sum.tensors++;
-			sum.weights += elements(&o->item[i]);
-			sum.bytes += o->item[i].size;
-			if (e)
-				heft_error_add(&sum.error, &e[i]);
-		}
-	if (!sum.tensors)
-		return t;
-	t = need(realloc(t, (*n + 1) * sizeof *t));
-	t[(*n)++] = sum;
-	return t;
-}
-
-static bool is_summed(const struct heft_encoding *enc, const struct type_sum *t, size_t n)
-{
-	while (n && t[n - 1].enc != enc)
-		n--;
-	return n;
-}
-
-/* Sums per type in the order of `heft types`, then those that are not in its table; the array is the caller's. */
-static struct type_sum *sum_types(const struct heft_output *o, const struct heft_error *e, size_t *n)
-{
-	const struct heft_encoding *enc;
-	struct type_sum *t = NULL;
-
-	*n = 0;
-	for (size_t k = 0; (enc = heft_encoding_at(k)); k++)
-		t = sum_type(o, e, enc, t, n);
-	for (size_t i = 0; i < o->n_items; i++)
-		if (!is_summed(o->item[i].to, t, *n))
-			t = sum_type(o, e, o->item[i].to, t, n);
-	return t;
-}
-
-static bool any_weighted(const struct type_sum *sum, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (sum[i].error.sum_weighted_sq > 0)
-			return true;
-	return false;
-}
-
-static void print_types(const struct heft_output *o, const struct heft_error *e, FILE *f)
+static void print_types(const struct survey *s, FILE *f)
 {
 	static const char *const head[] = {
 		"type", "tensors", "weights", "size", "relative error", "SQNR", "cosine", "max error", "weighted error",
 	};
-	size_t n;
-	struct type_sum *sum = sum_types(o, e, &n);
-	bool weighted = e && any_weighted(sum, n);
+	const struct survey_type *sum = s->type;
+	bool weighted = s->weighted, e = s->measured;
 	struct table t;
 
 	table_init(&t, weighted ? "lrrrrrrrr" : e ? "lrrrrrrr" : "lrrr", head);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < s->n_types; i++) {
 		table_add(&t, "%s", heft_encoding_name(sum[i].enc));
 		table_add(&t, "%" PRIu64, sum[i].tensors);
 		table_add(&t, "%s", human_count(sum[i].weights).s);
@@ -207,56 +150,30 @@ static void print_types(const struct heft_output *o, const struct heft_error *e,
 			table_add(&t, "-");
 	}
 	table_print(&t, f, 2);
-	free(sum);
 }
 
-static void print_gain(const struct heft_output *o, const struct heft_error *e, FILE *f)
+static void print_gain(const struct survey *s, FILE *f)
 {
-	struct heft_error all = { 0 };
-
-	for (size_t i = 0; i < o->n_items; i++)
-		heft_error_add(&all, &e[i]);
-	if (all.sum_nearest > 0)
-		fprintf(f, "  search: %.1f%% less %ssquared error than rounding to nearest\n", 100 * heft_error_gain(&all), all.sum_weighted_sq > 0 ? "weighted " : "");
+	if (s->error.sum_nearest > 0)
+		fprintf(f, "  search: %.1f%% less %ssquared error than rounding to nearest\n", 100 * heft_error_gain(&s->error), s->weighted ? "weighted " : "");
 }
 
-/* The items with the lowest SQNR, worst first; those that lost nothing are not among them. */
-static size_t worst_items(const struct heft_output *o, const struct heft_error *e, size_t worst[WORST])
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < o->n_items; i++) {
-		double x = heft_error_sqnr(&e[i]);
-		size_t at = n;
-		if (!isfinite(x))
-			continue;
-		while (at && x < heft_error_sqnr(&e[worst[at - 1]]))
-			at--;
-		if (at == WORST)
-			continue;
-		n += n < WORST;
-		memmove(worst + at + 1, worst + at, (n - at - 1) * sizeof *worst);
-		worst[at] = i;
-	}
-	return n;
-}
-
-static void print_worst(const struct heft_output *o, const struct heft_error *e, FILE *f)
+static void print_worst(const struct survey *s, FILE *f)
 {
 	static const char *const head[] = { "worst tensors", "type", "relative error", "SQNR", "max error" };
-	size_t worst[WORST], n = worst_items(o, e, worst);
+	const struct survey_row *worst[WORST];
+	size_t n = survey_worst(s, worst, WORST);
 	struct table t;
 
 	if (!n)
 		return;
 	table_init(&t, "llrrr", head);
 	for (size_t i = 0; i < n; i++) {
-		const struct heft_error *x = &e[worst[i]];
-		table_add(&t, "%s", o->item[worst[i]].name);
-		table_add(&t, "%s", heft_encoding_name(o->item[worst[i]].to));
-		table_add(&t, "%s", show_relative(x).s);
-		table_add(&t, "%s", show_sqnr(x).s);
-		table_add(&t, "%.3g", x->max_err);
+		table_add(&t, "%s", worst[i]->name);
+		table_add(&t, "%s", heft_encoding_name(worst[i]->to));
+		table_add(&t, "%s", show_relative(worst[i]->error).s);
+		table_add(&t, "%s", show_sqnr(worst[i]->error).s);
+		table_add(&t, "%.3g", worst[i]->error->max_err);
 	}
 	table_print(&t, f, 2);
 }
@@ -300,23 +217,32 @@ static const struct heft_error *errors_of(const struct heft_summary *s, size_t o
 	return s && s->error ? s->error[output] : NULL;
 }
 
-void report_summary(const struct heft_plan *p, const struct heft_summary *s, FILE *f)
+static void print_output(const struct heft_output *o, const struct heft_error *e, bool drawn, FILE *f)
+{
+	struct survey s;
+
+	survey_output(&s, o, e);
+	print_types(&s, f);
+	if (drawn)
+		draw_survey(&s, f);
+	if (e) {
+		print_gain(&s, f);
+		print_worst(&s, f);
+		print_nonfinite(o, e, f);
+	}
+	print_fallbacks(o, f);
+	survey_release(&s);
+}
+
+void report_summary(const struct heft_plan *p, const struct heft_summary *s, bool drawn, FILE *f)
 {
 	double rate = s->seconds > 0 ? (double)s->bytes_in / s->seconds : 0;
 
 	for (size_t i = 0; i < heft_plan_outputs(p); i++) {
 		const struct heft_output *o = heft_plan_output(p, i);
-		const struct heft_error *e = errors_of(s, i);
 		print_output_line(o, f);
-		if (!o->n_items)
-			continue;
-		print_types(o, e, f);
-		if (e) {
-			print_gain(o, e, f);
-			print_worst(o, e, f);
-			print_nonfinite(o, e, f);
-		}
-		print_fallbacks(o, f);
+		if (o->n_items)
+			print_output(o, errors_of(s, i), drawn, f);
 	}
 	print_drops(p, f, LISTED);
 	fprintf(f, "read %s, wrote %s in %.*f s", human_bytes(s->bytes_in).s, human_bytes(s->bytes_out).s,
@@ -332,11 +258,12 @@ void report_histograms(const struct heft_plan *p, const struct heft_summary *s, 
 {
 	for (size_t i = 0; i < heft_plan_outputs(p); i++) {
 		const struct heft_error *e = errors_of(s, i);
-		size_t n;
-		struct type_sum *sum = sum_types(heft_plan_output(p, i), e, &n);
-		for (size_t k = 0; e && k < n; k++)
-			histogram_print(heft_encoding_name(sum[k].enc), &sum[k].error, f);
-		free(sum);
+		struct survey sum;
+
+		survey_output(&sum, heft_plan_output(p, i), e);
+		for (size_t k = 0; e && k < sum.n_types; k++)
+			histogram_print(heft_encoding_name(sum.type[k].enc), &sum.type[k].error, f);
+		survey_release(&sum);
 	}
 }
 
@@ -394,11 +321,13 @@ static void json_item(struct emitter *w, const struct heft_item *it, const struc
 
 static void json_types(struct emitter *w, const struct heft_output *o, const struct heft_error *e)
 {
-	size_t n;
-	struct type_sum *sum = sum_types(o, e, &n);
+	struct survey s;
+	const struct survey_type *sum;
 
+	survey_output(&s, o, e);
+	sum = s.type;
 	emit_open(w, "types", '[');
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < s.n_types; i++) {
 		emit_open(w, NULL, '{');
 		emit_text(w, "type", heft_encoding_name(sum[i].enc));
 		emit_number(w, "tensors", sum[i].tensors);
@@ -410,7 +339,7 @@ static void json_types(struct emitter *w, const struct heft_output *o, const str
 		emit_close(w, '}');
 	}
 	emit_close(w, ']');
-	free(sum);
+	survey_release(&s);
 }
 
 static void json_output(struct emitter *w, const struct heft_output *o, const struct heft_error *e)

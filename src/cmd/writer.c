@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "coreml.h"
 #include "heft_recipe.h"
+#include "manifest.h"
+#include "page.h"
 #include "report.h"
 
 enum { MAX_LAYERS = 4096 };
@@ -111,7 +114,31 @@ static void fill_job(const struct writer *w, struct heft_job *job)
 
 /* ---- the run ---- */
 
-static int execute(const struct writer *w, struct heft_plan *plan, const char *source, const struct heft_solution *solved)
+static void write_report(const struct writer *w, const struct report_of *r, const struct heft_summary *sum, FILE *f)
+{
+	if (page_wanted(w->report))
+		report_html(r, sum, f);
+	else
+		report_json(r->plan, sum, r->model->path, r->solved, f);
+}
+
+static int write_manifest(const struct writer *w, const struct report_of *r, const struct heft_run_options *run, struct heft_err *err)
+{
+	struct heft_manifest_options how = { .threads = (int)w->threads, .progress = run->progress, .ctx = run->ctx, .stop = run->stop };
+
+	return manifest_write(r, &how, err);
+}
+
+/* Digests are of what can be read again. */
+static int check_manifest(const struct writer *w, const struct heft_job *job)
+{
+	for (size_t i = 0; w->manifest && i < job->n_outputs; i++)
+		if (job->output[i].path && !strcmp(job->output[i].path, "-"))
+			return misuse("--manifest is written beside a file, not standard output");
+	return -1;
+}
+
+static int execute(const struct writer *w, struct heft_plan *plan, const struct report_of *r)
 {
 	struct heft_err err = { 0 };
 	struct heft_summary sum = { 0 };
@@ -128,18 +155,20 @@ static int execute(const struct writer *w, struct heft_plan *plan, const char *s
 	if (p.mode == PROGRESS_NONE)
 		run.progress = NULL;
 	rc = heft_run(plan, &run, &sum, &err);
+	if (!rc && w->manifest)
+		rc = write_manifest(w, r, &run, &err);
 	progress_end(&p);
 	if (!rc && w->report) {
-		report_json(plan, &sum, source, solved, report.f);
+		write_report(w, r, &sum, report.f);
 		rc = side_close(&report, &err);
 	}
 	side_abandon(&report);
 	if (rc)
 		return fail(&err);
 	if (w->json)
-		report_json(plan, &sum, source, solved, stdout);
+		report_json(plan, &sum, r->model->path, r->solved, stdout);
 	else if (!w->quiet) {
-		report_summary(plan, &sum, stderr);
+		report_summary(plan, &sum, isatty(STDERR_FILENO) || page_wanted(w->report), stderr);
 		report_importance(plan, false, stderr);
 	}
 	if (w->histogram && !w->json)
@@ -163,18 +192,18 @@ static int save_recipe(const struct writer *w, const struct heft_plan *plan)
 	return rc ? fail(&err) : EXIT_DONE;
 }
 
-static int write_plan(const struct writer *w, struct heft_plan *plan, const char *source, const struct heft_solution *solved)
+static int write_plan(const struct writer *w, struct heft_plan *plan, const struct report_of *r)
 {
 	int status = w->save_recipe ? save_recipe(w, plan) : EXIT_DONE;
 
 	if (status)
 		return status;
 	if (!w->json && (w->dry_run || !w->quiet))
-		report_solution(solved, w->dry_run, w->dry_run ? stdout : stderr);
+		report_solution(r->solved, w->dry_run, w->dry_run ? stdout : stderr);
 	if (!w->dry_run)
-		return execute(w, plan, source, solved);
+		return execute(w, plan, r);
 	if (w->json)
-		return report_json(plan, NULL, source, solved, stdout);
+		return report_json(plan, NULL, r->model->path, r->solved, stdout);
 	status = report_plan(plan, stdout);
 	report_importance(plan, true, stdout);
 	return status;
@@ -186,6 +215,7 @@ static int plan_and_run(const struct writer *w, struct heft_model *m, struct hef
 	struct heft_plan *plan = NULL;
 	struct progress p;
 	struct heft_run_options watch = { .ctx = &p };
+	struct report_of of = { .model = m, .to = job->to, .tool = w->tool, .options = w->options, .solved = solved };
 	int status;
 
 	progress_begin(&p, w->progress, w->quiet);
@@ -196,7 +226,8 @@ static int plan_and_run(const struct writer *w, struct heft_model *m, struct hef
 	progress_end(&p);
 	if (status)
 		return fail(&err);
-	status = write_plan(w, plan, m->path, solved);
+	of.plan = plan;
+	status = write_plan(w, plan, &of);
 	heft_plan_free(plan);
 	return status;
 }
@@ -284,6 +315,9 @@ int writer_run(const struct writer *w, const char *source, struct heft_job *job)
 	uint32_t layer[MAX_LAYERS];
 	int status;
 
+	status = check_manifest(w, job);
+	if (status >= 0)
+		return status;
 	fill_job(w, job);
 	open.as_stored = keeps_all(job);
 	if (w->prune_layers && layers(w->prune_layers, layer, &job->n_prune_layers))
@@ -299,7 +333,10 @@ int writer_run(const struct writer *w, const char *source, struct heft_job *job)
 int writer_run_on(const struct writer *w, struct heft_model *m, struct heft_job *job)
 {
 	uint32_t layer[MAX_LAYERS];
+	int status = check_manifest(w, job);
 
+	if (status >= 0)
+		return status;
 	fill_job(w, job);
 	if (w->prune_layers && layers(w->prune_layers, layer, &job->n_prune_layers))
 		job->prune_layer = layer;

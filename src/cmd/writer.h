@@ -16,7 +16,9 @@ struct writer {
 	const char *imatrix, *output_tensor_type, *token_embedding_type, *prune_layers, *effort;
 	const char *via, *arch, *config, *key, *pre, *metadata, *model_name, *progress, *report;
 	uint64_t max_buffer_size, threads, spool;
-	bool modules, mistral_format, pure, leave_output_tensor, keep_split, allow_requantize, strict, dry_run, json, histogram, quiet;
+	const struct tool *tool; /* whose options these are, to be told in reports; NULL: they are not told */
+	const void *options;
+	bool modules, mistral_format, pure, leave_output_tensor, keep_split, allow_requantize, strict, dry_run, json, histogram, quiet, manifest;
 };
 
 #define WRITER_TYPE_ROWS(at)                                                                                           \
@@ -109,10 +111,15 @@ struct writer {
 	{ OPT_FLAG, 0, "json", NULL, NULL, "print the plan or the report as JSON on standard output",                  \
 	  (at) + offsetof(struct writer, json) },                                                                      \
 	{ OPT_STRING, 0, "report", "FILE", "file",                                                                     \
-	  "write the report as JSON to FILE, with clipped codes and a histogram of errors per tensor (default: none)", \
+	  "write the report to FILE, with clipped codes and a histogram of errors per tensor: a page where its name ends " \
+	  "in .html, else JSON (default: none)",                                                                       \
 	  (at) + offsetof(struct writer, report) },                                                                    \
 	{ OPT_FLAG, 0, "histogram", NULL, NULL, "draw how large the errors of each type are",                          \
 	  (at) + offsetof(struct writer, histogram) },                                                                 \
+	{ OPT_FLAG, 0, "manifest", NULL, NULL,                                                                         \
+	  "write OUT.manifest.json beside OUT, or heft-manifest.json into a directory: SHA-256 of each file and tensor " \
+	  "and how it was made; 'heft check --manifest' proves it (default: none)",                                    \
+	  (at) + offsetof(struct writer, manifest) },                                                                  \
 	{ OPT_FLAG, 'q', "quiet", NULL, NULL, "no summary and no progress line",                                       \
 	  (at) + offsetof(struct writer, quiet) }
 
