@@ -236,8 +236,6 @@ static int fit(struct packed_module *m, struct heft_err *err)
 
 	if (!packed_is(codes, "u32") || codes->rank < 2 || scales->rank != codes->rank)
 		return wrong(m, &s, err), biases ? -1 : 1; /* others have weights with scales, too */
-	if (!m->config->root)
-		return heft_fail(err, HEFT_E_CONFIG, "'%s' has MLX's codes, but no config.json beside it says of how many bits and in what groups", codes->name);
 	if (is_unquantized(m))
 		return heft_fail(err, HEFT_E_CONFIG, "'%s' has codes and scales, but the configuration says that '%s' is not quantized", codes->name, m->name);
 	if (!read_said(m, &s))
@@ -256,6 +254,8 @@ static int fit(struct packed_module *m, struct heft_err *err)
 	cols = scales->dim[scales->rank - 1];
 	if (!words || words > COLUMNS_MAX || cols > COLUMNS_MAX || (cols *= s.group) > COLUMNS_MAX || cols * s.bits != words * 32)
 		return wrong(m, &s, err);
+	if (!m->config->root)
+		return heft_fail(err, HEFT_E_CONFIG, "'%s' has MLX's codes, but no config.json beside it says of how many bits and in what groups", codes->name);
 	m->rank = codes->rank;
 	memcpy(m->dim, codes->dim, sizeof m->dim);
 	m->dim[m->rank - 1] = cols;

@@ -191,7 +191,7 @@ static const struct sample samples[] = {
 	{ "good-packed-awq4.safetensors", "AWQ", "J:{" T("m.qweight", "I32", "[2,1]", "[0,8]") "," T("m.qzeros", "I32", "[1,1]", "[8,12]") "," T("m.scales", "F16", "[1,8]", "[12,28]") "} " EIGHT " z4 w15360 z14" },
 	{ "good-packed-ct8.safetensors", "8-bit integers of compressed-tensors with zero points",
 	  "J:{" T("m.weight", "I8", "[2,4]", "[0,8]") "," T("m.weight_scale", "F32", "[2,1]", "[8,16]") "," T("m.weight_zero_point", "I8", "[2,1]", "[16,18]") "} " EIGHT " " ONE_F32 " " ONE_F32 " b1 b2" },
-	{ "good-packed-mlx4.safetensors", "MLX", "J:{" MLX "," T("m.biases", "BF16", "[1,1]", "[34,36]") "} " EIGHT " z24 w16256 w0" },
+	{ "bad-E302-packed-mlx-no-config.safetensors", "MLX, and no word of bits and groups", "J:{" MLX "," T("m.biases", "BF16", "[1,1]", "[34,36]") "} " EIGHT " z24 w16256 w0" },
 	{ "good-packed-nf4.safetensors", "bitsandbytes", "J:{" NF4 "," T(NF4_STATE, "U8", "[29]", "[12,41]") "} j:%12%34%56%71 " ONE_F32 " " ONE_F32 " j:{\"blocksize\":4,\"shape\":[4,2]}" },
 	{ "good-packed-nf4-nested.safetensors", "bitsandbytes with quantized scales",
 	  "J:{" T("m.weight", "U8", "[4,1]", "[0,4]") "," T("m.weight.absmax", "U8", "[2]", "[4,6]") "," T("m.weight.nested_absmax", "F32", "[1]", "[6,10]") ","

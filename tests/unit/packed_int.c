@@ -250,7 +250,8 @@ static void mlx(void)
 	codes[0] = 0x00000f30;
 	for (int i = 0; i < 64; i++)
 		want[i] = i == 1 ? 0x1.84p1f : i == 2 ? 0x1.e4p3f : 0x1p-7f; /* 3 and 15 times the scale, rounded, and the bias, rounded */
-	m = OPEN("{}", t);
+	refused(OPEN("{}", t), HEFT_E_CONFIG, "a.weight", "config.json", "the same bytes could be other bits in other groups: a configuration must speak of them");
+	m = OPEN("{\"quantization\":{}}", t);
 	ok(reads(m, "a.weight", "mlx4 g64 bf16", want, 64), "MLX: what is not said is 4 bits in groups of 64; two roundings");
 	heft_close(m);
 	refused(OPEN("{\"quantization\":{\"group_size\":32,\"bits\":4}}", t), HEFT_E_SHAPE, "a.weight", "groups of 32", "a group that does not fit is refused");
