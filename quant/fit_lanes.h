@@ -33,7 +33,8 @@ VECTOR_FN float v_sum(vec_f part[FIT_PARTS])
 	for (int half = FIT_PARTS / 2; half; half /= 2)
 		for (int p = 0; p < half; p++)
 			part[p] += part[p + half];
-	memcpy(a, part, sizeof a);
+	/* cppcheck-suppress bufferAccessOutOfBounds */
+	memcpy(a, part, sizeof a); /* one vector, whose width cppcheck does not know */
 	for (int half = VECTOR_WIDTH / 2; half; half /= 2)
 		for (int i = 0; i < half; i++)
 			a[i] += a[i + half];
@@ -53,6 +54,7 @@ VECTOR_FN double d_sum(struct fit_wide sum[FIT_PARTS])
 	for (int half = FIT_PARTS; half; half /= 2)
 		for (int p = 0; p < half; p++)
 			part[p] += part[p + half];
+	/* cppcheck-suppress bufferAccessOutOfBounds */
 	memcpy(a, part, sizeof a);
 	for (int half = VECTOR_WIDTH / 4; half; half /= 2)
 		for (int i = 0; i < half; i++)

@@ -87,7 +87,6 @@ int manifest_hash(struct manifest_run *run, size_t n, const struct heft_manifest
 {
 	struct hashing h = { .options = o, .pace = { .progress = o->progress, .ctx = o->ctx, .begun = pace_clock() }, .err = err };
 	struct manifest_run **order = xmalloc((n + 1) * sizeof *order);
-	int threads = o->threads > 0 ? o->threads : heft_default_threads();
 
 	for (size_t i = 0; i < n; i++) {
 		order[i] = &run[i];
@@ -96,7 +95,7 @@ int manifest_hash(struct manifest_run *run, size_t n, const struct heft_manifest
 	if (n)
 		qsort(order, n, sizeof *order, larger_first);
 	pthread_mutex_init(&h.lock, NULL);
-#pragma omp parallel num_threads(threads)
+#pragma omp parallel num_threads(o->threads > 0 ? o->threads : heft_default_threads())
 	{
 		void *buf = xmalloc(PIECE);
 

@@ -304,12 +304,19 @@ static const char *decided_as(const struct deciding *d, const struct plan_choice
 	return c->group ? arena_printf(a, "%s:%u", word, (unsigned)c->group) : word;
 }
 
+/* For a recipe that is saved; a target that has experts of its own keeps no note. */
+static void note(struct deciding *d, size_t i, const char *word)
+{
+	if (d->output->decided)
+		d->output->decided[i] = word;
+}
+
 /* The user has it so. */
 static int keep_as(struct deciding *d, size_t i, enum linear kind, const struct plan_choice *c)
 {
 	struct heft_item *it = &d->output->item[i];
 
-	d->output->decided[i] = decided_as(d, c);
+	note(d, i, decided_as(d, c));
 	keep(d, i, c->why);
 	if (c->type && it->to->class != QUANT_INTEGER)
 		it->to = c->type;
@@ -323,7 +330,7 @@ static int quantize_as(struct deciding *d, size_t i, const struct plan_choice *c
 	if (quantize(d, i, c->target, c->group))
 		return -1;
 	if (d->output->scheme[i])
-		d->output->decided[i] = decided_as(d, c);
+		note(d, i, decided_as(d, c));
 	return 0;
 }
 
@@ -342,8 +349,8 @@ static int decide(struct deciding *d, size_t i)
 		kind = LINEAR_NO;
 	if (ask_rules(d, w, kind, &choice))
 		return -1;
-	if (kind == LINEAR_NO && d->output->decided)
-		d->output->decided[i] = choice.stays ? decided_as(d, &choice) : "";
+	if (kind == LINEAR_NO)
+		note(d, i, choice.stays ? decided_as(d, &choice) : "");
 	if (choice.stays)
 		return keep_as(d, i, kind, &choice);
 	if (d->target->experts && kind == LINEAR_FUSED)

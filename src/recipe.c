@@ -97,7 +97,7 @@ static int by_recipe(struct decision *d, struct recipe_item *item, struct arena 
 	decision_place(d);
 	if (!d->facts->pure && d->quantizes && decision_row(d, &d->choices, &row))
 		return -1;
-	if (decision_owns(&d->choices, row))
+	if (row && decision_owns(&d->choices, row))
 		blame_row(item, row, a);
 	else if (item->fixed || !d->quantizes || (!row && !r->type)) {
 		item->by = RECIPE_STAYS;
@@ -118,7 +118,7 @@ static int is_kept(struct decision *d, struct recipe_item *item, bool *kept, str
 	*kept = row || (d->facts->leave_output && !strcmp(item->name, "output.weight"));
 	item->by = row && !decision_owns(&d->keeps, row) ? RECIPE_STAYS : RECIPE_KEPT;
 	item->why = row ? row->why : "the output matrix is left as it is";
-	if (decision_owns(&d->keeps, row))
+	if (row && decision_owns(&d->keeps, row))
 		blame_row(item, row, a);
 	return 0;
 }

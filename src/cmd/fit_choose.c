@@ -28,7 +28,7 @@ void fit_options(char out[FIT_OPTIONS], const struct fit *f, const struct fit_ro
 	const char *k = f->options.k ? heft_encoding_name(f->options.k) : "f16", *v = f->options.v ? heft_encoding_name(f->options.v) : "f16";
 
 	*out = '\0';
-	append(out, "-c %llu", (unsigned long long)(f->memory.context * (f->options.sequences ? f->options.sequences : 1)));
+	append(out, "-c %llu", (unsigned long long)f->memory.context * (f->options.sequences ? f->options.sequences : 1));
 	if (f->options.sequences > 1)
 		append(out, " -np %u", f->options.sequences);
 	append(out, " -ngl %u", p->gpu_layers);

@@ -419,9 +419,11 @@ int coreml_tensor(struct heft_tensor *t, struct heft_model *m, const struct core
 	const struct coreml_value *data = kind ? value_of(op, kind->data) : NULL;
 	uint64_t count;
 
-	if (data && data->place == COREML_BLOB && data->type.rank > 0 && !coreml_count(&data->type, &count))
+	if (!data)
+		return 1;
+	if (data->place == COREML_BLOB && data->type.rank > 0 && !coreml_count(&data->type, &count))
 		return unfit(&x, "its shape is larger than any file");
-	if (!kind || !coreml_count(&op->out, &count) || op->out.rank < 1 || (!strcmp(op->type, "const") && data->place != COREML_BLOB))
+	if (!coreml_count(&op->out, &count) || op->out.rank < 1 || (!strcmp(op->type, "const") && data->place != COREML_BLOB))
 		return 1;
 	x.k = k = arena_alloc(m->arena, sizeof *k);
 	*t = (struct heft_tensor){ .name = op->output, .rank = op->out.rank };

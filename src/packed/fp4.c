@@ -106,8 +106,8 @@ static bool to_nvfp4(const struct packed *k, const void *const *plane, uint64_t 
 	return true;
 }
 
-static const struct packed_repack mx_repack[] = { { .to = "mxfp4", .fn = to_mxfp4, .stays = true }, { NULL } };
-static const struct packed_repack nv_repack[] = { { .to = "nvfp4", .fn = to_nvfp4, .stays = true }, { NULL } };
+static const struct packed_repack mx_repack[] = { { .to = "mxfp4", .fn = to_mxfp4, .stays = true }, { .to = NULL } };
+static const struct packed_repack nv_repack[] = { { .to = "nvfp4", .fn = to_nvfp4, .stays = true }, { .to = NULL } };
 
 /* ---- fitting ---- */
 

@@ -220,9 +220,9 @@ static bool repack_int8(const struct packed *k, const void *const *plane, uint64
 }
 
 #define NOT_SYM "its zero points are not what the configuration's \"sym\" says: correct that, and its codes are decoded instead of repacked"
-static const struct packed_repack to_q4_0[] = { { .to = "q4_0", .fn = repack_stream, .refusal = NOT_SYM }, { NULL } };
-static const struct packed_repack to_q8_0[] = { { .to = "q8_0", .fn = repack_stream, .refusal = NOT_SYM }, { NULL } };
-static const struct packed_repack int8_to_q8_0[] = { { .to = "q8_0", .fn = repack_int8, .refusal = NOT_SYM }, { NULL } };
+static const struct packed_repack to_q4_0[] = { { .to = "q4_0", .fn = repack_stream, .refusal = NOT_SYM }, { .to = NULL } };
+static const struct packed_repack to_q8_0[] = { { .to = "q8_0", .fn = repack_stream, .refusal = NOT_SYM }, { .to = NULL } };
+static const struct packed_repack int8_to_q8_0[] = { { .to = "q8_0", .fn = repack_int8, .refusal = NOT_SYM }, { .to = NULL } };
 
 const struct packed_repack *groups_repack(const struct packed_module *m, bool symmetric)
 {

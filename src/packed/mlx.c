@@ -142,7 +142,7 @@ static const struct packed_repack affine_repack[2][2][2] = { /* by bits less 4, 
 	{ { { .to = "q4_1", .fn = to_affine_blocks, .rounds = true, .refusal = TOO_LARGE } }, { { .to = "q4_1", .fn = to_affine_blocks, .refusal = TOO_LARGE } } },
 	{ { { .to = "q5_1", .fn = to_affine_blocks, .rounds = true, .refusal = TOO_LARGE } }, { { .to = "q5_1", .fn = to_affine_blocks, .refusal = TOO_LARGE } } },
 };
-static const struct packed_repack mxfp4_repack[] = { { .to = "mxfp4", .fn = to_mxfp4 }, { NULL } };
+static const struct packed_repack mxfp4_repack[] = { { .to = "mxfp4", .fn = to_mxfp4 }, { .to = NULL } };
 
 /* ---- fitting ---- */
 
