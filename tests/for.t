@@ -102,4 +102,8 @@ pass $? "the longest context that is told is the longest ($n)"
 says 0 "an eighth of the weights" "no family: an allowance" "$dir/m" --arch none --for "mac 16G"
 says 1 "no machine 'toaster'" "an unknown machine" "$dir/a.gguf" --for toaster
 says 1 "'foo=3' is not known" "an unknown word" "$dir/a.gguf" --for "mac 16G foo=3"
+for with in "--save-recipe $dir/r" "--target-size 1G" "--target-bpw 4" "--fit 24G"; do
+	# shellcheck disable=SC2086
+	"$heft" convert "$dir/m" --for mac $with -n >"$dir/log" 2>&1; [ $? = 2 ] && [ "$(grep -c 'leave' "$dir/log")" = 1 ] && ! [ -e "$dir/r" ]; pass $? "--for with ${with%% *} is refused"
+done
 finish

@@ -112,6 +112,10 @@ static int check_pairs(const struct options *o)
 		return misuse("%s is not for Core ML", o->w.recipe ? "--recipe" : "--save-recipe");
 	if ((o->w.recipe || o->w.save_recipe) && (outputs > 1 || types > 1))
 		return misuse("%s goes with one output", o->w.recipe ? "--recipe" : "--save-recipe");
+	if (o->machine && o->w.save_recipe)
+		return misuse("--for looks at values, which a saved recipe does not speak of: leave out --save-recipe");
+	if (o->machine && (o->target_size || !isnan(o->target_bpw) || o->w.fit))
+		return misuse("--for and a size both choose types: leave one out ('--candidates q4_k,q5_k,q6_k,q8_0' is what Metal and ARM are quick with)");
 	if (types <= 1 && outputs <= 1)
 		return -1;
 	if (outputs && types != outputs)
