@@ -7,7 +7,8 @@
  *   blk.{l}.attn_v.weight -> q4_k
  *
  * A row without a condition comes last, of the type that most have, and only where every tensor of that name was decided: what would be the same
- * with any recipe has no row, and must not get one by its neighbours.
+ * with any recipe has no row, and must not get one by its neighbours. Rows that keep decide before all others: they have a condition unless they
+ * are alone.
  */
 #include "plan.h"
 
@@ -188,7 +189,7 @@ static void put_like(struct saving *s, const struct like *l)
 			put_row(s, l, type, false);
 	}
 	if (last)
-		put_row(s, l, last, true);
+		put_row(s, l, last, count(s, l, last) == l->n || strcmp(last, "keep") != 0);
 }
 
 /* ---- what it is about ---- */

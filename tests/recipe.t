@@ -152,6 +152,7 @@ for t in "w4a16 --tensor-type down_proj=w8a16:64 --tensor-type o_proj=bf16 --ign
 	replays "--to $t" "$kjv" "--to $t" ""
 done
 replays "--to w4a16, groups of a size" "$kjv" "--to w4a16" "--group-size 32"
+replays "--to w4a16, most layers keep theirs" "$kjv" "--to w4a16 --ignore layers.[012].mlp" ""
 replays "--to w4a16, experts" "$dir/moe" "--to w4a16 --tensor-type layers.1.block_sparse_moe=w8a16" ""
 replays "--to mlx, experts" "$dir/moe" "--to mlx -t mixed_2_6" ""
 finish
