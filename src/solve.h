@@ -1,11 +1,10 @@
 /*
  * solve.h - which type each tensor gets, so that the file has the size that was asked for and loses least. Inside of solve*.c.
  *
- *   solve_plan.c      candidates: a plan with one output for each, none of which is written
+ *   solve.c           candidates: a plan with one output for each, none of which is written; the choice as rules of a job, which a plan proves
  *   solve_measure.c   one pass over the weights: what each candidate loses of each tensor
  *   solve_role.c      how much a loss in a tensor weighs, by its role
  *   solve_choose.c    the choice
- *   solve_recipe.c    the choice as a recipe
  */
 #ifndef SOLVE_H
 #define SOLVE_H

@@ -132,13 +132,8 @@ static int list_families(const struct options *o, const struct list *args)
 static int show_family(const struct options *o, const struct list *args)
 {
 	struct heft_err err = { 0 };
-	char *text = heft_family_text(args->v[1], o->arch, &err);
 
-	if (!text)
-		return fail(&err);
-	fputs(text, stdout);
-	free(text);
-	return EXIT_DONE;
+	return print_whole(heft_family_text(args->v[1], o->arch, &err), &err);
 }
 
 /* ---- test ---- */

@@ -110,6 +110,7 @@ struct text human_dims(const uint64_t *dim, int rank); /* "4096 x 14336", outerm
  * columns it takes; f may be NULL to only measure. */
 size_t safe_put(FILE *f, const char *s, size_t n);
 size_t safe_puts(FILE *f, const char *s);
+int print_whole(char *text, const struct heft_err *err); /* to standard output, and frees it; NULL: fails with err. Returns the exit status */
 /* Bytes of the UTF-8 character at s (n > 0), its number in *c; 0 where the bytes are not one. */
 size_t safe_decode(const char *s, size_t n, uint32_t *c);
 /* Characters that steer a terminal or turn the reading direction, so that a name would show as another. */

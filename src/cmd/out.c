@@ -150,3 +150,12 @@ size_t safe_puts(FILE *f, const char *s)
 {
 	return safe_put(f, s, strlen(s));
 }
+
+int print_whole(char *text, const struct heft_err *err)
+{
+	if (!text)
+		return fail(err);
+	fputs(text, stdout);
+	free(text);
+	return EXIT_DONE;
+}

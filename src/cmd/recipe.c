@@ -73,13 +73,8 @@ static int list_recipes(const struct options *o, const struct list *args)
 static int show_recipe(const struct options *o, const struct list *args)
 {
 	struct heft_err err = { 0 };
-	char *text = heft_recipe_text(args->v[1], o->flat, &err);
 
-	if (!text)
-		return fail(&err);
-	fputs(text, stdout);
-	free(text);
-	return EXIT_DONE;
+	return print_whole(heft_recipe_text(args->v[1], o->flat, &err), &err);
 }
 
 /* ---- check ---- */
