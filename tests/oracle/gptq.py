@@ -211,7 +211,8 @@ def run(src, out, target, t):
     """transformers loads ours as it loads the source and quantizes it itself."""
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
     config = BitsAndBytesConfig(load_in_8bit=True) if target == "bnb-int8" else BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type=target[4:7], bnb_4bit_use_double_quant=target.endswith("double"))
+        load_in_4bit=True, bnb_4bit_quant_type=target[4:7], bnb_4bit_use_double_quant=target.endswith("double"),
+        bnb_4bit_compute_dtype=json.load(open(os.path.join(out, "config.json")))["quantization_config"]["bnb_4bit_compute_dtype"])
     ids = torch.arange(40)[None]
     logits = []
     for d, c in ((src, {"quantization_config": config}), (out, {})):
