@@ -12,18 +12,22 @@ kjv=$root/testdata/kjv-llama
 [ -x "$heft" ] || { echo "Bail out! $heft is missing: run make"; exit 1; }
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
+exec {lock}<"$work" # scripts that run side by side make what they share one after the other
+flock $lock
 stamp=$(cat "$here"/make_checkpoint.py $(ls "$here"/cases_*.py 2>/dev/null) "$here"/reference.py "${HEFT_ORACLE:-/var/tmp/heft-oracle}/.version" | cksum)
 if [ "$(cat "$work/stamp" 2>/dev/null)" != "$stamp" ]; then
 	rm -rf "${work:?}"/*
 	echo "$stamp" >"$work/stamp"
 fi
+flock -u $lock
 
 # clients: wheels for the reference's Python from the Python index, mistral-common and tiktoken; the folder stands in $CLIENT_SITE, which the scripts
 # put behind the reference's own modules. Made once.
 clients() {
 	local version pip
 	export CLIENT_SITE=${CLIENT_SITE:-$work/clients-site}
-	[ ! -e "$CLIENT_SITE/ready" ] || return 0
+	flock $lock
+	[ ! -e "$CLIENT_SITE/ready" ] || { flock -u $lock; return 0; }
 	version=$("$oracle" python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 	pip=("$work/clients-venv/bin/pip" install -q --disable-pip-version-check --no-deps --target "$CLIENT_SITE" --only-binary=:all:)
 	pip+=(--python-version "$version" --platform manylinux_2_35_x86_64 --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64)
@@ -34,6 +38,7 @@ clients() {
 		exit 1
 	fi
 	touch "$CLIENT_SITE/ready"
+	flock -u $lock
 }
 
 # compare LIST: "label TAB reference TAB ours" lines in, TAP out. Our files are removed; LIST is emptied.
@@ -49,7 +54,8 @@ compare() {
 convert() {
 	local out=$1
 	shift
-	"$heft" convert "$@" -f -o "$out" >"$work/heft.log" 2>&1 || sed 's/^/# heft: /' "$work/heft.log" | tail -n 3
+	"$heft" convert "$@" -f -o "$out" >"$work/heft-$$.log" 2>&1 || sed 's/^/# heft: /' "$work/heft-$$.log" | tail -n 3
+	rm -f "$work/heft-$$.log"
 }
 
 # tap: joins several TAP streams into one; the exit status says whether all passed

@@ -199,7 +199,8 @@ def bert_cases(name, files, j):
         yield f"{name}-file-{k}", "bert", {"tokenizer.json": dict(j, normalizer=normalizer, model=dict(j["model"], max_input_chars_per_word=12)), "tokenizer_config.json": bare}, n, {}
 
 
-def real_cases(data):
+def real_cases(data, short=False):
+    """short: of each tokenizer the model type that it comes with, or one that does nothing of its own."""
     for d in sorted(data.iterdir()):
         files = {f.name.removesuffix(".gz"): gzip.decompress(f.read_bytes()) if f.suffix == ".gz" else f.read_bytes() for f in d.iterdir() if f.is_file()}
         if "tokenizer.json" in files:
@@ -212,6 +213,8 @@ def real_cases(data):
                 files["tokenizer.json"] = json.dumps(j).encode()
         for kind in ("llama", "mistral", "qwen2", "qwen3", "roberta"):
             if kind == "qwen3" and d.name not in ("qwen3", "gpt2", "phi-3") or kind == "roberta" and d.name not in ("gpt2", "granite31"):
+                continue
+            if short and kind != {"qwen2": "mistral", "qwen3": "qwen3", "granite31": "roberta", "mistral03": "mistral"}.get(d.name, "llama"):
                 continue
             n = 32768 if "tokenizer.model" in files else highest(files)
             yield f"{d.name}-{kind}", kind, files, n + 17, {}
@@ -448,8 +451,8 @@ def make_case(name, kind, files, size, config, work):
         pickle.dump(dict(keys=want, seen=dict(seen), size=size, texts=texts, ids=[list(encoder.encode(t)) for t in texts]), f)
 
 
-def make(data, kjv, work, part, parts, pattern="*"):
-    for case in [c for c in [*spm_cases(kjv), *spm_trained(kjv), *unigram_cases(kjv), *made_cases(kjv), *real_cases(data), *tokenizer_ranked.ranked_cases(data)] if fnmatch.fnmatch(c[0], pattern)][part::parts]:
+def make(data, kjv, work, part, parts, short="", pattern="*"):
+    for case in [c for c in [*spm_cases(kjv), *spm_trained(kjv), *unigram_cases(kjv), *made_cases(kjv), *real_cases(data, bool(short)), *tokenizer_ranked.ranked_cases(data)] if fnmatch.fnmatch(c[0], pattern)][part::parts]:
         try:
             make_case(*case, work)
         except BaseException as e:  # the reference refuses (or panics): heft may do as it likes
