@@ -63,7 +63,7 @@ done
 within "plan of 70b" convert "$sparse/70b" -t q4_k_m -n
 within "plan of moe" convert "$sparse/moe" -t q4_k_m --pre qwen2 -n
 if [ "$small" ]; then
-	model "$sparse/70b" llama-70b sparse=1 shards=3 vocab=2048 layers=2
+	model "$sparse/70b" llama-70b sparse=1 shards=3 vocab=2048 layers=1
 	rm -f "$sparse/70b"/model-*-of-00030.safetensors
 	rm -rf "$sparse/moe"
 	model "$sparse/moe" moe-256 sparse=1 shards=3 vocab=2048 layers=1
@@ -82,7 +82,7 @@ within "70b to q4_k_m on standard output" convert "$sparse/70b" -t q4_k_m -o -
 within "moe to q4_k_m on standard output" convert "$sparse/moe" -t q4_k_m --pre qwen2 -o -
 within "70b for a size, measured on a twentieth of its rows" convert "$sparse/70b" --target-bpw 4.25 --sample 5 -n
 within "70b: a tensor's values on standard output" cat "$sparse/70b" model.layers.0.mlp.down_proj.weight --as raw -t f32
-layer=model.layers.1
+layer=model.layers.0
 "$mklora" "$dir/adapter" r=16 $layer.self_attn.q_proj:8192x8192 $layer.mlp.down_proj:8192x28672
 "$mklora" "$dir/dora" dora=1 $layer.self_attn.k_proj:1024x8192 $layer.self_attn.v_proj:1024x8192
 within "70b with two adapters, one of them with magnitudes, to q8_0 on standard output" lora merge "$sparse/70b" "$dir/adapter" "$dir/dora" -t q8_0 -o -

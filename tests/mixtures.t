@@ -5,10 +5,12 @@
 recipe=$build/tests/helper/recipe
 digests=tests/digests/mixtures.txt
 
+step=1
+[ -z "${HEFT_SANITIZE:-}" ] || step=10 # that build is slow
 set -f # options hold patterns
 for model in $(sed -n 's/^\([a-z][^ ]*\) .*/\1/p' $digests | uniq); do
 	n=0
-	grep "^$model " $digests >"$dir/rows"
+	grep "^$model " $digests | awk -v step=$step 'NR % step == 0' >"$dir/rows"
 	while read -r line; do
 		who=${line%%|*} rest=${line#*|}
 		opts=${rest% * *}
@@ -17,7 +19,7 @@ for model in $(sed -n 's/^\([a-z][^ ]*\) .*/\1/p' $digests | uniq); do
 		n=$((n + 1))
 		[ "$got" = "${rest#"$opts "}" ] || echo "# differs: $who $opts"
 	done <"$dir/rows" >"$dir/log"
-	[ $n -gt 40 ] && [ ! -s "$dir/log" ]
+	[ $n -gt $((40 / step)) ] && [ ! -s "$dir/log" ]
 	ok $? "$model: $n decisions" || shown "$dir/log"
 done
 finish
