@@ -158,6 +158,12 @@ static void test_roles(void)
 	ok(solve_role("token_embd.weight", 32, true) > solve_role("output.weight", 32, false), "embeddings that are the output, too, most");
 	ok(solve_role("blk.0.ffn_up.weight", 32, false) > solve_role("blk.10.ffn_up.weight", 32, false), "the first layer more than the tenth");
 	ok(solve_role("blk.10.attn_v.weight", 32, false) > solve_role("blk.10.attn_q.weight", 32, false), "values more than queries");
+	ok(solve_role("blk.10.attn_v.weight", 32, false) > solve_role("blk.10.attn_output.weight", 32, false), "and than the attention's output");
+	ok(fabs(solve_role("blk.10.attn_q.weight", 32, false) + solve_role("blk.10.attn_k.weight", 32, false) +
+		solve_role("blk.10.attn_v.weight", 32, false) - solve_role("blk.10.attn_qkv.weight", 32, false)) < 1e-12,
+	   "a matrix that is three in one weighs what they do");
+	ok(solve_role("model.layers.10.self_attn.qkv_proj.weight", 32, false) == solve_role("blk.10.attn_qkv.weight", 32, false), "by either name");
+	ok(solve_role("transformer.wte.weight", 32, true) == solve_role("token_embd.weight", 32, true), "embeddings by either name");
 	ok(solve_role("model.layers.10.self_attn.v_proj.weight", 32, false) == solve_role("blk.10.attn_v.weight", 32, false), "by either name");
 	ok(solve_role("model.layers.10.mlp.down_proj.weight", 32, false) == solve_role("blk.10.ffn_down.weight", 32, false), "down, too");
 }
