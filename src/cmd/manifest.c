@@ -108,13 +108,14 @@ static void emit_tensors(struct emitter *w, const struct heft_manifest *m)
 	emit_close(w, ']');
 }
 
-static int write_one(const struct report_of *r, const struct heft_output *o, const struct heft_manifest_options *how, struct heft_err *err)
+static int write_one(const struct report_of *r, size_t i, const struct heft_manifest_options *how, struct heft_err *err)
 {
+	const struct heft_output *o = heft_plan_output(r->plan, i);
 	char *path = manifest_path(o);
 	struct heft_manifest *m = NULL;
 	struct side_file file;
 	struct emitter w;
-	int rc = heft_manifest_take(&m, o->path, o->beside, o->n_beside, how, err);
+	int rc = heft_manifest_made(&m, r->plan, i, how, err);
 
 	if (!rc)
 		rc = side_open(&file, path, err);
@@ -135,7 +136,7 @@ static int write_one(const struct report_of *r, const struct heft_output *o, con
 int manifest_write(const struct report_of *r, const struct heft_manifest_options *how, struct heft_err *err)
 {
 	for (size_t i = 0; i < heft_plan_outputs(r->plan); i++)
-		if (write_one(r, heft_plan_output(r->plan, i), how, err))
+		if (write_one(r, i, how, err))
 			return -1;
 	return 0;
 }

@@ -96,6 +96,7 @@ static void fill_job(const struct writer *w, struct heft_job *job)
 	job->spool = w->spool;
 	job->threads = (int)w->threads;
 	job->strict = w->strict;
+	job->digests = w->manifest;
 	job->allow_requantize = w->allow_requantize;
 	job->imatrix = w->imatrix;
 	job->include_weights = w->include_weights.v;
