@@ -58,6 +58,7 @@ int heft_manifest_take(struct heft_manifest **out, const char *path, const char 
 int heft_manifest_made(struct heft_manifest **out, const struct heft_plan *p, size_t output, const struct heft_manifest_options *o, struct heft_err *err);
 void heft_manifest_free(struct heft_manifest *m); /* NULL is allowed */
 
+int heft_manifest_read(struct heft_manifest **out, const char *path, struct heft_err *err);
 /* The JSON of a manifest file; members that are not those above are not looked at. HEFT_E_JSON where it is none. */
 int heft_manifest_parse(struct heft_manifest **out, const char *text, size_t n, const char *name, struct heft_err *err);
 

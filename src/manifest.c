@@ -18,7 +18,13 @@ static const struct heft_manifest_options defaults;
 
 static void add_file(struct heft_manifest *m, const char *path, size_t folder)
 {
-	m->file[m->n_files++].name = arena_strdup(m->arena, path + folder);
+	path += folder;
+	while (!strncmp(path, "./", 2)) /* of parts that were found beside a file without a folder */
+		path += 2;
+	for (size_t i = 0; i < m->n_files; i++)
+		if (!strcmp(m->file[i].name, path))
+			return;
+	m->file[m->n_files++].name = arena_strdup(m->arena, path);
 }
 
 /* Bytes of a path up to its last slash, that among them. */
@@ -324,40 +330,46 @@ static const char *weights_of(struct checking *c)
 			if (n > e && !strcmp(name + n - e, endings[k]))
 				return arena_printf(c->arena, "%s%s", c->folder, name);
 		}
+	for (size_t i = 0; i < c->said->n_files; i++) {
+		const char *name = c->said->file[i].name, *in = strstr(name, ".mlpackage/");
+		if (in)
+			return arena_printf(c->arena, "%s%.*s", c->folder, (int)(in - name) + 10, name);
+	}
 	return c->said->n_files ? arena_printf(c->arena, "%s%s", c->folder, c->said->file[0].name) : NULL;
 }
 
-static struct heft_manifest *read_manifest(const char *path, struct heft_err *err)
+int heft_manifest_read(struct heft_manifest **out, const char *path, struct heft_err *err)
 {
 	enum { LIMIT = 1 << 30 };
-	struct heft_manifest *m = NULL;
 	struct source *s = source_open(path, err);
 	uint64_t n = s ? source_size(s) : 0;
 	char *text;
+	int rc = -1;
 
+	*out = NULL;
 	if (!s)
-		return NULL;
+		return -1;
 	if (n > LIMIT) {
 		heft_fail(err, HEFT_E_JSON, "'%s' is larger than any manifest", path);
 	} else {
 		text = xmalloc((size_t)n + 1);
-		if (source_read(s, 0, text, (size_t)n, err) || heft_manifest_parse(&m, text, (size_t)n, path, err))
-			m = NULL;
+		rc = source_read(s, 0, text, (size_t)n, err) || heft_manifest_parse(out, text, (size_t)n, path, err) ? -1 : 0;
 		free(text);
 	}
 	source_close(s);
-	return m;
+	return rc;
 }
 
 int heft_manifest_check(const char *manifest, const char *model, const struct heft_manifest_options *o, heft_problem_fn *problem, void *ctx,
 			size_t *n_errors, struct heft_err *err)
 {
-	struct heft_manifest *said = read_manifest(manifest, err);
-	struct checking c = { .said = said, .path = manifest, .elsewhere = model, .options = o ? o : &defaults, .sink = { .fn = problem, .ctx = ctx } };
+	struct heft_manifest *said;
+	struct checking c = { .path = manifest, .elsewhere = model, .options = o ? o : &defaults, .sink = { .fn = problem, .ctx = ctx } };
 	int rc;
 
-	if (!said)
+	if (heft_manifest_read(&said, manifest, err))
 		return -1;
+	c.said = said;
 	c.arena = said->arena;
 	c.folder = look_in(&c, model);
 	rc = check_files(&c, err);
