@@ -25,7 +25,7 @@ static void read_all(const struct heft_model *m, const struct heft_tensor *t)
 /* Operands must come whole, in their order, and be no longer than was planned. */
 struct received {
 	const struct coreml_change *c;
-	uint64_t at[8];
+	uint64_t at[COREML_OPERANDS];
 };
 
 static int receive(void *ctx, int operand, uint64_t at, const void *bytes, size_t n, struct heft_err *err)
