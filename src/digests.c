@@ -20,7 +20,7 @@ enum { MOST_BYTES = 32 << 20, MOST_PIECES = 4096 }; /* that wait for one flow */
 struct piece {
 	struct piece *next; /* of the same flow, with a higher offset */
 	uint64_t at;
-	size_t n;
+	size_t n, cap;
 	uint8_t bytes[];
 };
 
@@ -52,6 +52,7 @@ struct digests {
 	struct file **file; /* of each output, of each part */
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
+	struct piece *spare; /* that were taken: their memory serves again */
 };
 
 /* ---- a flow ---- */
@@ -117,34 +118,66 @@ static void give_up(struct flow *f)
 	f->sum = NULL;
 }
 
-static void keep(struct flow *f, uint64_t at, const void *buf, size_t n)
+static void insert(struct flow *f, struct piece *p)
 {
-	struct piece *p = xmalloc(sizeof *p + n), **where = &f->early;
+	struct piece **where = &f->early;
 
-	*p = (struct piece){ .at = at, .n = n };
-	memcpy(p->bytes, buf, n);
-	while (*where && (*where)->at < at)
+	while (*where && (*where)->at < p->at)
 		where = &(*where)->next;
 	p->next = *where;
 	*where = p;
-	f->n_early++;
-	f->bytes_early += n;
 }
 
-/* The lock is held, but for the work on bytes. */
+static struct piece *spare_piece(struct digests *d, size_t n)
+{
+	struct piece *p = d->spare;
+
+	if (p)
+		d->spare = p->next;
+	if (p && p->cap >= n)
+		return p;
+	free(p);
+	p = xmalloc(sizeof *p + n);
+	p->cap = n;
+	return p;
+}
+
+/* A copy waits. The lock is held, but while bytes are copied. */
+static void keep(struct digests *d, struct flow *f, uint64_t at, const void *buf, size_t n)
+{
+	struct piece *p = spare_piece(d, n);
+
+	f->n_early++;
+	f->bytes_early += n;
+	pthread_mutex_unlock(&d->lock);
+	p->at = at;
+	p->n = n;
+	memcpy(p->bytes, buf, n);
+	pthread_mutex_lock(&d->lock);
+	if (f->apart)
+		free(p);
+	else
+		insert(f, p);
+}
+
+/* From a piece that is next, or from the first that waits, as far as there are any. The lock is held, but for the work on bytes. */
 static void take(struct digests *d, struct flow *f, struct file *file, const void *buf, size_t n)
 {
-	struct piece *p = NULL;
+	struct piece *p = buf ? NULL : take_early(f);
 
-	f->busy = true;
-	do {
+	f->busy = buf || p;
+	while (buf || p) {
 		pthread_mutex_unlock(&d->lock);
-		feed(f, file, p ? p->bytes : buf, p ? p->n : n);
-		free(p);
+		feed(f, file, buf ? buf : p->bytes, buf ? n : p->n);
 		pthread_mutex_lock(&d->lock);
+		if (p) {
+			p->next = d->spare;
+			d->spare = p;
+		}
+		buf = NULL;
 		p = take_early(f);
 		pthread_cond_broadcast(&d->moved);
-	} while (p);
+	}
 	f->busy = false;
 }
 
@@ -158,12 +191,15 @@ static void offer(struct digests *d, struct flow *f, struct file *file, uint64_t
 	pthread_mutex_lock(&d->lock);
 	while (!f->apart && f->busy && is_full(f, n))
 		pthread_cond_wait(&d->moved, &d->lock);
-	if (!f->apart && !f->busy && f->at == at)
+	if (!f->apart && !f->busy && f->at == at) {
 		take(d, f, file, buf, n);
-	else if (!f->apart && !is_full(f, n))
-		keep(f, at, buf, n);
-	else if (!f->apart)
+	} else if (!f->apart && !is_full(f, n)) {
+		keep(d, f, at, buf, n);
+		if (!f->busy) /* those before it may have gone meanwhile */
+			take(d, f, file, NULL, 0);
+	} else if (!f->apart) {
 		give_up(f);
+	}
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -267,6 +303,12 @@ void digests_free(struct digests *d)
 			for (size_t t = 0; t < file->n_extents; t++)
 				give_up(&file->extent[t].flow);
 		}
+	while (d->spare) {
+		struct piece *p = d->spare;
+
+		d->spare = p->next;
+		free(p);
+	}
 	pthread_cond_destroy(&d->moved);
 	pthread_mutex_destroy(&d->lock);
 	arena_free(d->arena);
