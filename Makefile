@@ -96,7 +96,7 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libheft.a tests/tap.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -I. $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libheft.a $(LIBS)
 
-$(BUILD)/tests/helper/%: tests/helper/%.c $(BUILD)/libheft.a
+$(BUILD)/tests/helper/%: tests/helper/%.c $(wildcard tests/helper/*.h) $(BUILD)/libheft.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -I. $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libheft.a $(LIBS)
 

@@ -368,6 +368,7 @@ struct heft_job {
 	int threads;                     /* 0: the processors that this process may use */
 	bool force, strict, allow_requantize, vocab_only;
 	bool no_vocabulary;              /* the tokenizer is not looked at, the metadata lacks it: a plan for its sizes, which cannot be run */
+	bool digests;                    /* heft_run() makes SHA-256 of tensors and files on the way: heft_manifest_made() of heft_manifest.h */
 	bool consume;                    /* heft_run() removes the source's weight files when every output is complete and on disk */
 
 	/* what llama-quantize can be told besides; GGUF outputs only */

@@ -28,6 +28,8 @@ struct heft_coreml_plan {
 	struct heft_coreml_item *item;
 	size_t n_items, n_changed;
 	uint64_t size_in, size_out; /* of program and weights */
+	const char *const *beside;  /* after heft_coreml_write(): paths of all its files but the weights */
+	size_t n_beside;
 };
 #define HEFT_GROUP_TENSOR (UINT32_MAX - 1) /* heft_job.group_size: one scale, one table for all */
 

@@ -3,8 +3,9 @@
  * errors and threads it has.
  *
  * A tensor's digest is the SHA-256 of its bytes as its file stores them, without padding: the file's range from the tensor's offset on, of the
- * tensor's size. It does not depend on where they lie, so that a set of parts, one file, and the files of `heft split` and `heft merge` have
- * the same. A file's digest is the SHA-256 of all its bytes, as sha256sum prints it.
+ * tensor's size; of a constant of Core ML that is stored as codes, scales and the like, of these one after another. It does not depend on where
+ * they lie, so that a set of parts, one file, and the files of `heft split` and `heft merge` have the same. Name, type and shape are beside it
+ * and not in it. A file's digest is the SHA-256 of all its bytes, as sha256sum prints it.
  */
 #ifndef HEFT_MANIFEST_H
 #define HEFT_MANIFEST_H
@@ -36,6 +37,7 @@ struct heft_manifest {
 	size_t n_files;
 	struct heft_manifest_tensor *tensor; /* in file order */
 	size_t n_tensors;
+	uint64_t bytes_read; /* of files and tensors whose digests were not made on the way */
 	struct arena *arena; /* owns all of it */
 };
 
@@ -50,8 +52,13 @@ struct heft_manifest_options {
  * behind the folder of path. */
 int heft_manifest_take(struct heft_manifest **out, const char *path, const char *const *beside, size_t n_beside,
 		       const struct heft_manifest_options *o, struct heft_err *err);
+/* The same of one output of a plan that heft_run() carried out. With heft_job.digests, the run made the digests of tensors on the way, and of
+ * files whose tensors it wrote in their order; only what has none is read: small files, those of the planes of a GPU's types, tensors that
+ * were put together in another order than their own. */
+int heft_manifest_made(struct heft_manifest **out, const struct heft_plan *p, size_t output, const struct heft_manifest_options *o, struct heft_err *err);
 void heft_manifest_free(struct heft_manifest *m); /* NULL is allowed */
 
+int heft_manifest_read(struct heft_manifest **out, const char *path, struct heft_err *err);
 /* The JSON of a manifest file; members that are not those above are not looked at. HEFT_E_JSON where it is none. */
 int heft_manifest_parse(struct heft_manifest **out, const char *text, size_t n, const char *name, struct heft_err *err);
 

@@ -2,6 +2,7 @@
  * commit.c - temporaries, checks before the first byte, sync and rename.
  */
 #include "commit.h"
+#include "digests.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -264,18 +265,26 @@ int commit_open(struct commit **out, const struct heft_plan *p, struct heft_err 
 	return 0;
 }
 
+static int put_part(struct commit *c, size_t output, uint64_t part, uint64_t offset, const void *buf, size_t n, struct heft_err *err)
+{
+	if (put(&c->file[c->first_file[output] + part], offset, buf, n, err))
+		return -1;
+	digests_add(c->plan->digests, output, part, offset, buf, n);
+	return 0;
+}
+
 int commit_write(struct commit *c, size_t output, size_t item, uint64_t offset, const void *buf, size_t n, struct heft_err *err)
 {
 	const struct heft_item *it = &c->plan->output[output].item[item];
 
-	return put(&c->file[c->first_file[output] + it->part], it->offset + offset, buf, n, err);
+	return put_part(c, output, it->part, it->offset + offset, buf, n, err);
 }
 
 int commit_write_plane(struct commit *c, size_t output, size_t item, int plane, uint64_t offset, const void *buf, size_t n, struct heft_err *err)
 {
 	const struct heft_item *it = &c->plan->output[output].item[item];
 
-	return put(&c->file[c->first_file[output] + it->part], it->stored[plane].offset + offset, buf, n, err);
+	return put_part(c, output, it->part, it->stored[plane].offset + offset, buf, n, err);
 }
 
 /* ---- closing ---- */

@@ -1,5 +1,6 @@
 /*
- * manifest.c - the digests of an output, read back from the files; and the comparison of such digests with files as they are now.
+ * manifest.c - the digests of an output: those that its run made, and the others read back from the files; and the comparison of such digests
+ * with files as they are now.
  */
 #include "manifest.h"
 
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "../base/map.h"
+#include "digests.h"
 #include "model.h"
 
 static const struct heft_manifest_options defaults;
@@ -16,7 +18,13 @@ static const struct heft_manifest_options defaults;
 
 static void add_file(struct heft_manifest *m, const char *path, size_t folder)
 {
-	m->file[m->n_files++].name = arena_strdup(m->arena, path + folder);
+	path += folder;
+	while (!strncmp(path, "./", 2)) /* of parts that were found beside a file without a folder */
+		path += 2;
+	for (size_t i = 0; i < m->n_files; i++)
+		if (!strcmp(m->file[i].name, path))
+			return;
+	m->file[m->n_files++].name = arena_strdup(m->arena, path);
 }
 
 /* Bytes of a path up to its last slash, that among them. */
@@ -46,20 +54,26 @@ static void list_tensors(struct heft_manifest *m, const struct heft_model *model
 	}
 }
 
-/* Files that are not the model's own have sources of their own, which the caller closes: own[]. */
-static struct manifest_run *list_runs(struct heft_manifest *m, const struct heft_model *model, struct source *const *own)
+/* What has no digest yet. Files that are not the model's own have sources of their own, which the caller closes: own[]. */
+static struct manifest_run *list_runs(struct heft_manifest *m, const struct heft_model *model, struct source *const *own, size_t *n_runs)
 {
 	struct manifest_run *run = xmalloc((m->n_files + m->n_tensors + 1) * sizeof *run);
 	size_t n = 0;
 
 	for (size_t i = 0; i < m->n_files; i++) {
+		if (*m->file[i].sha256)
+			continue;
 		run[n] = (struct manifest_run){ .n_pieces = 1, .name = m->file[i].name, .hex = m->file[i].sha256 };
 		run[n].piece[0].from = own[i];
 		run[n++].piece[0].size = m->file[i].size;
+		m->bytes_read += m->file[i].size;
 	}
 	for (size_t i = 0; i < m->n_tensors; i++) {
 		const struct heft_tensor *t = &model->tensor[i];
 
+		if (*m->tensor[i].sha256)
+			continue;
+		m->bytes_read += m->tensor[i].size;
 		run[n] = (struct manifest_run){ .n_pieces = t->n_planes, .name = t->name, .hex = m->tensor[i].sha256 };
 		for (int k = 0; k < t->n_planes; k++) {
 			run[n].piece[k].from = t->plane[k].made ? t->plane[k].made : model->file[t->plane[k].file].source;
@@ -68,6 +82,7 @@ static struct manifest_run *list_runs(struct heft_manifest *m, const struct heft
 		}
 		n++;
 	}
+	*n_runs = n;
 	return run;
 }
 
@@ -91,9 +106,10 @@ static int hash_all(struct heft_manifest *m, const struct heft_model *model, con
 	memset(own, 0, (m->n_files + 1) * sizeof *own);
 	rc = open_files(m, folder, n_folder, own, err);
 	if (!rc) {
-		struct manifest_run *run = list_runs(m, model, own);
+		size_t n;
+		struct manifest_run *run = list_runs(m, model, own, &n);
 
-		rc = manifest_hash(run, m->n_files + m->n_tensors, o, err);
+		rc = manifest_hash(run, n, o, err);
 		free(run);
 	}
 	for (size_t i = 0; i < m->n_files; i++)
@@ -117,8 +133,27 @@ void heft_manifest_free(struct heft_manifest *m)
 		arena_free(m->arena);
 }
 
-int heft_manifest_take(struct heft_manifest **out, const char *path, const char *const *beside, size_t n_beside,
-		       const struct heft_manifest_options *o, struct heft_err *err)
+/* What a run has on the way of these files and tensors. */
+static void take_made(struct heft_manifest *m, const struct heft_model *model, const struct digests *made, size_t output)
+{
+	for (size_t i = 0; i < m->n_files; i++) {
+		const char *hex = strchr(m->file[i].name, '/') ? NULL : digests_file(made, output, m->file[i].name);
+
+		if (hex)
+			memcpy(m->file[i].sha256, hex, sizeof m->file[i].sha256);
+	}
+	for (size_t i = 0; i < m->n_tensors; i++) {
+		const struct heft_extent *x = &model->tensor[i].plane[0];
+		const char *path = x->made ? "" : model->file[x->file].path, *hex;
+
+		hex = x->made || model->tensor[i].n_planes != 1 ? NULL : digests_tensor(made, output, path + folder_of(path), x->offset, x->size);
+		if (hex)
+			memcpy(m->tensor[i].sha256, hex, sizeof m->tensor[i].sha256);
+	}
+}
+
+static int take(struct heft_manifest **out, const char *path, const char *const *beside, size_t n_beside, const struct heft_plan *made, size_t output,
+		const struct heft_manifest_options *o, struct heft_err *err)
 {
 	struct heft_open_options open = { .as_stored = true };
 	struct heft_manifest *m;
@@ -137,12 +172,27 @@ int heft_manifest_take(struct heft_manifest **out, const char *path, const char 
 		if (lies_below(beside[i], path, folder))
 			add_file(m, beside[i], folder);
 	list_tensors(m, model);
+	if (made)
+		take_made(m, model, made->digests, output);
 	rc = hash_all(m, model, path, folder, o ? o : &defaults, err);
 	heft_close(model);
 	if (rc)
 		heft_manifest_free(m);
 	*out = rc ? NULL : m;
 	return rc;
+}
+
+int heft_manifest_take(struct heft_manifest **out, const char *path, const char *const *beside, size_t n_beside,
+		       const struct heft_manifest_options *o, struct heft_err *err)
+{
+	return take(out, path, beside, n_beside, NULL, 0, o, err);
+}
+
+int heft_manifest_made(struct heft_manifest **out, const struct heft_plan *p, size_t output, const struct heft_manifest_options *o, struct heft_err *err)
+{
+	const struct heft_output *of = &p->output[output].pub;
+
+	return take(out, of->path, of->beside, of->n_beside, p, output, o, err);
 }
 
 /* ---- checking ---- */
@@ -280,40 +330,46 @@ static const char *weights_of(struct checking *c)
 			if (n > e && !strcmp(name + n - e, endings[k]))
 				return arena_printf(c->arena, "%s%s", c->folder, name);
 		}
+	for (size_t i = 0; i < c->said->n_files; i++) {
+		const char *name = c->said->file[i].name, *in = strstr(name, ".mlpackage/");
+		if (in)
+			return arena_printf(c->arena, "%s%.*s", c->folder, (int)(in - name) + 10, name);
+	}
 	return c->said->n_files ? arena_printf(c->arena, "%s%s", c->folder, c->said->file[0].name) : NULL;
 }
 
-static struct heft_manifest *read_manifest(const char *path, struct heft_err *err)
+int heft_manifest_read(struct heft_manifest **out, const char *path, struct heft_err *err)
 {
 	enum { LIMIT = 1 << 30 };
-	struct heft_manifest *m = NULL;
 	struct source *s = source_open(path, err);
 	uint64_t n = s ? source_size(s) : 0;
 	char *text;
+	int rc = -1;
 
+	*out = NULL;
 	if (!s)
-		return NULL;
+		return -1;
 	if (n > LIMIT) {
 		heft_fail(err, HEFT_E_JSON, "'%s' is larger than any manifest", path);
 	} else {
 		text = xmalloc((size_t)n + 1);
-		if (source_read(s, 0, text, (size_t)n, err) || heft_manifest_parse(&m, text, (size_t)n, path, err))
-			m = NULL;
+		rc = source_read(s, 0, text, (size_t)n, err) || heft_manifest_parse(out, text, (size_t)n, path, err) ? -1 : 0;
 		free(text);
 	}
 	source_close(s);
-	return m;
+	return rc;
 }
 
 int heft_manifest_check(const char *manifest, const char *model, const struct heft_manifest_options *o, heft_problem_fn *problem, void *ctx,
 			size_t *n_errors, struct heft_err *err)
 {
-	struct heft_manifest *said = read_manifest(manifest, err);
-	struct checking c = { .said = said, .path = manifest, .elsewhere = model, .options = o ? o : &defaults, .sink = { .fn = problem, .ctx = ctx } };
+	struct heft_manifest *said;
+	struct checking c = { .path = manifest, .elsewhere = model, .options = o ? o : &defaults, .sink = { .fn = problem, .ctx = ctx } };
 	int rc;
 
-	if (!said)
+	if (heft_manifest_read(&said, manifest, err))
 		return -1;
+	c.said = said;
 	c.arena = said->arena;
 	c.folder = look_in(&c, model);
 	rc = check_files(&c, err);

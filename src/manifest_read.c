@@ -5,13 +5,14 @@
  *    "files":   [{"name": "config.json", "size": 123, "sha256": "64 hex digits"}, ...],
  *    "tensors": [{"name": "a", "type": "q4_k", "shape": [4096, 4096], "size": 123, "sha256": "64 hex digits"}, ...]}
  *
- * Refuses names that lead out of a folder, and what a manifest must have and has not.
+ * Refuses names that lead out of a folder or stand twice, shapes that overflow, and what a manifest must have and has not.
  */
 #include "heft_manifest.h"
 
 #include <string.h>
 
 #include "../base/json.h"
+#include "../base/map.h"
 
 static int wrong(const char *name, const char *what, size_t i, struct heft_err *err)
 {
@@ -70,22 +71,69 @@ static bool read_tensor(struct heft_manifest *m, const struct json *j)
 	       read_digest(j, t->sha256);
 }
 
+/* Elements of a shape can be counted. */
+static bool is_countable(const struct heft_manifest_tensor *t)
+{
+	uint64_t n = 1;
+
+	for (int i = 0; i < t->rank; i++)
+		if (__builtin_mul_overflow(n, t->dim[i], &n))
+			return false;
+	return true;
+}
+
+/* Is it the first of this name? */
+static bool is_new(struct map *names, const char *name)
+{
+	bool found;
+
+	map_put(names, name, strlen(name), &found);
+	return !found;
+}
+
+static int read_files(struct heft_manifest *m, const struct json *files, struct map *names, const char *name, struct heft_err *err)
+{
+	m->file = arena_array(m->arena, json_count(files) + 1, sizeof *m->file);
+	for (const struct json *j = json_first(files); j; j = json_next(j)) {
+		if (!read_file(m, j))
+			return wrong(name, "file", m->n_files, err);
+		if (!is_new(names, m->file[m->n_files - 1].name))
+			return heft_fail(err, HEFT_E_DUPLICATE, "%s: file '%s' stands twice", name, m->file[m->n_files - 1].name);
+	}
+	return 0;
+}
+
+static int read_tensors(struct heft_manifest *m, const struct json *tensors, struct map *names, const char *name, struct heft_err *err)
+{
+	m->tensor = arena_array(m->arena, json_count(tensors) + 1, sizeof *m->tensor);
+	for (const struct json *j = json_first(tensors); j; j = json_next(j)) {
+		const struct heft_manifest_tensor *t = &m->tensor[m->n_tensors];
+
+		if (!read_tensor(m, j))
+			return wrong(name, "tensor", m->n_tensors, err);
+		if (!is_countable(t))
+			return heft_fail(err, HEFT_E_SHAPE, "%s: the shape of '%s' has more elements than can be counted", name, t->name);
+		if (!is_new(names, t->name))
+			return heft_fail(err, HEFT_E_DUPLICATE, "%s: tensor '%s' stands twice", name, t->name);
+	}
+	return 0;
+}
+
 static int read_all(struct heft_manifest *m, const struct json *root, const char *name, struct heft_err *err)
 {
 	const struct json *files = json_get(root, "files"), *tensors = json_get(root, "tensors");
 	const char *tool = json_cstr(json_get(root, "tool"));
+	struct map file_names, tensor_names;
+	int rc;
 
 	if (!tool || strcmp(tool, "manifest") != 0 || json_kind(files) != JSON_ARRAY || json_kind(tensors) != JSON_ARRAY)
 		return heft_fail(err, HEFT_E_JSON, "%s: no manifest: 'heft convert --manifest' writes one", name);
-	m->file = arena_array(m->arena, json_count(files) + 1, sizeof *m->file);
-	m->tensor = arena_array(m->arena, json_count(tensors) + 1, sizeof *m->tensor);
-	for (const struct json *j = json_first(files); j; j = json_next(j))
-		if (!read_file(m, j))
-			return wrong(name, "file", m->n_files, err);
-	for (const struct json *j = json_first(tensors); j; j = json_next(j))
-		if (!read_tensor(m, j))
-			return wrong(name, "tensor", m->n_tensors, err);
-	return 0;
+	map_init(&file_names);
+	map_init(&tensor_names);
+	rc = read_files(m, files, &file_names, name, err) || read_tensors(m, tensors, &tensor_names, name, err) ? -1 : 0;
+	map_release(&file_names);
+	map_release(&tensor_names);
+	return rc;
 }
 
 int heft_manifest_parse(struct heft_manifest **out, const char *text, size_t n, const char *name, struct heft_err *err)

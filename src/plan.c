@@ -3,6 +3,7 @@
  */
 #include "plan_build.h"
 
+#include "digests.h"
 #include "model.h"
 #include "recipe.h"
 #include "target/target.h"
@@ -356,6 +357,7 @@ int heft_plan_new(struct heft_plan **out, struct heft_model *m, const struct hef
 	p->force = job->force;
 	p->sizes_only = job->no_vocabulary;
 	p->consume = job->consume;
+	p->digested = job->digests;
 	p->effort = job->effort;
 	*out = NULL;
 	if (build_plan(&b)) {
@@ -371,6 +373,7 @@ void heft_plan_free(struct heft_plan *p)
 	if (!p)
 		return;
 	heft_imatrix_close(p->imatrix);
+	digests_free(p->digests);
 	for (size_t i = 0; p->error && i < p->n_outputs; i++)
 		free(p->error[i]);
 	arena_free(p->arena);

@@ -93,6 +93,8 @@ struct heft_plan {
 	bool consume; /* the job's */
 	bool force;
 	bool sizes_only; /* the job's no_vocabulary */
+	bool digested;   /* the job's digests */
+	struct digests *digests; /* of the last run; or NULL */
 	struct heft_error **error;   /* filled by a run */
 };
 

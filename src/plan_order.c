@@ -2,7 +2,7 @@
  * plan_order.c - the order in which weights are read.
  *
  * To files, segments run in the order of their source bytes, so that a disk reads forward and a stream needs no memory but for rearranged
- * tensors. To a pipe they run in the order of the output. A stream's bytes wait in memory from when they pass until their last use.
+ * tensors. To a pipe they run in the order of the output, and where digests are made on the way, but of a stream. A stream's bytes wait in memory from when they pass until their last use.
  */
 #include "model.h"
 #include "plan.h"
@@ -127,7 +127,7 @@ static uint64_t window(const struct heft_plan *p)
 int plan_order(struct heft_plan *p, uint64_t spool, struct heft_err *err)
 {
 	size_t n = 0;
-	bool pipe = false;
+	bool pipe = p->digested && !model_stream(p->model);
 	uint64_t need;
 
 	for (size_t i = 0; i < p->n_weights; i++)

@@ -5,6 +5,7 @@
  * pipe each thread waits for its turn to write. A stream is read under the lock, since its bytes come in one order.
  */
 #include "commit.h"
+#include "digests.h"
 #include "gather.h"
 #include "model.h"
 #include "pace.h"
@@ -548,6 +549,10 @@ int heft_run(struct heft_plan *p, const struct heft_run_options *o, struct heft_
 	r.stream = model_stream(p->model);
 	if (plan_check_needs(p, err) || measure(&r, err) || commit_open(&r.commit, p, err))
 		return -1;
+	if (p->digested) {
+		digests_free(p->digests);
+		p->digests = digests_new(p);
+	}
 	if (!r.options->no_errors)
 		r.tally = tally_new(p);
 	pthread_mutex_init(&r.lock, NULL);

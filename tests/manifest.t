@@ -39,6 +39,55 @@ cp -R "$dir/w4a16" "$dir/moved" && "$heft" check --manifest "$dir/moved/heft-man
 "$heft" convert "$dir/safetensors" --to w4a16 -o "$dir/again" -q 2>"$dir/log" && [ ! -e "$dir/again/heft-manifest.json" ]; pass $? "the source's manifest is not the output's"
 "$heft" quantize "$dir/merged.gguf" "$dir/q.gguf" Q8_0 --allow-requantize --manifest -q 2>"$dir/log" && "$heft" check --manifest "$dir/q.gguf.manifest.json" -q; pass $? "quantize --manifest"
 
+# on the way: nothing is read again but what does not come in its order, and the digests are the same
+again() { sed -n 's/.* files\{0,1\}, \(.*\) read again for them$/\1/p' "$dir/log"; } # how much
+"$heft" convert "$kjv" -t q4_k_m -o "$dir/way.gguf" --manifest 2>"$dir/log" && [ "$(again)" = nothing ]; pass $? "one file: nothing is read again"
+"$heft" convert "$kjv" -t q4_k_m --split-tensors 7 -o "$dir/ways.gguf" --manifest 2>"$dir/log" && [ "$(again)" = nothing ]; pass $? "parts: nothing is read again"
+"$heft" convert "$kjv" --to safetensors -o "$dir/wayst" --manifest 2>"$dir/log" && again | grep -q kB; pass $? "a directory: its small files are read"
+moe=$dir/moe
+"$build/tests/helper/mkmodel" mixtral "$moe" hidden=256 ffn=512 layers=2 experts=12 vocab=2048 >"$dir/log" && cp "$kjv"/token* "$moe/"
+for j in 1 3 8; do
+	"$heft" convert "$moe" -t q8_0 -j $j -o "$dir/moe$j.gguf" --manifest 2>"$dir/log" && [ "$(again)" = nothing ] && "$heft" check --manifest "$dir/moe$j.gguf.manifest.json" -q; pass $? "experts stacked out of order, $j threads: nothing is read again"
+done
+tar cf "$dir/moe.tar" -C "$dir" moe && "$heft" convert - -t q8_0 -o "$dir/piped.gguf" --manifest <"$dir/moe.tar" 2>"$dir/log" && tensors "$dir/moe1.gguf.manifest.json" >"$dir/a" &&
+	tensors "$dir/piped.gguf.manifest.json" | cmp -s - "$dir/a" && "$heft" check --manifest "$dir/piped.gguf.manifest.json" -q; pass $? "of a stream: the same digests"
+"$heft" convert "$kjv" -t q6_k -o "$dir/two.gguf" -t bf16 -o "$dir/three.gguf" --manifest -q 2>"$dir/log" && "$heft" check --manifest "$dir/two.gguf.manifest.json" -q &&
+	"$heft" check --manifest "$dir/three.gguf.manifest.json" -q; pass $? "two outputs of one read"
+
+# the manual's few lines of Python
+if command -v python3 >/dev/null; then
+	"$heft" convert "$kjv" -t q5_k_m -o "$dir/sealed.gguf" --manifest --report "$dir/sealed.json" -q && sed -n '/^import hashlib/,/^\.Ed/p' man/heft-convert.1 | sed '/^\.Ed/d' >"$dir/prove.py" &&
+		(cd "$dir" && python3 prove.py) >"$dir/log" 2>&1 && printf x | dd of="$dir/sealed.gguf" bs=1 seek=2000000 conv=notrunc 2>"$dir/log" && ! (cd "$dir" && python3 prove.py) >"$dir/log" 2>&1
+	pass $? "the manual's proof in Python holds, and finds a changed byte"
+else
+	skip "the manual's proof in Python" "no python3"
+fi
+
+# split, merge, meta, lora, Core ML
+(cd "$dir" && cp a.gguf here.gguf && "$heft" split here.gguf --split-tensors 10 --manifest -q) 2>"$dir/log" && "$heft" check --manifest "$dir/here.gguf.manifest.json" -q >>"$dir/log" 2>&1 &&
+	tensors "$dir/here.gguf.manifest.json" | cmp -s - "$dir/want" && [ "$(get "$dir/here.gguf.manifest.json" '"$j->{command} $j->{options}[0]{name} $j->{files}[0]{name}"')" = "split split-tensors here-00001-of-00004.gguf" ]
+pass $? "split --manifest, in the folder itself"
+"$heft" merge "$dir"/here-00001-of-*.gguf -o "$dir/joined.gguf" --manifest -q 2>"$dir/log" && "$heft" check --manifest "$dir/joined.gguf.manifest.json" -q && [ "$(get "$dir/joined.gguf.manifest.json" '$j->{command}')" = merge ]; pass $? "merge --manifest"
+"$heft" meta set "$dir/joined.gguf" general.name=str:Other 2>"$dir/log" && grep -q "joined.gguf.manifest.json speaks of the file as it was" "$dir/log"; pass $? "meta warns of a manifest that is there"
+! "$heft" check --manifest "$dir/joined.gguf.manifest.json" -q 2>"$dir/log"; ok $? "which no longer holds"
+"$heft" meta set "$dir/joined.gguf" general.name=str:Third --manifest -q 2>"$dir/log" && "$heft" check --manifest "$dir/joined.gguf.manifest.json" -q && tensors "$dir/joined.gguf.manifest.json" | cmp -s - "$dir/want" &&
+	[ "$(get "$dir/joined.gguf.manifest.json" 'join "|", $j->{command}, @{$j->{edits}}')" = "meta|set|general.name=str:Third" ]; pass $? "meta set --manifest"
+"$heft" meta set "$dir/joined.gguf" general.name=str:Fourth -o "$dir/new.gguf" --manifest -q 2>"$dir/log" && "$heft" check --manifest "$dir/new.gguf.manifest.json" -q && "$heft" check --manifest "$dir/joined.gguf.manifest.json" -q; pass $? "meta -o --manifest"
+n=$(get "$dir/wayst/heft-manifest.json" 'scalar @{$j->{files}}')
+"$heft" meta set "$dir/wayst/model.safetensors" a=str:b --manifest -q 2>"$dir/log" && "$heft" check --manifest "$dir/wayst/heft-manifest.json" -q && [ "$(get "$dir/wayst/heft-manifest.json" 'scalar @{$j->{files}}')" = "$n" ] &&
+	[ ! -e "$dir/wayst/model.safetensors.manifest.json" ]; pass $? "meta: the manifest of the file's directory, with all that it spoke of"
+"$heft" meta get "$dir/joined.gguf" --manifest >"$dir/log" 2>&1; [ $? = 2 ]; pass $? "refused: meta get --manifest"
+"$build/tests/helper/mklora" "$dir/lora" model.layers.0.self_attn.q_proj:256x256 >"$dir/log" && "$heft" lora merge "$kjv" "$dir/lora" -t q8_0 -o "$dir/lora.gguf" --manifest -q 2>"$dir/log" &&
+	"$heft" check --manifest "$dir/lora.gguf.manifest.json" -q && [ "$(get "$dir/lora.gguf.manifest.json" '$j->{command}')" = lora ]; pass $? "lora merge --manifest"
+package=$dir/net.mlpackage
+"$heft" convert testdata/coreml/good-ios18.mlpackage --to coreml -t int8 -o "$package" --manifest -q 2>"$dir/log" && "$heft" check --manifest "$package.manifest.json" -q >>"$dir/log" 2>&1 &&
+	[ "$(get "$package.manifest.json" 'join ",", sort map { $_->{name} } @{$j->{files}}')" = "net.mlpackage/Data/com.apple.CoreML/model.mlmodel,net.mlpackage/Data/com.apple.CoreML/weights/weight.bin,net.mlpackage/Manifest.json" ]
+pass $? "a package of Core ML, all its files"
+perl -e 'open my $f, "+<", $ARGV[0]; seek $f, 200, 0; print $f "\x7f\x01\x7f"' "$package/Data/com.apple.CoreML/weights/weight.bin"; "$heft" check --manifest "$package.manifest.json" >"$dir/log" 2>&1
+[ $? = 1 ] && grep -q "bytes are others" "$dir/log"; pass $? "a changed constant is named"
+"$heft" convert "$kjv" -t q4_k_m -o "$dir/page.gguf" --manifest --report "$dir/page.html" -q 2>"$dir/log" && grep -qF "$(sum <"$dir/page.gguf")" "$dir/page.html" &&
+	grep -qF "$(get "$dir/page.gguf.manifest.json" '$j->{tensors}[5]{sha256}')" "$dir/page.html"; pass $? "the report's page has the digests"
+
 # what differs
 flip() { perl -e 'open my $f, "+<", $ARGV[0]; seek $f, $ARGV[1], 0; read $f, my $b, 1; seek $f, $ARGV[1], 0; print $f chr(ord($b) ^ 1)' "$1" "$2"; }
 at=$("$heft" convert "$kjv" -t q4_k_m -o "$dir/none.gguf" -n --json | perl -MJSON::PP -0777 -ne 'print +(grep { $_->{name} eq "blk.2.ffn_up.weight" } @{decode_json($_)->{outputs}[0]{tensors}})[0]{offset}')

@@ -3,7 +3,7 @@
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 n=0 failed=0
-for set in samples imatrix pytorch; do
+for set in samples imatrix manifest pytorch; do
 	n=$((n + 1))
 	case $set in pytorch) helper=mkpickle;; *) helper=mksamples;; esac
 	# shellcheck disable=SC2046

@@ -4,9 +4,14 @@
 #include "coreml.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "heft_coreml.h"
+#include "page.h"
+#include "report_coreml.h"
 
 /* Of all that convert takes; the rest is for models with a family, or for files of one piece. */
 static int check(const struct writer *w, const struct heft_job *job)
@@ -20,7 +25,7 @@ static int check(const struct writer *w, const struct heft_job *job)
 		{ w->override_kv.n > 0, "--override-kv" }, { w->via, "--via" }, { w->effort, "--effort" }, { w->pure, "--pure" },
 		{ w->output_tensor_type || w->token_embedding_type, "--output-tensor-type and --token-embedding-type" },
 		{ job->mmproj || job->mtp || job->no_mtp || job->vocab_only, "a choice of parts of a model" }, { job->big_endian, "--bigendian" },
-		{ w->report || w->histogram || w->manifest, "--report, --histogram and --manifest" }, { job->machine, "--for" }, { w->arch && strcmp(w->arch, "none"), "--arch" },
+		{ w->histogram, "--histogram" }, { job->machine, "--for" }, { w->arch && strcmp(w->arch, "none"), "--arch" },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -79,11 +84,11 @@ static void print_plan(const struct heft_coreml_plan *p, bool written, FILE *f)
 		fputs("nothing was written\n", f);
 }
 
-static void print_json(const struct heft_coreml_plan *p, const char *source, bool written)
+static void print_json(const struct heft_coreml_plan *p, const char *source, bool written, FILE *f)
 {
 	struct emitter w;
 
-	emit_report(&w, "convert");
+	emit_report_to(&w, f, "convert");
 	emit_text(&w, "source", source);
 	emit_text(&w, "path", p->path);
 	emit_text(&w, "type", p->type);
@@ -108,31 +113,90 @@ static void print_json(const struct heft_coreml_plan *p, const char *source, boo
 	emit_report_end(&w);
 }
 
-static int write_plan(const struct writer *w, struct heft_coreml_plan *p, const char *source)
+/* ---- the run ---- */
+
+/* Beside the package, as nothing that Core ML does not know may lie in it. */
+static int write_manifest(struct report_coreml *r, const struct heft_run_options *run, const struct writer *w, struct heft_manifest **out, struct heft_err *err)
+{
+	struct heft_manifest_options how = { .threads = (int)w->threads, .progress = run->progress, .ctx = run->ctx, .stop = run->stop };
+	struct manifest_making making = { .tool = w->tool, .options = w->options, .source = r->source, .to = "coreml", .recipe = r->plan->type, .bits = NAN };
+	char *at = manifest_path(r->plan->path, NULL);
+	int rc = heft_manifest_take(out, r->plan->path, r->plan->beside, r->plan->n_beside, &how, err) || manifest_save(at, &making, *out, err) ? -1 : 0;
+
+	if (!rc && !w->quiet && !w->json)
+		manifest_say(at, *out);
+	free(at);
+	r->manifest = rc ? NULL : *out;
+	return rc;
+}
+
+static void print_report(const struct writer *w, const struct report_coreml *r, FILE *f)
+{
+	if (page_wanted(w->report))
+		report_coreml_html(r, f);
+	else
+		print_json(r->plan, r->source->path, true, f);
+}
+
+static void print_written(const struct writer *w, const struct report_coreml *r)
+{
+	if (w->json) {
+		print_json(r->plan, r->source->path, true, stdout);
+	} else if (!w->quiet) {
+		print_plan(r->plan, true, stderr);
+		if (isatty(STDERR_FILENO) || page_wanted(w->report))
+			draw_survey(&r->survey, stderr);
+	}
+}
+
+static int write_package(const struct writer *w, struct heft_coreml_plan *p, struct report_coreml *r)
 {
 	struct progress progress;
 	struct heft_run_options run = { .progress = progress_step, .ctx = &progress, .stop = stop_on_signals() };
+	struct heft_manifest *manifest = NULL;
+	struct side_file report = { 0 };
 	struct heft_err err = { 0 };
 	int rc;
 
+	if (w->report && side_open(&report, w->report, &err))
+		return fail(&err);
 	progress_begin(&progress, w->progress, w->quiet);
 	if (progress.mode == PROGRESS_NONE)
 		run.progress = NULL;
-	rc = w->dry_run ? heft_coreml_plan_check(p, &err) : heft_coreml_write(p, &run, &err);
+	rc = heft_coreml_write(p, &run, &err);
+	if (!rc)
+		rc = report_coreml_take(r, &err);
+	if (!rc && w->manifest)
+		rc = write_manifest(r, &run, w, &manifest, &err);
 	progress_end(&progress);
-	if (rc)
+	if (!rc && w->report) {
+		print_report(w, r, report.f);
+		rc = side_close(&report, &err);
+	}
+	side_abandon(&report);
+	if (!rc)
+		print_written(w, r);
+	report_coreml_release(r);
+	heft_manifest_free(manifest);
+	return rc ? fail(&err) : EXIT_DONE;
+}
+
+static int dry_run(const struct writer *w, struct heft_coreml_plan *p, const char *source)
+{
+	struct heft_err err = { 0 };
+
+	if (heft_coreml_plan_check(p, &err))
 		return fail(&err);
 	if (w->json)
-		print_json(p, source, !w->dry_run);
-	else if (w->dry_run)
+		print_json(p, source, false, stdout);
+	else
 		print_plan(p, false, stdout);
-	else if (!w->quiet)
-		print_plan(p, true, stderr);
 	return EXIT_DONE;
 }
 
 int coreml_convert(const struct writer *w, struct heft_model *m, const struct heft_job *job)
 {
+	struct report_coreml r = { .source = m, .tool = w->tool, .options = w->options };
 	struct heft_coreml_plan *p;
 	struct heft_err err = { 0 };
 	int status = check(w, job);
@@ -141,7 +205,8 @@ int coreml_convert(const struct writer *w, struct heft_model *m, const struct he
 		return status;
 	if (heft_coreml_plan_new(&p, m, job, &err))
 		return fail(&err);
-	status = write_plan(w, p, m->path);
+	r.plan = p;
+	status = w->dry_run ? dry_run(w, p, m->path) : write_package(w, p, &r);
 	heft_coreml_plan_free(p);
 	return status;
 }

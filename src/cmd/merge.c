@@ -10,8 +10,9 @@ static const struct opt rows[] = {
 
 static int run(void *options, const struct list *args)
 {
-	const struct parts_options *o = options;
+	struct parts_options *o = options;
 
+	o->w.tool = &tool_merge;
 	if (!o->output)
 		return misuse("-o OUT is missing");
 	return parts_write(o, args->v[0]);

@@ -2,16 +2,19 @@
  * meta.c owns the tool that looks at metadata and changes it: in the file where one write does it, else by a new file in its place.
  */
 #include <fnmatch.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "cmd.h"
 #include "heft_meta.h"
+#include "manifest.h"
+#include "page.h"
 
 struct options {
 	struct list only;
 	const char *output;
-	bool dry_run, force, json, quiet;
+	bool dry_run, force, json, quiet, manifest;
 };
 
 #define FIELD(name) offsetof(struct options, name)
@@ -23,6 +26,9 @@ static const struct opt rows[] = {
 	  FIELD(force) },
 	{ OPT_LIST, 0, "only", "PATTERN", NULL,
 	  "import these keys alone; may be repeated (default: all but those about the tensors)", FIELD(only) },
+	{ OPT_FLAG, 0, "manifest", NULL, NULL,
+	  "write the file's manifest anew: OUT.manifest.json, or heft-manifest.json of its directory; reads the whole file (default: a manifest stays as it is)",
+	  FIELD(manifest) },
 	{ OPT_FLAG, 0, "json", NULL, NULL, "print keys or changes as JSON", FIELD(json) },
 	{ OPT_FLAG, 'q', "quiet", NULL, NULL, "print nothing but errors and warnings", FIELD(quiet) },
 	{ OPT_END, 0, NULL, NULL, NULL, NULL, 0 },
@@ -201,7 +207,7 @@ static int no_removed(const char *path, const struct heft_meta_edit *e, const st
 	return status ? status : fail(why);
 }
 
-static int edit(const struct options *o, const char *path, struct heft_meta_edit *e)
+static int change(const struct options *o, const char *path, struct heft_meta_edit *e)
 {
 	struct heft_meta_summary s;
 	struct heft_err err = { 0 };
@@ -221,25 +227,86 @@ static int edit(const struct options *o, const char *path, struct heft_meta_edit
 	return status;
 }
 
+/* What the command said, without the file. */
+static struct list edits_of(const struct list *args)
+{
+	struct list l = { .v = need(calloc(args->n, sizeof *l.v)) };
+
+	l.v[l.n++] = args->v[0];
+	for (size_t i = 2; i < args->n; i++)
+		l.v[l.n++] = strcmp(args->v[0], "import") ? args->v[i] : page_base(args->v[i]);
+	return l;
+}
+
+static int write_manifest(const struct options *o, const char *path, const struct heft_model *source, const struct list *args)
+{
+	struct list edits = edits_of(args);
+	struct manifest_making how = { .tool = &tool_meta, .options = o, .source = source, .bits = NAN, .edits = &edits };
+	struct progress p;
+	struct heft_manifest_options run = { .ctx = &p, .stop = stop_on_signals() };
+	struct heft_err err = { 0 };
+	int rc;
+
+	progress_begin(&p, NULL, o->quiet);
+	run.progress = p.mode == PROGRESS_NONE ? NULL : progress_step;
+	rc = manifest_of_edit(path, &how, &run, o->quiet || o->json, &err);
+	progress_end(&p);
+	free(edits.v);
+	return rc ? fail(&err) : EXIT_DONE;
+}
+
+/* A manifest that speaks of the file as it was. */
+static void warn_of_manifest(const char *path)
+{
+	char *at = manifest_at(path), *text;
+
+	if (!access(at, F_OK)) {
+		if (asprintf(&text, "%s speaks of the file as it was, --manifest writes it anew", at) < 0)
+			need(NULL);
+		warn(NULL, text);
+		free(text);
+	}
+	free(at);
+}
+
+/* The change and what --manifest says of it; the source is opened before, to be named as it was. */
+static int edit(const struct options *o, const struct list *args, struct heft_meta_edit *e)
+{
+	struct heft_open_options as_stored = { .as_stored = true };
+	struct heft_model *source = NULL;
+	struct heft_err err = { 0 };
+	int status;
+
+	if (o->manifest && heft_open(&source, args->v[1], &as_stored, &err))
+		return fail(&err);
+	status = change(o, args->v[1], e);
+	if (!status && !o->dry_run && source)
+		status = write_manifest(o, o->output ? o->output : source->file[0].path, source, args);
+	else if (!status && !o->dry_run && !o->quiet)
+		warn_of_manifest(o->output ? o->output : args->v[1]);
+	heft_close(source);
+	return status;
+}
+
 static int set(const struct options *o, const struct list *args)
 {
 	struct heft_meta_edit e = { .set = args->v + 2, .n_set = args->n - 2 };
 
-	return edit(o, args->v[1], &e);
+	return edit(o, args, &e);
 }
 
 static int rm(const struct options *o, const struct list *args)
 {
 	struct heft_meta_edit e = { .remove = args->v + 2, .n_remove = args->n - 2 };
 
-	return edit(o, args->v[1], &e);
+	return edit(o, args, &e);
 }
 
 static int import(const struct options *o, const struct list *args)
 {
 	struct heft_meta_edit e = { .import = args->v[2], .only = o->only.v, .n_only = o->only.n };
 
-	return edit(o, args->v[1], &e);
+	return edit(o, args, &e);
 }
 
 static const struct command {
@@ -266,8 +333,8 @@ static int run(void *options, const struct list *args)
 			return misuse("meta %s takes %s", c->name, c->takes);
 		if (o->only.n && c->run != import)
 			return misuse("--only goes with meta import");
-		if (c->run == get && (o->output || o->dry_run || o->force))
-			return misuse("meta get writes nothing: no -o, -n or -f");
+		if (c->run == get && (o->output || o->dry_run || o->force || o->manifest))
+			return misuse("meta get writes nothing: no -o, -n, -f or --manifest");
 		return c->run(o, args);
 	}
 	return unknown_word("", "get|set|rm|import", args->v[0]);

@@ -62,6 +62,14 @@ void page_type(FILE *f, const struct survey *s, const struct heft_encoding *enc)
 	html_text(f, heft_encoding_name(enc));
 }
 
+/* As the type has it, or as it came out where the type is one file's own. */
+static double bits_of(const struct survey_type *t)
+{
+	double bits = heft_encoding_bits(t->enc);
+
+	return bits >= 1 || !t->weights ? bits : 8 * (double)t->bytes / (double)t->weights;
+}
+
 static void legend(FILE *f, const struct survey *s)
 {
 	fputs("<ul class=\"legend\">", f);
@@ -70,7 +78,7 @@ static void legend(FILE *f, const struct survey *s)
 			if (s->type[i].rank == rank) {
 				fputs("<li>", f);
 				page_type(f, s, s->type[i].enc);
-				html_said(f, " \302\267 %.3g bit", heft_encoding_bits(s->type[i].enc));
+				html_said(f, " \302\267 %.3g bit", bits_of(&s->type[i]));
 				fputs("</li>", f);
 			}
 	fputs("</ul>\n", f);

@@ -4,8 +4,11 @@
 #ifndef PAGE_H
 #define PAGE_H
 
+#include "heft_manifest.h"
 #include "html.h"
 #include "survey.h"
+
+enum { PAGE_LISTED = 50 }; /* at most so many of what may be many */
 
 struct tile {
 	const char *what;
@@ -27,6 +30,8 @@ bool page_wanted(const char *path); /* is it called .html or .htm? */
 /* Calls f for each option that was given and has a say in what is written; a path is its last component. */
 void opt_given(const struct tool *t, const void *options, void (*f)(void *ctx, const char *name, const char *value), void *ctx);
 void page_given(FILE *f, const struct tool *t, const void *options); /* as a row of facts; nothing where t is NULL */
+void page_making(FILE *f, const struct heft_model *source, const struct tool *t, const void *options); /* page_making.c: facts: heft, source, options */
+void page_digests(FILE *f, const struct heft_manifest *m);
 const char *page_base(const char *path); /* last component: pages say no one's folders */
 
 void diff_html(const struct heft_diff *d, const struct heft_model *a, const struct heft_model *b, const struct tool *tool, const void *options, FILE *f);

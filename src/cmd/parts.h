@@ -22,6 +22,7 @@ struct parts_options {
 	{ OPT_STRING, 0, "progress", "HOW", "auto|json|none",                                                          \
 	  "auto: a line on a terminal; json: one object per line on standard error; none (default: auto)",             \
 	  offsetof(struct parts_options, w.progress) },                                                                \
+	MANIFEST_ROW(offsetof(struct parts_options, w.manifest)),                                                      \
 	{ OPT_FLAG, 0, "json", NULL, NULL, "print the plan or the report as JSON on standard output",                  \
 	  offsetof(struct parts_options, w.json) },                                                                    \
 	{ OPT_FLAG, 'q', "quiet", NULL, NULL, "no summary and no progress line", offsetof(struct parts_options, w.quiet) }, \

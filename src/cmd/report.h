@@ -5,6 +5,7 @@
 #define REPORT_H
 
 #include "cmd.h"
+#include "heft_manifest.h"
 #include "heft_solve.h"
 
 struct report_of { /* what a report is about */
@@ -14,6 +15,7 @@ struct report_of { /* what a report is about */
 	const struct tool *tool; /* whose options were given; NULL: none are told */
 	const void *options;
 	const struct heft_solution *solved; /* NULL: no size was asked for */
+	struct heft_manifest **manifest; /* of each output; NULL: none is asked for */
 };
 
 /* Both return EXIT_DONE; the JSON is that of a plan where s is NULL. */

@@ -10,7 +10,7 @@
 #include "page.h"
 #include "report.h"
 
-enum { LISTED = 50, MAX_RULES = 200 };
+enum { LISTED = PAGE_LISTED, MAX_RULES = 200 };
 
 /* The file, or the folder where that is what is written. */
 static struct name {
@@ -213,32 +213,11 @@ static void metadata(FILE *f, const struct heft_output *o)
 
 /* ---- provenance ---- */
 
-static void list_files(FILE *f, const struct heft_model *m)
-{
-	size_t n = m->n_files < LISTED ? m->n_files : LISTED;
-
-	html_element(f, "dt", "files");
-	fputs("<dd>", f);
-	for (size_t i = 0; i < n; i++) {
-		html_said(f, "%s%s", i ? ", " : "", page_base(m->file[i].path));
-		if (m->file[i].size != UINT64_MAX)
-			html_said(f, " (%" PRIu64 " bytes)", m->file[i].size);
-	}
-	if (n < m->n_files)
-		html_said(f, " and %zu more", m->n_files - n);
-	fputs("</dd>\n", f);
-}
-
-static void provenance(FILE *f, const struct report_of *r, const struct heft_output *o)
+static void provenance(FILE *f, const struct report_of *r, const struct heft_output *o, const struct heft_manifest *m)
 {
 	html_section(f, "Provenance", NULL);
 	fputs("<dl class=\"facts\">\n", f);
-	html_element(f, "dt", "made by");
-	html_element(f, "dd", "heft %s", HEFT_VERSION);
-	html_element(f, "dt", "source");
-	html_element(f, "dd", "%s, %s%s%s", page_base(r->model->path), r->model->format, r->model->name ? ", " : "", r->model->name ? r->model->name : "");
-	list_files(f, r->model);
-	page_given(f, r->tool, r->options);
+	page_making(f, r->model, r->tool, r->options);
 	html_element(f, "dt", "output");
 	html_element(f, "dd", "%s, %" PRIu64 " bytes, %s", name_of(o).s, o->size, kind_of(r, o));
 	if (o->n_beside) {
@@ -248,12 +227,15 @@ static void provenance(FILE *f, const struct report_of *r, const struct heft_out
 			html_said(f, "%s%s", i ? ", " : "", page_base(o->beside[i]));
 		fputs("</dd>\n", f);
 	}
-	fputs("</dl>\n</section>\n", f);
+	fputs("</dl>\n", f);
+	if (m)
+		page_digests(f, m);
+	fputs("</section>\n", f);
 }
 
 /* ---- the page ---- */
 
-static void output(FILE *f, const struct report_of *r, const struct heft_output *o, const struct heft_error *e)
+static void output(FILE *f, const struct report_of *r, const struct heft_output *o, const struct heft_error *e, const struct heft_manifest *m)
 {
 	struct survey s;
 
@@ -269,7 +251,7 @@ static void output(FILE *f, const struct report_of *r, const struct heft_output 
 		page_tensors(f, &s);
 	}
 	metadata(f, o);
-	provenance(f, r, o);
+	provenance(f, r, o, m);
 	survey_release(&s);
 }
 
@@ -285,7 +267,7 @@ void report_html(const struct report_of *r, const struct heft_summary *sum, FILE
 		fputs("<p class=\"lead\">", f);
 		html_said(f, "%s as %s: what it takes, what it lost, and why.", r->model->name ? r->model->name : page_base(r->model->path), kind_of(r, o));
 		fputs("</p>\n", f);
-		output(f, r, o, sum && sum->error ? sum->error[i] : NULL);
+		output(f, r, o, sum && sum->error ? sum->error[i] : NULL, r->manifest ? r->manifest[i] : NULL);
 	}
 	html_end(f);
 }

@@ -31,6 +31,7 @@ static int write_open(const struct parts_options *o, struct heft_model *m)
 
 	if (!gguf && strcmp(m->format, "safetensors"))
 		return misuse("'%s' is neither GGUF nor safetensors; 'heft convert' writes it as one of them", m->path);
+	w.options = o;
 	w.arch = gguf ? NULL : "none";
 	return writer_run_on(&w, m, &job);
 }
@@ -56,6 +57,7 @@ static int run(void *options, const struct list *args)
 {
 	struct parts_options *o = options;
 
+	o->w.tool = &tool_split;
 	if (!o->output && !strcmp(args->v[0], "-"))
 		return misuse("a stream has no name, give -o");
 	if (o->output && !strcmp(o->output, "-"))

@@ -11,7 +11,6 @@
 
 #include "coreml.h"
 #include "heft_recipe.h"
-#include "manifest.h"
 #include "page.h"
 #include "report.h"
 
@@ -96,6 +95,7 @@ static void fill_job(const struct writer *w, struct heft_job *job)
 	job->spool = w->spool;
 	job->threads = (int)w->threads;
 	job->strict = w->strict;
+	job->digests = w->manifest;
 	job->allow_requantize = w->allow_requantize;
 	job->imatrix = w->imatrix;
 	job->include_weights = w->include_weights.v;
@@ -122,11 +122,11 @@ static void write_report(const struct writer *w, const struct report_of *r, cons
 		report_json(r->plan, sum, r->model->path, r->solved, f);
 }
 
-static int write_manifest(const struct writer *w, const struct report_of *r, const struct heft_run_options *run, struct heft_err *err)
+static int write_manifests(const struct writer *w, struct report_of *r, const struct heft_run_options *run, struct heft_err *err)
 {
 	struct heft_manifest_options how = { .threads = (int)w->threads, .progress = run->progress, .ctx = run->ctx, .stop = run->stop };
 
-	return manifest_write(r, &how, err);
+	return manifest_write(r, w->quiet || w->json, &how, err);
 }
 
 /* Digests are of what can be read again. */
@@ -138,7 +138,7 @@ static int check_manifest(const struct writer *w, const struct heft_job *job)
 	return -1;
 }
 
-static int execute(const struct writer *w, struct heft_plan *plan, const struct report_of *r)
+static int execute(const struct writer *w, struct heft_plan *plan, struct report_of *r)
 {
 	struct heft_err err = { 0 };
 	struct heft_summary sum = { 0 };
@@ -156,13 +156,14 @@ static int execute(const struct writer *w, struct heft_plan *plan, const struct 
 		run.progress = NULL;
 	rc = heft_run(plan, &run, &sum, &err);
 	if (!rc && w->manifest)
-		rc = write_manifest(w, r, &run, &err);
+		rc = write_manifests(w, r, &run, &err);
 	progress_end(&p);
 	if (!rc && w->report) {
 		write_report(w, r, &sum, report.f);
 		rc = side_close(&report, &err);
 	}
 	side_abandon(&report);
+	manifest_release(r);
 	if (rc)
 		return fail(&err);
 	if (w->json)
@@ -192,7 +193,7 @@ static int save_recipe(const struct writer *w, const struct heft_plan *plan)
 	return rc ? fail(&err) : EXIT_DONE;
 }
 
-static int write_plan(const struct writer *w, struct heft_plan *plan, const struct report_of *r)
+static int write_plan(const struct writer *w, struct heft_plan *plan, struct report_of *r)
 {
 	int status = w->save_recipe ? save_recipe(w, plan) : EXIT_DONE;
 

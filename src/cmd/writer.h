@@ -7,6 +7,7 @@
 
 #include "cmd.h"
 #include "heft_solve.h"
+#include "manifest.h"
 
 struct writer {
 	struct heft_solve_options size; /* what convert was asked for; 0 bytes and 0 bits: the type decides */
@@ -116,10 +117,7 @@ struct writer {
 	  (at) + offsetof(struct writer, report) },                                                                    \
 	{ OPT_FLAG, 0, "histogram", NULL, NULL, "draw how large the errors of each type are",                          \
 	  (at) + offsetof(struct writer, histogram) },                                                                 \
-	{ OPT_FLAG, 0, "manifest", NULL, NULL,                                                                         \
-	  "write OUT.manifest.json beside OUT, or heft-manifest.json into a directory: SHA-256 of each file and tensor " \
-	  "and how it was made; 'heft check --manifest' proves it (default: none)",                                    \
-	  (at) + offsetof(struct writer, manifest) },                                                                  \
+	MANIFEST_ROW((at) + offsetof(struct writer, manifest)),                                                        \
 	{ OPT_FLAG, 'q', "quiet", NULL, NULL, "no summary and no progress line",                                       \
 	  (at) + offsetof(struct writer, quiet) }
 

@@ -152,6 +152,8 @@ static const char *compress(struct coreml_plan *p, struct coreml_change *c, cons
 		return "is compressed already";
 	if (strcmp(t->enc->name, "f16") && strcmp(t->enc->name, "f32"))
 		return "is no f16 or f32";
+	if (c->out != t->enc)
+		return "is another type to the program than its numbers are";
 	if (t->rank < 2 || t->rank > COREML_RANK - 2 || heft_tensor_count(t) <= LEAST)
 		return "is small, or no matrix";
 	if (opset < c->scheme->least_opset)
@@ -194,6 +196,8 @@ static const char *decide(struct coreml_plan *p, struct coreml_change *c, const 
 
 	if (!coreml_rules_find(p, c->tensor->name, c))
 		return "is left out by --ignore or --targets";
+	if (out_dtype(c) != COREML_F16 && out_dtype(c) != COREML_F32)
+		return "is no f16 or f32 to the program";
 	if (c->scheme->grid == COREML_FLOATS)
 		return decompress(p, c, how);
 	if ((why = compress(p, c, how)))

@@ -324,7 +324,11 @@ static int write_once(struct coreml_plan *p, const struct heft_run_options *o, s
 		part.path = arena_printf(p->arena, "%s/%s", p->pub.path, c->weights);
 	add_folders(&output, p->pub.path, c->weights ? c->weights : c->model, p->arena);
 	plan_add_side(&output, path_join(p->arena, p->pub.path, c->model), p->program, p->arena);
-	return add_copies(p, &output, err) ? -1 : write_files(p, &output, o, err);
+	if (add_copies(p, &output, err))
+		return -1;
+	p->pub.beside = plan_side_paths(&output, p->arena);
+	p->pub.n_beside = output.n_sides;
+	return write_files(p, &output, o, err);
 }
 
 /* Numbers that cannot be compressed are rare, and are found on the way: then those constants are looked for, and all is begun anew. */

@@ -1,5 +1,6 @@
 /* Any bytes as the program and the weights of an ML Program: 4 bytes that say how long the program is, the program, then weight.bin.
- * Whatever is listed can be read, all of it; what is planned to be written is a program again, with as many operations. */
+ * Whatever is listed can be read, all of it; what is planned to be written is a program again, with as many operations, and constants that
+ * are encoded (small ones, for the time it takes) give as many bytes as planned. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,41 @@ static void read_all(const struct heft_model *m, const struct heft_tensor *t)
 	packed_scratch_release(&s);
 }
 
+/* Operands must come whole, in their order, and be no longer than was planned. */
+struct received {
+	const struct coreml_change *c;
+	uint64_t at[COREML_OPERANDS];
+};
+
+static int receive(void *ctx, int operand, uint64_t at, const void *bytes, size_t n, struct heft_err *err)
+{
+	struct received *r = ctx;
+	volatile uint8_t sum = 0;
+
+	if (operand >= r->c->n_operands || at > r->c->operand[operand].size || n > r->c->operand[operand].size - at)
+		abort();
+	for (size_t i = 0; i < n; i++)
+		sum = (uint8_t)(sum + ((const uint8_t *)bytes)[i]);
+	r->at[operand] += n;
+	return 0;
+}
+
+static void encode_all(const struct heft_model *m, const struct coreml_plan *p)
+{
+	for (size_t i = 0; i < p->pub.n_items; i++) {
+		const struct coreml_change *c = &p->change[i];
+		struct received r = { .c = c };
+		struct heft_error e = { 0 };
+		struct heft_err err;
+
+		if (!c->scheme || heft_tensor_count(c->tensor) > 1 << 14 || coreml_encode(m, c, 1, NULL, receive, &r, &e, &err))
+			continue;
+		for (int k = 0; k < c->n_operands; k++)
+			if (r.at[k] != c->operand[k].size)
+				abort();
+	}
+}
+
 static void plan_all(struct heft_model *m, const char *type)
 {
 	struct heft_output_spec output = { .path = "x.mlpackage", .type = type };
@@ -34,6 +70,7 @@ static void plan_all(struct heft_model *m, const char *type)
 
 		if (coreml_parse(&again, text->p, text->n, "model.mlmodel", m->arena, &err) || again.n_ops != m->coreml->program.n_ops)
 			abort();
+		encode_all(m, (const struct coreml_plan *)(const void *)plan);
 		heft_coreml_plan_free(plan);
 	}
 }

@@ -1,7 +1,7 @@
 /*
- * mksamples.c - writes the samples of testdata/samples, testdata/imatrix or testdata/lora and their README.md, so that every byte of them has its reason here.
+ * mksamples.c - writes the samples of testdata/samples and its like and their README.md, so that every byte of them has its reason here.
  *
- * usage: mksamples DIR [samples|imatrix|lora]
+ * usage: mksamples DIR [samples|imatrix|lora|manifest]
  *
  * A sample's name says what opening it must give: good-*: it opens; bad-E203-*, unsupported-E206-*: error 203, 206. A row whose path has a
  * slash is one file of a directory sample. The bytes are told in words, separated by blanks:
@@ -460,6 +460,8 @@ static const struct sample lora_samples[] = {
 	{ "bad-E504-expression.lora", "an alpha for no expression", PEFT(",\"alpha_pattern\":{\"(m\":4}") PAIR },
 };
 
+#include "mksamples_manifest.h"
+
 static const struct set {
 	const char *name, *unit; /* the test that tries them all */
 	const struct sample *sample;
@@ -467,6 +469,7 @@ static const struct set {
 } sets[] = {
 	{ "samples", "tests/unit/samples.c", samples, sizeof samples / sizeof *samples },
 	{ "imatrix", "tests/unit/imatrix.c", imatrix_samples, sizeof imatrix_samples / sizeof *imatrix_samples },
+	{ "manifest", "tests/unit/manifest.c", manifest_samples, sizeof manifest_samples / sizeof *manifest_samples },
 	{ "lora", "tests/unit/lora.c", lora_samples, sizeof lora_samples / sizeof *lora_samples },
 };
 
@@ -654,6 +657,6 @@ int main(int argc, char **argv)
 			write_set(&sets[i], argv[1]);
 			return 0;
 		}
-	fprintf(stderr, "usage: mksamples DIR [samples|imatrix|lora]\n");
+	fprintf(stderr, "usage: mksamples DIR [samples|imatrix|lora|manifest]\n");
 	return 2;
 }
