@@ -23,7 +23,8 @@ LONG = dict(rope_type="longrope", short_factor=[1.0] * 16, long_factor=[2.0] * 1
             original_max_position_embeddings=128, rope_theta=10000.0)
 YARN = dict(rope_type="yarn", factor=4.0, rope_theta=10000.0, mscale=1.0, mscale_all_dim=1.0, beta_fast=32.0, beta_slow=1.0, llama_4_scaling_beta=0.1,
             original_max_position_embeddings=64)
-# mlx-lm's packages, 0.32.0 and later, give some of Granite's matrices 8 bits; the vectors of ../shared have them as all others, and so has heft
+# mlx-lm's packages give some of Granite's matrices 8 bits, against underflow of nvfp4; the vectors of ../shared, of the same version but made before that
+# (its pull request 1836), have them as all others in affine codes, and so has heft
 ROUTERS_ALONE = {"granite", "granitemoe"}
 
 
@@ -69,6 +70,8 @@ CASES = {
     "ernie45": case("Ernie4_5", head_dim=32),
     "ernie45moe": case("Ernie4_5_Moe", MOE, moe_num_experts=4, moe_k=2, moe_layer_start_index=1, moe_num_shared_experts=1),
     "granite": case("Granite"),
+    "granite-nvfp4": case("Granite"),
+    "granitemoe-nvfp4": case("GraniteMoe", num_local_experts=4, num_experts_per_tok=2),
     "granitemoe": case("GraniteMoe", num_local_experts=4, num_experts_per_tok=2),
     "granitehybrid": case("GraniteMoeHybrid", num_local_experts=4, num_experts_per_tok=2, shared_intermediate_size=64, mamba_n_heads=8,
                           mamba_d_head=32, mamba_n_groups=1, mamba_d_state=16, layer_types=["mamba", "attention"]),
@@ -208,6 +211,8 @@ def own_conversion(out):
         more = {}
         if os.path.basename(out) in ROUTERS_ALONE:
             more["quant_predicate"] = lambda path, module: {"group_size": 64, "bits": 8} if path.endswith("router.layer") else True
+        if out.endswith("-nvfp4"):
+            more["q_mode"] = "nvfp4"
         convert(hf, theirs, quantize=True, **more)
         return ""
     except (Exception, SystemExit) as e:
@@ -242,6 +247,11 @@ def said(condition, what, why=""):
         print(f"# {why}")
 
 
+def index_is(ours, theirs, what):
+    a, b = (open(os.path.join(d, "model.safetensors.index.json")).read() for d in (ours, theirs))
+    return a == b, what, f"{json.loads(a)['metadata']}, not {json.loads(b)['metadata']}"
+
+
 def compare(out):
     import mlx.core as mx
     name = os.path.basename(out)
@@ -265,6 +275,7 @@ def compare(out):
     bytes_of = lambda a: a.view(mx.uint8) if a.ndim else a
     differ = [k for k in both if k not in other and not mx.array_equal(bytes_of(theirs[k]), bytes_of(ours[k])).item()]
     said(not differ, f"{name}: bytes are", ", ".join(differ[:4]))
+    said(*index_is(os.path.join(out, "our"), os.path.join(out, "mlx"), f"{name}: the index is"))
     if got is not None:
         want = logits(os.path.join(out, "mlx"))
         said(mx.array_equal(want, got).item(), f"{name}: it loads strictly, and the logits are equal", f"they differ by {mx.abs(want - got).max().item()}")
