@@ -77,7 +77,7 @@ CASES = { # mlx-lm's module, the class that config.json names, steps to what is 
                      n_group=1, topk_group=1),
     "internlm2": case("internlm2", "InternLM2ForCausalLM"),
     "internlm3": case("internlm3", "InternLM3ForCausalLM"),
-    "qwen": case("qwen", "QWenLMHeadModel"),
+    "qwen": case("qwen", "QWenLMHeadModel", kv_channels=32),
     "openelm": case("openelm", "OpenELMForCausalLM", num_transformer_layers=2, model_dim=128, ffn_dim_divisor=64, num_query_heads=[4, 4], num_kv_heads=[2, 2],
                     ffn_multipliers=[1.0, 2.0]),
     "exaone": case("exaone", "ExaoneForCausalLM"),
