@@ -287,10 +287,10 @@ static int parse_type(struct scan *s, struct row *r)
 static int parse_quant(struct scan *s, struct row *r)
 {
 	r->n_left = 1;
-	if (!(r->left = take_pattern(s, pattern_parse)) || take_word(s, &r->name, "8bit or no"))
+	if (!(r->left = take_pattern(s, pattern_parse)) || take_word(s, &r->name, "8bit, 8bit-fp or no"))
 		return -1;
-	if (strcmp(r->name, "8bit") && strcmp(r->name, "no"))
-		return scan_fail(s, "quant takes 8bit or no");
+	if (strcmp(r->name, "8bit") && strcmp(r->name, "8bit-fp") && strcmp(r->name, "no"))
+		return scan_fail(s, "quant takes 8bit, 8bit-fp or no");
 	return take_when(s, r);
 }
 

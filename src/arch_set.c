@@ -502,11 +502,21 @@ static struct family *family_called(struct arch_set *s, const char *type)
 	return NULL;
 }
 
+/* A fragment for a type that only this runtime has, or has otherwise than the family: mlx_step3p5. */
+static struct family *family_of_target(struct arch_set *s, const char *type)
+{
+	char name[96];
+	int n = snprintf(name, sizeof(name), "%s_%s", s->target, type);
+	return n > 0 && (size_t)n < sizeof(name) ? family_named(s, name, NULL) : NULL;
+}
+
 /* Runtimes that have no classes go by the type alone. */
 const struct arch *arch_find_target(struct arch_set *s, const struct json *config, struct heft_err *err)
 {
 	const char *class_name = arch_class_of(config), *type = json_cstr(json_get(config, "model_type"));
 	struct family *f = s->user;
+	if (!f && type)
+		f = family_of_target(s, type);
 	if (!f && class_name)
 		f = family_for(s, class_name, false);
 	if (!f && type)

@@ -130,6 +130,8 @@ struct plan_limits {
 	bool splitter_order;  /* the job's */
 };
 int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct arena *a, struct heft_err *err);
+/* plan_index.c: which part has which tensor, as a side of an output that is laid out. */
+void plan_index(struct plan_output *o, struct arena *a);
 
 /* consume.c: removes the weight files of the model. */
 int plan_consume(const struct heft_plan *p, struct heft_err *err);

@@ -7,8 +7,8 @@
  */
 #include "plan.h"
 
-#include "../base/json.h"
 #include "../quant/quant.h"
+#include "target/target.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -152,38 +152,6 @@ static void fill_layout(struct plan_output *o, size_t part, size_t n_items, bool
 	l->n_kv = kv.n;
 }
 
-static void name_tensor(struct jbuf *b, const char *tensor, const char *part, bool more)
-{
-	const char *name = strrchr(part, '/');
-
-	name = name ? name + 1 : part;
-	jbuf_printf(b, "%s\n    ", more ? "," : "");
-	jbuf_string(b, tensor, strlen(tensor));
-	jbuf_raw(b, ": ", 2);
-	jbuf_string(b, name, strlen(name));
-}
-
-static void index_of_parts(struct plan_output *o, size_t n_items, struct arena *a)
-{
-	struct jbuf b = { 0 };
-	uint64_t total = 0;
-	const char *ext = o->format->extension;
-	size_t n = strlen(o->pub.path);
-
-	for (size_t i = 0; i < n_items; i++)
-		total += o->item[i].size;
-	jbuf_printf(&b, "{\n  \"metadata\": {\n    \"total_size\": %" PRIu64 "\n  },\n  \"weight_map\": {", total);
-	for (size_t i = 0; i < o->n_parts; i++)
-		for (size_t k = 0; k < o->part[i].layout.n_tensors; k++)
-			name_tensor(&b, o->part[i].layout.tensor[k].name, o->part[i].path, i || k);
-	jbuf_printf(&b, "\n  }\n}\n");
-	if (n > strlen(ext) && !strcmp(o->pub.path + n - strlen(ext), ext))
-		n -= strlen(ext);
-	plan_add_side(o, arena_printf(a, "%.*s%s.index.json", (int)n, o->pub.path, ext),
-		      (struct heft_str){ arena_memdup(a, b.p, b.n), b.n }, a);
-	jbuf_release(&b);
-}
-
 int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct arena *a, struct heft_err *err)
 {
 	size_t n = o->pub.n_items;
@@ -203,10 +171,9 @@ int plan_layout(struct plan_output *o, const struct plan_limits *limits, struct 
 			return -1;
 		take_offsets(o, &o->part[i]);
 	}
-	if (o->n_parts > 1 || limits->part) {
-		if (o->n_parts > 1 && strcmp(o->format->name, "gguf"))
-			index_of_parts(o, n, a);
+	if ((o->n_parts > 1 && strcmp(o->format->name, "gguf")) || (o->target && o->target->indexed && !o->to_stdout))
+		plan_index(o, a);
+	if (o->n_parts > 1 || limits->part)
 		o->pub.path = o->part[0].path;
-	}
 	return 0;
 }

@@ -55,6 +55,7 @@ refused() { # LABEL CODE TEXT: the folder $dir/bad, in one line; nothing is writ
 	cp "$dir/q4/config.json" "$dir/bad/"
 }
 cp -R "$dir/q4" "$dir/bad"
+rm "$dir/bad/model.safetensors.index.json"
 sed 's/"group_size": 64/"group_size": 32/' "$dir/q4/config.json" >"$dir/bad/config.json"
 refused 'another size of groups' E207 'groups of 32, as the configuration says'
 sed 's/"bits": 4/"bits": 8/' "$dir/q4/config.json" >"$dir/bad/config.json"

@@ -122,7 +122,7 @@ static enum linear plain(const char *name, int rank, const struct target_model *
 static const struct target *typed(const char *type, const struct heft_encoding **real);
 static const struct target *module_of(const struct target *t, const struct target_module *module, const struct target_model *m);
 
-#define MLX .format = "safetensors", .keeps_names = true, .groups = true, .config = config, .mix = mix, .typed = typed, .stacks = true, .section = "mlx", \
+#define MLX .format = "safetensors", .keeps_names = true, .groups = true, .config = config, .mix = mix, .typed = typed, .stacks = true, .indexed = true, .section = "mlx", \
 	    .config_too = "quantization"
 #define QUANTIZED MLX, .kind = mlx_kind, .module = module_of
 #define PLAIN MLX, .kind = plain, .scheme = affine4
@@ -218,7 +218,7 @@ static const struct target *module_of(const struct target *t, const struct targe
 	for (size_t i = 0; i < TYPES; i++)
 		if (t == &types[i].target && types[i].more)
 			return mlx_wants_more(module->name, m) ? plainly_typed(types[i].more) : t;
-	return module->how ? &router : t;
+	return module->how && (t->group_fixed || strcmp(module->how, "8bit-fp") != 0) ? &router : t;
 }
 
 const struct target target_mlx = { .name = "mlx", .scheme = affine4, .type_at = type_at, QUANTIZED };

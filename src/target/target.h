@@ -45,6 +45,7 @@ struct target {
 	const struct target *(*module)(const struct target *t, const struct target_module *module, const struct target_model *m); /* NULL: it stays */
 	const char *section; /* of families' files: rows that name weights as this runtime does; NULL: names stay */
 	bool stacks;      /* experts of a layer are one tensor for each projection */
+	bool indexed;     /* an index stands beside a single part, too */
 	bool group_fixed; /* it keeps its own where modules of several targets are of a size that the user chooses */
 	const char *config_too; /* a second member of config.json that says the same as quantization_config */
 	const char *side_name; /* of a file that says the same beside config.json, or NULL; side: where it says it in another way */

@@ -10,6 +10,8 @@ import os
 import shutil
 import sys
 
+import mlx_own
+
 SMALL = dict(vocab_size=256, hidden_size=128, intermediate_size=256, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
              max_position_embeddings=256, bos_token_id=1, eos_token_id=2, pad_token_id=0)
 MOE = dict(SMALL, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=64)
@@ -19,7 +21,10 @@ MLA = dict(kv_lora_rank=64, q_lora_rank=64, qk_nope_head_dim=64, qk_rope_head_di
 
 LONG = dict(rope_type="longrope", short_factor=[1.0] * 16, long_factor=[2.0] * 16, short_mscale=1.0, long_mscale=1.0,
             original_max_position_embeddings=128, rope_theta=10000.0)
-# mlx-lm's packages, 0.32.0 and later, give some of Granite's matrices 8 bits; the vectors of ../shared have them as all others, and so has heft
+YARN = dict(rope_type="yarn", factor=4.0, rope_theta=10000.0, mscale=1.0, mscale_all_dim=1.0, beta_fast=32.0, beta_slow=1.0, llama_4_scaling_beta=0.1,
+            original_max_position_embeddings=64)
+# mlx-lm's packages give some of Granite's matrices 8 bits, against underflow of nvfp4; the vectors of ../shared, of the same version but made before that
+# (its pull request 1836), have them as all others in affine codes, and so has heft
 ROUTERS_ALONE = {"granite", "granitemoe"}
 
 
@@ -65,6 +70,8 @@ CASES = {
     "ernie45": case("Ernie4_5", head_dim=32),
     "ernie45moe": case("Ernie4_5_Moe", MOE, moe_num_experts=4, moe_k=2, moe_layer_start_index=1, moe_num_shared_experts=1),
     "granite": case("Granite"),
+    "granite-nvfp4": case("Granite"),
+    "granitemoe-nvfp4": case("GraniteMoe", num_local_experts=4, num_experts_per_tok=2),
     "granitemoe": case("GraniteMoe", num_local_experts=4, num_experts_per_tok=2),
     "granitehybrid": case("GraniteMoeHybrid", num_local_experts=4, num_experts_per_tok=2, shared_intermediate_size=64, mamba_n_heads=8,
                           mamba_d_head=32, mamba_n_groups=1, mamba_d_state=16, layer_types=["mamba", "attention"]),
@@ -99,6 +106,8 @@ CASES = {
     "nemotronh": case("NemotronH", dict(SMALL, num_hidden_layers=4), head_dim=32, hybrid_override_pattern="M-*-", mamba_num_heads=8, mamba_head_dim=32, n_groups=1,
                       ssm_state_size=16),
     "ministral3": case("Ministral3", head_dim=32),
+    "mistral4": case("Mistral4", dict(SMALL, num_key_value_heads=4, **MLA), rope_parameters=YARN),
+    "mistral4-alone": case("Mistral4", dict(SMALL, num_key_value_heads=4, **MLA), rope_parameters=YARN),
     "deepseek32": case("DeepseekV32", dict(SMALL, num_key_value_heads=4, **MLA), num_experts=4, index_n_heads=4),
     "glmdsa": case("GlmMoeDsa", dict(SMALL, num_key_value_heads=4, **MLA), num_experts=4, index_n_heads=4),
     "mellum": case("Mellum", MOE, head_dim=32),
@@ -122,6 +131,7 @@ WRAPPED = { # name: class, types outside and within, the names' beginnings
     "gemma4": ("Gemma4ForConditionalGeneration", "gemma4", "gemma4_text", {"model.": "model.language_model."}),
     "gemma4-moe": ("Gemma4ForConditionalGeneration", "gemma4", "gemma4_text", {"model.": "model.language_model."}),
     "gemma3n": ("Gemma3nForConditionalGeneration", "gemma3n", "gemma3n_text", {"model.": "model.language_model."}),
+    "mistral4": ("Mistral3ForConditionalGeneration", "mistral3", "mistral4", {"model.": "model.language_model."}),
     "qwen2vl": ("Qwen2_5_VLForConditionalGeneration", "qwen2_5_vl", "qwen2_5_vl_text", {"model.": "model.language_model."}),
     "qwen3vl": ("Qwen3VLForConditionalGeneration", "qwen3_vl", "qwen3_vl_text", {"model.": "model.language_model."}),
     "qwen35": ("Qwen3_5ForConditionalGeneration", "qwen3_5", "qwen3_5_text", {"model.": "model.language_model."}),
@@ -147,6 +157,19 @@ def wrap(name, out):
 
 
 def save(name, out):
+    if name in mlx_own.CASES:
+        os.makedirs(out)
+        mlx_own.save(name, out)
+    else:
+        save_class(name, out)
+    with open(os.path.join(out, "tokenizer.json"), "w") as f:
+        json.dump({"version": "1.0", "added_tokens": [], "normalizer": None, "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None,
+                   "decoder": None, "model": {"type": "WordLevel", "vocab": {f"t{i}": i for i in range(256)}, "unk_token": "t0"}}, f)
+    with open(os.path.join(out, "tokenizer_config.json"), "w") as f:
+        json.dump({"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "t0"}, f)
+
+
+def save_class(name, out):
     import torch
     import transformers
     family, model, config = CASES[name]
@@ -158,15 +181,10 @@ def save(name, out):
     made.to(torch.bfloat16).save_pretrained(out)
     if name in WRAPPED:
         wrap(name, out)
-    with open(os.path.join(out, "tokenizer.json"), "w") as f:
-        json.dump({"version": "1.0", "added_tokens": [], "normalizer": None, "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None,
-                   "decoder": None, "model": {"type": "WordLevel", "vocab": {f"t{i}": i for i in range(256)}, "unk_token": "t0"}}, f)
-    with open(os.path.join(out, "tokenizer_config.json"), "w") as f:
-        json.dump({"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "t0"}, f)
 
 
 def make(where, patterns):
-    for name in CASES:
+    for name in [*CASES, *mlx_own.CASES]:
         if not any(fnmatch.fnmatch(name, p) for p in patterns):
             continue
         out = os.path.join(where, name)
@@ -193,6 +211,8 @@ def own_conversion(out):
         more = {}
         if os.path.basename(out) in ROUTERS_ALONE:
             more["quant_predicate"] = lambda path, module: {"group_size": 64, "bits": 8} if path.endswith("router.layer") else True
+        if out.endswith("-nvfp4"):
+            more["q_mode"] = "nvfp4"
         convert(hf, theirs, quantize=True, **more)
         return ""
     except (Exception, SystemExit) as e:
@@ -227,6 +247,11 @@ def said(condition, what, why=""):
         print(f"# {why}")
 
 
+def index_is(ours, theirs, what):
+    a, b = (open(os.path.join(d, "model.safetensors.index.json")).read() for d in (ours, theirs))
+    return a == b, what, f"{json.loads(a)['metadata']}, not {json.loads(b)['metadata']}"
+
+
 def compare(out):
     import mlx.core as mx
     name = os.path.basename(out)
@@ -250,6 +275,7 @@ def compare(out):
     bytes_of = lambda a: a.view(mx.uint8) if a.ndim else a
     differ = [k for k in both if k not in other and not mx.array_equal(bytes_of(theirs[k]), bytes_of(ours[k])).item()]
     said(not differ, f"{name}: bytes are", ", ".join(differ[:4]))
+    said(*index_is(os.path.join(out, "our"), os.path.join(out, "mlx"), f"{name}: the index is"))
     if got is not None:
         want = logits(os.path.join(out, "mlx"))
         said(mx.array_equal(want, got).item(), f"{name}: it loads strictly, and the logits are equal", f"they differ by {mx.abs(want - got).max().item()}")

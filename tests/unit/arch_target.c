@@ -35,7 +35,7 @@ static void test_parse(void)
 	static const struct { const char *text, *want; } rows[] = {
 		{ "arch x\nquant a 8bit\n", "below 'target mlx'" },
 		{ "arch x\ntarget mlx\nvocab bpe\n", "target mlx has no 'vocab' rows" },
-		{ "arch x\ntarget mlx\nquant a 5bit\n", "quant takes 8bit or no" },
+		{ "arch x\ntarget mlx\nquant a 5bit\n", "quant takes 8bit, 8bit-fp or no" },
 		{ "arch x\ntarget mlx\nmap a -> \n", "test.arch:3" },
 		{ "arch x\ntarget mlx\nset a\n", "expected '='" },
 		{ "arch x\ntarget other\nno row at all\n", NULL },
