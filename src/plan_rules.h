@@ -22,7 +22,9 @@ struct plan_choice {
 };
 
 /* main: what the user asks for. */
-int plan_rules_open(struct plan_rules **out, const struct heft_job *j, const struct target *main, struct arena *a, struct heft_err *err);
+/* instead: what becomes of a Linear that is to be quantized and that nothing speaks of; NULL: what the target makes of it. */
+int plan_rules_open(struct plan_rules **out, const struct heft_job *j, const struct target *main, const struct plan_choice *instead, struct arena *a,
+		    struct heft_err *err);
 /* A recipe's rows, behind them: what the lines of the command line decide, they do not change. */
 int plan_rules_recipe(struct plan_rules *r, const struct recipe *recipe, const struct recipe_facts *facts, struct heft_err *err);
 int plan_rules_find(struct plan_rules *r, const struct recipe_item *module, enum linear kind, struct plan_choice *out);

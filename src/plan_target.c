@@ -569,7 +569,7 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 	if (target->typed && !o->given)
 		d.given = o->given = usual_float(&d);
 	d.model = read_model(p);
-	if (plan_rules_open(&d.rules, job, target, p->arena, err) || (o->recipe && open_recipe(&d)))
+	if (plan_rules_open(&d.rules, job, target, o->instead, p->arena, err) || (o->recipe && open_recipe(&d)))
 		return -1;
 	o->decided = target->experts ? NULL : arena_array(p->arena, p->n_weights, sizeof *o->decided);
 	o->scheme = arena_array(p->arena, p->n_weights, sizeof *o->scheme);

@@ -143,13 +143,17 @@ static void test_many(void)
 static void test_edges(void)
 {
 	struct solve_option one[] = { { 10, 1 } }, dear[] = { { 10, 1 }, { 20, 1 }, { 30, 2 } };
-	struct solve_unit units[] = { { one, 1 }, { dear, 3 } };
+	struct solve_option set[] = { { 90, 0 }, { 50, 0.25 }, { 28, 3 } }; /* three matrices at once: as they are, and in codes */
+	struct solve_unit units[] = { { one, 1 }, { dear, 3 } }, sets[] = { { set, 3 }, { set, 3 } };
 	uint8_t pick[2] = { 9, 9 };
 
 	ok(!solve_choose(units, 2, 19, pick), "too small a budget");
 	ok(solve_choose(units, 2, 20, pick) && pick[0] == 0 && pick[1] == 0, "the smallest fits");
 	ok(solve_choose(units, 2, UINT64_MAX, pick) && pick[1] == 0, "nothing larger that gains nothing is taken");
 	ok(solve_choose(units, 0, 0, pick), "nothing to choose");
+	ok(solve_choose(sets, 2, 180, pick) && pick[0] == 0 && pick[1] == 0, "with room for it all stays, which costs nothing");
+	ok(solve_choose(sets, 2, 179, pick) && pick[0] + pick[1] == 1, "with a byte less one of them does");
+	ok(solve_choose(sets, 2, 118, pick) && pick[0] == 1 && pick[1] == 1, "two that lose little, not one that loses nothing beside one that loses much");
 }
 
 static void test_roles(void)
