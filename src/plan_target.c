@@ -581,16 +581,3 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 	map_release(&d.misfits);
 	return rc ? -1 : measure_early(&d);
 }
-
-uint64_t plan_strip(const struct heft_plan *p, size_t weight)
-{
-	uint64_t most = 0;
-
-	for (size_t k = 0; k < p->n_outputs; k++) {
-		const struct scheme *s = p->output[k].scheme ? p->output[k].scheme[weight] : NULL;
-
-		if (s && s->strip > most) /* powers of two: the largest is a multiple of the others */
-			most = s->strip;
-	}
-	return most;
-}
