@@ -346,7 +346,7 @@ static int build_plan(struct build *b)
 	return plan_order(p, j->spool ? j->spool : DEFAULT_SPOOL, b->err);
 }
 
-int plan_new_instead(struct heft_plan **out, struct heft_model *m, const struct heft_job *job, const struct plan_choice *instead, struct heft_err *err)
+int plan_new_instead(struct heft_plan **out, struct heft_model *m, const struct heft_job *job, const struct plan_instead *instead, struct heft_err *err)
 {
 	struct arena *a = arena_new();
 	struct heft_plan *p = arena_alloc(a, sizeof *p);

@@ -32,7 +32,6 @@ struct plan_rules {
 	struct rule *rule;
 	size_t n, n_only;
 	struct recipe_use *recipe; /* or NULL */
-	const struct plan_choice *instead; /* or NULL */
 	struct arena *arena;
 };
 
@@ -115,15 +114,13 @@ static int add_types(struct plan_rules *r, const struct heft_job *j, const struc
 	return 0;
 }
 
-int plan_rules_open(struct plan_rules **out, const struct heft_job *j, const struct target *main, const struct plan_choice *instead, struct arena *a,
-		    struct heft_err *err)
+int plan_rules_open(struct plan_rules **out, const struct heft_job *j, const struct target *main, struct arena *a, struct heft_err *err)
 {
 	struct plan_rules *r = arena_alloc(a, sizeof *r);
 
 	if (main->experts && (j->n_ignore || j->n_targets || j->n_tensor_types))
 		return heft_fail(err, HEFT_E_OPTION, "--to %s is one layout for all experts: --ignore, --targets and --tensor-type go with --to mxfp4a16", main->name);
 	r->arena = a;
-	r->instead = instead;
 	r->rule = arena_array(a, j->n_ignore + j->n_targets + j->n_tensor_types, sizeof *r->rule);
 	r->n_only = j->n_targets;
 	*out = r;
@@ -178,10 +175,8 @@ int plan_rules_find(struct plan_rules *r, const struct recipe_item *module, enum
 
 		*out = (struct plan_choice){ .target = as->target, .group = as->group, .type = as->type, .stays = as->type,
 					     .why = arena_printf(r->arena, "rule '%s'", first[RULE_TYPE]->text) };
-	} else if (by_recipe(r, module, out))
-		return -1;
-	if (r->instead && kind == LINEAR_YES && !out->stays && !out->target)
-		*out = *r->instead;
+	} else
+		return by_recipe(r, module, out);
 	return 0;
 }
 

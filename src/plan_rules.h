@@ -21,10 +21,15 @@ struct plan_choice {
 	const char *why;
 };
 
+/* What becomes of Linears that are to be quantized and that no rule speaks of. */
+struct plan_instead {
+	const struct plan_choice *choice;
+	const uint8_t *which; /* of each weight its choice; PLAN_AS_EVER: what the target makes of it. NULL: all have the first */
+};
+enum { PLAN_AS_EVER = UINT8_MAX };
+
 /* main: what the user asks for. */
-/* instead: what becomes of a Linear that is to be quantized and that nothing speaks of; NULL: what the target makes of it. */
-int plan_rules_open(struct plan_rules **out, const struct heft_job *j, const struct target *main, const struct plan_choice *instead, struct arena *a,
-		    struct heft_err *err);
+int plan_rules_open(struct plan_rules **out, const struct heft_job *j, const struct target *main, struct arena *a, struct heft_err *err);
 /* A recipe's rows, behind them: what the lines of the command line decide, they do not change. */
 int plan_rules_recipe(struct plan_rules *r, const struct recipe *recipe, const struct recipe_facts *facts, struct heft_err *err);
 int plan_rules_find(struct plan_rules *r, const struct recipe_item *module, enum linear kind, struct plan_choice *out);

@@ -14,7 +14,8 @@
 #include "model.h"
 #include "pace.h"
 
-enum { TRIES = 8 };
+enum { TRIES = 8, WORSE = 2 };
+#define NEAR 0.995 /* of the size that was asked for: less is said */
 
 /* ---- candidates ---- */
 
@@ -76,10 +77,12 @@ static int read_candidate(struct solving *s, size_t k)
 static int plan_candidates(struct solving *s)
 {
 	struct heft_output_spec spec[MOST_CANDIDATES];
+	struct plan_instead instead[MOST_CANDIDATES];
 	struct heft_job job = *s->job;
 
 	for (size_t k = 0; k < s->n; k++) {
 		spec[k] = (struct heft_output_spec){ .path = arena_printf(s->arena, "%zu.candidate", k), .type = is_mixed(s) ? NULL : s->candidate[k] };
+		instead[k] = (struct plan_instead){ &s->instead[k], NULL };
 		if (is_mixed(s) && read_candidate(s, k))
 			return -1;
 	}
@@ -89,7 +92,7 @@ static int plan_candidates(struct solving *s)
 	job.n_outputs = s->n;
 	job.pure = !s->target->scheme;
 	job.consume = false;
-	return plan_new_instead(&s->plan, s->model, &job, is_mixed(s) ? s->instead : NULL, s->err);
+	return plan_new_instead(&s->plan, s->model, &job, is_mixed(s) ? instead : NULL, s->err);
 }
 
 /* ---- measuring ---- */
@@ -161,68 +164,51 @@ static uint64_t extreme(const struct solving *s, bool largest)
 
 /* ---- the choice as rules ---- */
 
-/* Of names that begin so; end "$": of that one alone. */
-static const char *pattern_of(struct arena *a, const char *name, const char *end)
+/* The name of this weight or module alone. */
+static const char *pattern_of(const struct solving *s, size_t weight)
 {
-	char *out = arena_alloc(a, 2 * strlen(name) + 1), *to = out;
+	const char *name = s->plan->weight[weight].weight->name;
+	char *out, *to;
 
+	if (s->target->scheme)
+		name = linear_module(name, s->arena);
+	to = out = arena_alloc(s->arena, 2 * strlen(name) + 1);
 	for (; *name; name++) {
 		if (strchr("\\.[]()*+?{}|^$", *name))
 			*to++ = '\\';
 		*to++ = *name;
 	}
 	*to = 0;
-	return arena_printf(a, "^%s%s", out, end);
+	return arena_printf(s->arena, "^%s$", out);
 }
 
-static const char *name_of(const struct solving *s, size_t weight)
-{
-	const char *name = s->plan->weight[weight].weight->name;
-
-	return s->target->scheme ? linear_module(name, s->arena) : name;
-}
-
-/* Patterns of --tensor-type and, where modules stay, of --ignore: the user's, and behind them the choice. */
-struct rules {
-	const char **type, **ignore;
-	size_t n_types, n_ignore;
-};
-
-static void add_rule(const struct solving *s, struct rules *r, const char *pattern, size_t k, size_t weight)
-{
-	if (is_mixed(s) && s->instead[k].stays && !s->instead[k].type)
-		r->ignore[r->n_ignore++] = pattern;
-	else
-		r->type[r->n_types++] = arena_printf(s->arena, "%s=%s", pattern, s->target->scheme ? s->candidate[k] : s->plan->output[k].item[weight].to->name);
-}
-
-/* A layer's experts share one: they are many. */
-static void add_unit(const struct solving *s, struct rules *r, size_t unit)
-{
-	const struct solving_unit *u = &s->of[unit];
-	size_t k = solve_chosen(s, unit);
-
-	if (u->experts) {
-		add_rule(s, r, pattern_of(s->arena, u->experts, ""), k, u->member[0]);
-		return;
-	}
-	for (size_t m = 0; m < u->n; m++)
-		add_rule(s, r, pattern_of(s->arena, name_of(s, u->member[m]), "$"), k, u->member[m]);
-}
-
-/* The user's rules stand before them. */
-static struct rules write_rules(const struct solving *s)
+/* Patterns of --tensor-type: the user's, and behind them the choice. */
+static const char *const *write_rules(const struct solving *s, size_t *n)
 {
 	const struct heft_job *j = s->job;
-	struct rules r = { arena_array(s->arena, j->n_tensor_types + s->n_open, sizeof *r.type), arena_array(s->arena, j->n_ignore + s->n_open, sizeof *r.ignore), 0, 0 };
+	const char **rule = arena_array(s->arena, j->n_tensor_types + s->n_open, sizeof *rule);
 
-	for (size_t i = 0; i < j->n_tensor_types; i++)
-		r.type[r.n_types++] = arena_strdup(s->arena, j->tensor_type[i]);
-	for (size_t i = 0; i < j->n_ignore; i++)
-		r.ignore[r.n_ignore++] = arena_strdup(s->arena, j->ignore[i]);
+	for (*n = 0; *n < j->n_tensor_types; ++*n)
+		rule[*n] = j->tensor_type[*n];
 	for (size_t i = 0; i < s->n_units; i++)
-		add_unit(s, &r, i);
-	return r;
+		for (size_t m = 0; m < s->of[i].n; m++) {
+			size_t k = solve_chosen(s, i), weight = s->of[i].member[m];
+
+			rule[(*n)++] = arena_printf(s->arena, "%s=%s", pattern_of(s, weight), s->target->typed ? s->candidate[k] : s->plan->output[k].item[weight].to->name);
+		}
+	return rule;
+}
+
+/* Of each weight its candidate. */
+static const uint8_t *write_choice(const struct solving *s)
+{
+	uint8_t *which = arena_array(s->arena, s->plan->n_weights, sizeof *which);
+
+	memset(which, PLAN_AS_EVER, s->plan->n_weights);
+	for (size_t i = 0; i < s->n_units; i++)
+		for (size_t m = 0; m < s->of[i].n; m++)
+			which[s->of[i].member[m]] = (uint8_t)solve_chosen(s, i);
+	return which;
 }
 
 /* ---- all ---- */
@@ -250,27 +236,25 @@ static int prove(struct solving *s, uint64_t *size, double *bits)
 {
 	struct heft_output_spec spec = *s->job->output;
 	struct heft_job job = *s->job;
-	struct rules r = write_rules(s);
+	struct plan_instead instead = { s->instead, write_choice(s) };
 	struct heft_plan *p;
 	char *text = NULL;
 
 	s->out->type = main_type(s);
 	spec.type = is_mixed(s) ? NULL : s->out->type;
 	job.output = &spec;
-	job.tensor_type = s->out->rule = r.type;
-	job.n_tensor_types = s->out->n_rules = r.n_types;
-	job.ignore = r.ignore;
-	job.n_ignore = r.n_ignore;
-	if (heft_plan_new(&p, s->model, &job, s->err))
+	if (!is_mixed(s))
+		job.tensor_type = write_rules(s, &job.n_tensor_types);
+	if (plan_new_instead(&p, s->model, &job, is_mixed(s) ? &instead : NULL, s->err))
 		return -1;
 	s->out->target = target_of(s, p);
 	*size = p->output[0].pub.size;
 	*bits = p->output[0].pub.bits_per_weight;
-	if (*size <= s->out->target && (text = heft_plan_recipe(p, 0, s->err)))
-		s->out->recipe = arena_strdup(s->arena, text);
+	text = heft_plan_recipe(p, 0, s->err);
+	s->out->recipe = text ? arena_strdup(s->arena, text) : NULL;
 	free(text);
 	heft_plan_free(p);
-	return 0;
+	return text ? 0 : -1;
 }
 
 /* Is there no matrix in the target's layouts at all? */
@@ -285,16 +269,42 @@ static bool all_stay(const struct solving *s)
 	return true;
 }
 
+static double cost_of(const struct solving *s, const uint8_t *pick, uint64_t *size)
+{
+	double cost = 0;
+
+	*size = s->fixed;
+	for (size_t i = 0; i < s->n_units; i++) {
+		*size += s->unit[i].option[pick[i]].size;
+		cost += s->unit[i].option[pick[i]].cost;
+	}
+	return cost;
+}
+
+/* Where the best leaves room, as that of a few large units may: the best of those that fill it, if it is not much worse. */
+static void fill(struct solving *s, uint64_t budget)
+{
+	uint8_t *pick = arena_array(s->arena, s->n_units, sizeof *pick);
+	uint64_t size, least = (uint64_t)(NEAR * (double)budget);
+	double cost = cost_of(s, s->pick, &size);
+
+	if (size >= least || least <= s->fixed || !solve_choose(s->unit, s->n_units, least - s->fixed, budget - s->fixed, pick))
+		return;
+	if (cost_of(s, pick, &size) <= WORSE * cost)
+		memcpy(s->pick, pick, s->n_units);
+}
+
 static int choose(struct solving *s)
 {
 	struct heft_solution *out = s->out;
 	uint64_t budget = out->target;
 
 	for (int try = 0; try < TRIES; try++) {
-		if (budget < s->fixed || !solve_choose(s->unit, s->n_units, budget - s->fixed, s->pick))
+		if (budget < s->fixed || !solve_choose(s->unit, s->n_units, 0, budget - s->fixed, s->pick))
 			return heft_fail(s->err, HEFT_E_OPTION, "the smallest file that can be made of the candidates has %" PRIu64 " bytes, %" PRIu64
 					 " of them what no candidate changes; %" PRIu64 " were asked for%s", extreme(s, false), s->fixed, out->target,
 					 s->job->imatrix || s->options->candidates || s->target->scheme ? "" : " (with --imatrix there are smaller types)");
+		fill(s, budget);
 		if (is_mixed(s) && all_stay(s))
 			return heft_fail(s->err, HEFT_E_OPTION, "%" PRIu64 " bytes have room for all weights as they are: --to safetensors carries them so", out->target);
 		if (prove(s, &out->size, &out->bits))
@@ -326,10 +336,11 @@ static void describe(struct solving *s)
 	out->n_types = s->n;
 	out->n_open = s->n_open;
 	out->sample = share_of(s);
-	if (extreme(s, true) < out->target && !out->note)
+	if (extreme(s, true) < out->target)
 		out->note = arena_printf(s->arena, "the largest candidates fill %" PRIu64 " bytes: this is the best there is of them", extreme(s, true));
-	else if ((double)out->size < 0.995 * (double)out->target)
-		out->note = arena_printf(s->arena, "no choice that loses less comes nearer to %" PRIu64 " bytes", out->target);
+	else if ((double)out->size < NEAR * (double)out->target)
+		out->note = arena_printf(s->arena, "what is decided at once is large in this model: no choice comes nearer to %" PRIu64 " bytes that loses less than twice as much%s", out->target,
+					 s->options->candidates ? "" : "; --candidates with more sizes may");
 }
 
 static int solve(struct solving *s)
@@ -343,6 +354,7 @@ static int solve(struct solving *s)
 	if (name_candidates(s) || plan_candidates(s) || measure(s) || solve_units(s))
 		return -1;
 	s->out->target = target_of(s, s->plan);
+	s->out->whole = s->target->scheme != NULL;
 	if (choose(s))
 		return -1;
 	describe(s);
@@ -367,14 +379,12 @@ int heft_solve(struct heft_solution **out, struct heft_model *m, const struct he
 
 void heft_solution_apply(const struct heft_solution *s, struct heft_output_spec *spec, struct heft_job *job)
 {
-	spec->type = s->recipe ? NULL : s->type;
+	spec->type = NULL;
 	spec->recipe = s->recipe;
 	job->output = spec;
 	job->n_outputs = 1;
-	if (s->recipe)
-		return;
-	job->tensor_type = s->rule;
-	job->n_tensor_types = s->n_rules;
+	if (s->whole)
+		job->n_tensor_types = job->n_ignore = job->n_targets = 0;
 }
 
 void heft_solution_free(struct heft_solution *s)

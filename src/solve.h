@@ -27,9 +27,9 @@ struct solve_unit { /* what is decided at once: a tensor, or several that a runt
 
 enum { SOLVE_OPTIONS = 64 };
 
-/* For each unit the option so that all together have at most `budget` bytes and cost least. Exact where there are at most SOLVE_SIZES different
- * sums of sizes over the number of units; else nearly so. A larger budget never costs more. false: the smallest options have more bytes. */
-bool solve_choose(const struct solve_unit *unit, size_t n, uint64_t budget, uint8_t *pick);
+/* For each unit the option so that all together have at most `budget` bytes, and least_sum at least, and cost least. Exact where there are at most SOLVE_SIZES different
+ * sums of sizes over the number of units; else nearly so. A larger budget never costs more. false: there is no such choice. */
+bool solve_choose(const struct solve_unit *unit, size_t n, uint64_t least_sum, uint64_t budget, uint8_t *pick);
 
 /* ---- what is lost ---- */
 

@@ -12,7 +12,6 @@ enum { MOST_CANDIDATES = 24 };
 struct solving_unit { /* what is decided at once */
 	size_t *member, n, cap; /* weights */
 	size_t *candidate;      /* of each option */
-	const char *experts;    /* they are all the experts of a layer: what the members' names begin with; NULL: they are not */
 };
 
 struct solving {

@@ -111,7 +111,6 @@ static void add_members(struct solving *s)
 		u = known ? &s->of[slot->value.i] : new_unit(s);
 		if (slot && !known)
 			slot->value.i = u - s->of;
-		u->experts = set && expert_of(s->plan->weight[i].weight->name) != UINT64_MAX ? set : NULL;
 		u->member = arena_grow(s->arena, u->member, &u->cap, u->n + 1, sizeof *u->member);
 		u->member[u->n++] = i;
 		s->n_open++;
