@@ -150,13 +150,28 @@ static const char *pattern_of(const char *name, int n, struct arena *a)
 	return out;
 }
 
+/* Matrices of an expert: its own name for this one, and those that runtimes have for all that files call otherwise. */
+static const char *expert_leaves(const char *module, int stem, struct arena *a)
+{
+	static const char usual[] = "gate_proj|up_proj|down_proj|w1|w2|w3";
+	const char *leaf = module + stem + strspn(module + stem, "0123456789"), *at;
+	size_t n;
+
+	leaf += *leaf == '.';
+	n = strlen(leaf);
+	at = strstr(usual, leaf);
+	if (n && at && (at == usual || at[-1] == '|') && (!at[n] || at[n] == '|'))
+		return usual;
+	return arena_printf(a, "%s|%s", usual, pattern_of(leaf, (int)n, a));
+}
+
 const char *linear_pattern(const char *module, struct arena *a)
 {
 	int stem = expert_stem(module);
 	const struct set *s;
 
 	if (stem)
-		return arena_printf(a, "^%s(?:\\.[0-9]+\\..+)?$", pattern_of(module, stem - 1, a));
+		return arena_printf(a, "^%s(?:\\.[0-9]+\\.(?:%s))?$", pattern_of(module, stem - 1, a), expert_leaves(module, stem, a));
 	s = set_of(module, &stem);
 	return s ? arena_printf(a, "^%s(?:%s|%s)$", pattern_of(module, stem, a), s->leaves, s->whole) : arena_printf(a, "^%s$", pattern_of(module, (int)strlen(module), a));
 }
@@ -165,7 +180,7 @@ const char *linear_expert(const char *module, struct arena *a)
 {
 	int stem = expert_stem(module);
 
-	return stem ? arena_printf(a, "^%s[0-9]+\\..+$", pattern_of(module, stem, a)) : NULL;
+	return stem ? arena_printf(a, "^%s[0-9]+\\.(?:%s)$", pattern_of(module, stem, a), expert_leaves(module, stem, a)) : NULL;
 }
 
 static bool is_number(const char *s)

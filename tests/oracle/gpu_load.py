@@ -259,6 +259,8 @@ def compare(work, case):
     ours = load(d)
     q = json.load(open(os.path.join(d, "config.json"))).get("quantization_config", {})
     check_files(t, d)
+    if group == "solved":
+        t.ok(len(q["config_groups"]) > 1 and q["format"] == "mixed-precision", "several layouts in one directory", str(list(q["config_groups"])))
     if target.startswith("modelopt"):
         check_modelopt(t, ours, decoded, q["ignore"])
     elif name == "deepseek_fp8" or (target == "fp8" and name == "deepseek_v3"):

@@ -323,6 +323,9 @@ static void test_patterns(void)
 		{ "model.layers.1.mlp.experts.7.up_proj", "model.layers.1.mlp.experts.0.gate_proj", true, true },
 		{ "model.layers.1.mlp.experts.7.up_proj", "model.layers.1.mlp.experts.127.down_proj", true, true },
 		{ "model.layers.1.mlp.experts.7.up_proj", "model.layers.11.mlp.experts.0.up_proj", false, false },
+		{ "model.layers.1.mlp.experts.7.up_proj", "model.layers.1.mlp.experts.0.act_fn", false, false },
+		{ "model.layers.1.mlp.experts.7.dense.in", "model.layers.1.mlp.experts.0.dense.in", true, true },
+		{ "model.layers.1.mlp.experts.7.dense.in", "model.layers.1.mlp.experts.0.gate_proj", true, true },
 		{ "model.layers.1.mlp.experts.7.up_proj", "mtp.layers.1.mlp.experts.0.up_proj", false, false },
 		{ "model.layers.1.block_sparse_moe.experts.0.w1", "model.layers.1.block_sparse_moe.experts.0.gate_proj", true, true },
 		{ "model.layers.1.block_sparse_moe.experts.0.w1", "model.layers.1.block_sparse_moe.experts.0.w2", true, true },
@@ -349,7 +352,7 @@ static void test_names(void)
 	is_int((int)each.n, 3, "five modules, three patterns");
 	is_str(each.name[0], "^l\\.0\\.(?:q_proj|k_proj|v_proj|qkv_proj)$", "queries, keys and values");
 	is_str(each.name[1], "^l\\.0\\.o_proj$", "what stands alone");
-	is_str(each.name[2], "^l\\.0\\.mlp\\.experts(?:\\.[0-9]+\\..+)?$", "experts");
+	is_str(each.name[2], "^l\\.0\\.mlp\\.experts(?:\\.[0-9]+\\.(?:gate_proj|up_proj|down_proj|w1|w2|w3))?$", "experts");
 }
 
 static void test_strips(void)
