@@ -263,6 +263,16 @@ static const float *importance(const struct plan_output *o, const struct piece *
 	return o->importance && o->importance[c->weight] ? o->importance[c->weight] + c->row / rows % matrices * columns(it) : NULL;
 }
 
+/* Errors are weighed alike in all candidates, also of those that search for nothing. */
+static const float *importance_of_any(const struct heft_plan *p, struct piece c)
+{
+	const float *weights = NULL;
+
+	for (size_t k = 0; k < p->n_outputs && !weights; k++)
+		weights = importance(&p->output[k], &c);
+	return weights;
+}
+
 static const float *through(const struct heft_encoding *via, struct buffers *b, const float *values, size_t n)
 {
 	uint8_t *bytes;
@@ -355,7 +365,7 @@ static void try_piece(const struct measuring *m, const struct piece *c, struct b
 		encode_scheme(p, c, b, src, weights);
 	else
 		encode_blocks(p, c, b, src, weights);
-	compare(c, cols, b->decoded, weights, sums);
+	compare(c, cols, b->decoded, importance_of_any(p, *c), sums);
 }
 
 static int read_rows(const struct measuring *m, size_t i, uint64_t row, uint64_t rows, struct buffers *b, struct heft_err *err)
