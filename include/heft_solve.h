@@ -35,10 +35,9 @@ struct heft_solved_type { /* a candidate */
 };
 
 struct heft_solution {
-	const char *recipe;     /* text of the choice: heft_recipe.h; NULL where the target has none */
+	const char *recipe;     /* text of the choice: heft_recipe.h */
+	bool whole;             /* it says what the job's rules say, too */
 	const char *type;       /* most of it */
-	const char *const *rule; /* the choice as heft_job.tensor_type, behind the job's own rules */
-	size_t n_rules;
 	uint64_t size, target;  /* bytes of the output, and that were asked for */
 	double bits;            /* a weight */
 	double cost, doubt;     /* sum over tensors of role times relative squared error; its standard error where only a sample was looked at */

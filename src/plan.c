@@ -5,6 +5,7 @@
 
 #include "digests.h"
 #include "model.h"
+#include "plan_rules.h"
 #include "recipe.h"
 #include "target/target.h"
 
@@ -256,6 +257,7 @@ static int add_outputs(struct build *b)
 		return heft_fail(b->err, HEFT_E_OPTION, "more than %d outputs", MAX_OUTPUTS);
 	p->output = arena_array(p->arena, p->n_outputs, sizeof *p->output);
 	for (size_t i = 0; i < p->n_outputs; i++) {
+		p->output[i].instead = b->instead ? &b->instead[i] : NULL;
 		if (add_output(b, &p->output[i], &spec[i]))
 			return -1;
 		pipes += p->output[i].to_stdout;
@@ -345,11 +347,11 @@ static int build_plan(struct build *b)
 	return plan_order(p, j->spool ? j->spool : DEFAULT_SPOOL, b->err);
 }
 
-int heft_plan_new(struct heft_plan **out, struct heft_model *m, const struct heft_job *job, struct heft_err *err)
+int plan_new_instead(struct heft_plan **out, struct heft_model *m, const struct heft_job *job, const struct plan_instead *instead, struct heft_err *err)
 {
 	struct arena *a = arena_new();
 	struct heft_plan *p = arena_alloc(a, sizeof *p);
-	struct build b = { .plan = p, .job = job, .err = err };
+	struct build b = { .plan = p, .job = job, .err = err, .instead = instead };
 
 	p->arena = a;
 	p->model = m;
@@ -366,6 +368,11 @@ int heft_plan_new(struct heft_plan **out, struct heft_model *m, const struct hef
 	}
 	*out = p;
 	return 0;
+}
+
+int heft_plan_new(struct heft_plan **out, struct heft_model *m, const struct heft_job *job, struct heft_err *err)
+{
+	return plan_new_instead(out, m, job, NULL, err);
 }
 
 void heft_plan_free(struct heft_plan *p)

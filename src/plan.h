@@ -43,6 +43,7 @@ struct plan_output {
 	float (*number)[SCHEME_NUMBERS]; /* per item: what a first pass measured; NULL before it */
 	const struct recipe *recipe; /* of a GGUF's types; NULL: each tensor keeps its own */
 	const struct target *target;
+	const struct plan_instead *instead; /* or NULL */
 	struct recipe_told rows; /* of the recipe, and how many tensors each decided */
 	const char *said;       /* options besides that the bytes depend on, each with a blank before it; NULL: none */
 	const char **decided;   /* per item, for heft_plan_recipe(): the type that was chosen, "keep", or NULL: with any recipe it would be so; array NULL: there
@@ -98,6 +99,9 @@ struct heft_plan {
 	struct heft_error **error;   /* filled by a run */
 };
 
+/* plan.c: heft_plan_new() with a plan_rules.h's plan_instead for each output, of targets with schemes; NULL: none. */
+struct plan_instead;
+int plan_new_instead(struct heft_plan **out, struct heft_model *m, const struct heft_job *job, const struct plan_instead *instead, struct heft_err *err);
 /* plan_auto.c: what -t auto stands for; in a projector file, the tensors that go into it decide. */
 const char *plan_auto_type(const struct heft_model *m);
 const char *plan_auto_type_of(const struct family *f);

@@ -14,6 +14,7 @@ struct build {
 	struct heft_plan *plan;
 	const struct heft_job *job;
 	struct heft_err *err;
+	const struct plan_instead *instead; /* of each output, or NULL */
 	const struct format *format;
 	const struct target *target;
 	bool keeps_names;          /* it has the source's own names */

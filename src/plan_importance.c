@@ -189,7 +189,7 @@ int plan_importance(struct heft_plan *p, struct plan_output *o, const struct hef
 		o->pub.n_unweighted += p->imatrix && !importance;
 		o->pub.n_needs_imatrix += it->needs_imatrix;
 	}
-	if (p->imatrix && o->scheme && !o->pub.n_weighted)
+	if (p->imatrix && o->scheme && !o->pub.n_weighted && !o->instead && !o->recipe) /* those may have been chosen by it */
 		return heft_fail(err, HEFT_E_OPTION, "--imatrix: nothing is searched for that it could weigh; --to w4a16 and the other layouts of 4 bits do");
 	if (p->imatrix && !o->scheme)
 		set_keys(o, p->imatrix, p->arena);

@@ -284,3 +284,16 @@ int plan_measure(struct heft_plan *p, struct plan_output *o, bool early, const s
 	share_sets(&m);
 	return 0;
 }
+
+uint64_t plan_strip(const struct heft_plan *p, size_t weight)
+{
+	uint64_t most = 0;
+
+	for (size_t k = 0; k < p->n_outputs; k++) {
+		const struct scheme *s = p->output[k].scheme ? p->output[k].scheme[weight] : NULL;
+
+		if (s && s->strip > most) /* powers of two: the largest is a multiple of the others */
+			most = s->strip;
+	}
+	return most;
+}

@@ -6,6 +6,10 @@
  *   blk.{l}.attn_v.weight -> q6_k when l in [0, 3]
  *   blk.{l}.attn_v.weight -> q4_k
  *
+ * and so do a layer's experts that are modules of their own, which are alike:
+ *
+ *   model.layers.{l}.mlp.experts.{e}.up_proj -> w8a16
+ *
  * A row without a condition comes last, of the type that most have, and only where every tensor of that name was decided: what would be the same
  * with any recipe has no row, and must not get one by its neighbours. Rows that keep decide before all others: they have a condition unless they
  * are alone.
@@ -82,6 +86,16 @@ static const char *quoted(const char *name, struct arena *a)
 	return s;
 }
 
+/* What follows the number of a layer, with {e} for that of an expert. */
+static const char *any_expert(const struct saving *s, const char *rest)
+{
+	static const char experts[] = ".experts.";
+	const char *at = s->output->scheme ? strstr(rest, experts) : NULL, *number = at ? at + sizeof experts - 1 : NULL;
+	size_t digits = at ? strspn(number, "0123456789") : 0;
+
+	return digits && number[digits] == '.' ? arena_printf(s->arena, "%.*s{e}%s", (int)(number - rest), rest, number + digits) : rest;
+}
+
 static void add(struct saving *s, size_t i)
 {
 	const char *name = s->name(s->output->item[i].name, s->arena), *key;
@@ -91,7 +105,7 @@ static void add(struct saving *s, size_t i)
 	struct map_slot *slot;
 	struct like *l;
 
-	key = numbered ? arena_printf(s->arena, "%.*s{l}%s", (int)at, name, name + at + n) : is_plain(name) ? name : quoted(name, s->arena);
+	key = numbered ? arena_printf(s->arena, "%.*s{l}%s", (int)at, name, any_expert(s, name + at + n)) : is_plain(name) ? name : quoted(name, s->arena);
 	slot = map_put(&s->known, key, strlen(key), &known);
 	if (!known) {
 		s->like = arena_grow(s->arena, s->like, &s->cap, s->n + 1, sizeof *s->like);
@@ -153,6 +167,14 @@ static void put_row(struct saving *s, const struct like *l, const char *type, bo
 	jbuf_printf(&s->text, "\n");
 }
 
+static bool seen_before(const struct saving *s, const struct like *l, size_t k)
+{
+	for (size_t i = 0; i < k; i++)
+		if (alike(decided(s, l, i), decided(s, l, k)))
+			return true;
+	return false;
+}
+
 /* The type that most have, the first of such. */
 static const char *most(const struct saving *s, const struct like *l)
 {
@@ -162,20 +184,12 @@ static const char *most(const struct saving *s, const struct like *l)
 	for (size_t k = 1; k < l->n; k++) {
 		const char *type = decided(s, l, k);
 
-		if (alike(type, best) || count(s, l, type) <= n)
+		if (seen_before(s, l, k) || count(s, l, type) <= n)
 			continue;
 		best = type;
 		n = count(s, l, type);
 	}
 	return best;
-}
-
-static bool seen_before(const struct saving *s, const struct like *l, size_t k)
-{
-	for (size_t i = 0; i < k; i++)
-		if (alike(decided(s, l, i), decided(s, l, k)))
-			return true;
-	return false;
 }
 
 static void put_like(struct saving *s, const struct like *l)

@@ -21,6 +21,13 @@ struct plan_choice {
 	const char *why;
 };
 
+/* What becomes of Linears that are to be quantized and that no rule speaks of. */
+struct plan_instead {
+	const struct plan_choice *choice;
+	const uint8_t *which; /* of each weight its choice; PLAN_AS_EVER: what the target makes of it. NULL: all have the first */
+};
+enum { PLAN_AS_EVER = UINT8_MAX };
+
 /* main: what the user asks for. */
 int plan_rules_open(struct plan_rules **out, const struct heft_job *j, const struct target *main, struct arena *a, struct heft_err *err);
 /* A recipe's rows, behind them: what the lines of the command line decide, they do not change. */

@@ -41,7 +41,7 @@ int plan_scheme_files(struct heft_plan *p, struct plan_output *o, const struct t
 				    .member = p->family.member, .n_members = p->family.n_members };
 	int rc;
 
-	if (!o->n_uses && !target->typed)
+	if (!o->n_uses && !target->typed && !o->instead)
 		return heft_fail(err, HEFT_E_TYPE, "no tensor is a matrix that %s quantizes; --to safetensors carries them as they are", target->name);
 	if (o->n_uses == 1)
 		o->use->target->config(&ours, o->use->scheme, &o->stays);

@@ -277,11 +277,18 @@ static int quantize(struct deciding *d, size_t i, const struct target *target, u
 
 /* ---- the user's choice, and what is said of it in a recipe ---- */
 
-static int ask_rules(const struct deciding *d, const struct weight *w, enum linear kind, struct plan_choice *out)
+static int ask_rules(const struct deciding *d, size_t i, enum linear kind, struct plan_choice *out)
 {
+	const struct weight *w = d->plan->weight[i].weight;
+	const struct plan_instead *instead = d->output->instead;
+	size_t k = instead && instead->which ? instead->which[i] : 0;
 	struct recipe_item module = { .name = linear_module(w->name, d->plan->arena), .shape = w->shape, .stored = source_of(w), .plain = kind == LINEAR_NO };
 
-	return plan_rules_find(d->rules, &module, kind, out);
+	if (plan_rules_find(d->rules, &module, kind, out))
+		return -1;
+	if (instead && k != PLAN_AS_EVER && kind == LINEAR_YES && !out->stays && !out->target)
+		*out = instead->choice[k];
+	return 0;
 }
 
 /* As a row names it; NULL where no row can. */
@@ -347,7 +354,7 @@ static int decide(struct deciding *d, size_t i)
 	}
 	if (source_of(w)->class == QUANT_INTEGER)
 		kind = LINEAR_NO;
-	if (ask_rules(d, w, kind, &choice))
+	if (ask_rules(d, i, kind, &choice))
 		return -1;
 	if (kind == LINEAR_NO)
 		note(d, i, choice.stays ? decided_as(d, &choice) : "");
@@ -483,7 +490,7 @@ static int find_misfits(struct deciding *d)
 
 		if (kind != LINEAR_YES || source_of(w)->class == QUANT_INTEGER || !(set = linear_joined(w->name, d->plan->arena)))
 			continue;
-		if (ask_rules(d, w, kind, &choice))
+		if (ask_rules(d, i, kind, &choice))
 			return -1;
 		s = choice.stays ? NULL : scheme_of(d, choice.target ? choice.target : d->target, choice.group, real_of(d, w));
 		if (!choice.stays && !s)
@@ -580,17 +587,4 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 	map_release(&d.named);
 	map_release(&d.misfits);
 	return rc ? -1 : measure_early(&d);
-}
-
-uint64_t plan_strip(const struct heft_plan *p, size_t weight)
-{
-	uint64_t most = 0;
-
-	for (size_t k = 0; k < p->n_outputs; k++) {
-		const struct scheme *s = p->output[k].scheme ? p->output[k].scheme[weight] : NULL;
-
-		if (s && s->strip > most) /* powers of two: the largest is a multiple of the others */
-			most = s->strip;
-	}
-	return most;
 }

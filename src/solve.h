@@ -4,6 +4,7 @@
  *   solve.c           candidates: a plan with one output for each, none of which is written; the choice as rules of a job, which a plan proves
  *   solve_measure.c   one pass over the weights: what each candidate loses of each tensor
  *   solve_role.c      how much a loss in a tensor weighs, by its role
+ *   solve_units.c     what is decided at once, and what it may become
  *   solve_choose.c    the choice
  */
 #ifndef SOLVE_H
@@ -26,9 +27,9 @@ struct solve_unit { /* what is decided at once: a tensor, or several that a runt
 
 enum { SOLVE_OPTIONS = 64 };
 
-/* For each unit the option so that all together have at most `budget` bytes and cost least. Exact where there are at most SOLVE_SIZES different
- * sums of sizes over the number of units; else nearly so. A larger budget never costs more. false: the smallest options have more bytes. */
-bool solve_choose(const struct solve_unit *unit, size_t n, uint64_t budget, uint8_t *pick);
+/* For each unit the option so that all together have at most `budget` bytes, and least_sum at least, and cost least. Exact where there are at most SOLVE_SIZES different
+ * sums of sizes over the number of units; else nearly so. A larger budget never costs more. false: there is no such choice. */
+bool solve_choose(const struct solve_unit *unit, size_t n, uint64_t least_sum, uint64_t budget, uint8_t *pick);
 
 /* ---- what is lost ---- */
 
@@ -49,6 +50,8 @@ int solve_measure(struct heft_plan *p, const struct solve_look *look, struct sol
 uint64_t solve_bytes(const struct heft_plan *p, double share);
 /* Is there a choice for this weight: are its types in the outputs not all the same? */
 bool solve_is_open(const struct heft_plan *p, size_t weight);
+/* Has it the same type in these two outputs? */
+bool solve_is_like(const struct heft_plan *p, size_t a, size_t b, size_t weight);
 
 /* ---- roles ---- */
 

@@ -90,7 +90,7 @@ static void drop_dear(struct cell *c, size_t n)
 			c[i].cost = INFINITY;
 }
 
-static void add_unit(struct table *t, const struct solve_unit *u, uint32_t *way)
+static void add_unit(struct table *t, const struct solve_unit *u, uint32_t *way, bool all)
 {
 	uint64_t base = least(u);
 	struct cell *done = t->now;
@@ -107,25 +107,28 @@ static void add_unit(struct table *t, const struct solve_unit *u, uint32_t *way)
 				way[at] = (uint32_t)(i << OPTION_BITS | k);
 			}
 		}
-	drop_dear(t->next, t->cells);
+	if (!all)
+		drop_dear(t->next, t->cells);
 	t->now = t->next;
 	t->next = done;
 }
 
-static size_t cheapest(const struct table *t, uint64_t room)
+/* SIZE_MAX: there is none. */
+static size_t cheapest(const struct table *t, uint64_t least, uint64_t room)
 {
-	size_t best = 0;
+	size_t best = SIZE_MAX;
 
 	for (size_t i = 0; i < t->cells; i++)
-		if (t->now[i].size <= room && t->now[i].cost < t->now[best].cost)
+		if (t->now[i].cost < INFINITY && t->now[i].size >= least && t->now[i].size <= room && (best == SIZE_MAX || t->now[i].cost < t->now[best].cost))
 			best = i;
 	return best;
 }
 
-bool solve_choose(const struct solve_unit *unit, size_t n, uint64_t budget, uint8_t *pick)
+bool solve_choose(const struct solve_unit *unit, size_t n, uint64_t least_sum, uint64_t budget, uint8_t *pick)
 {
 	uint64_t base = 0, range = 0;
 	struct table t;
+	bool found;
 	size_t at;
 
 	for (size_t i = 0; i < n; i++) {
@@ -136,14 +139,15 @@ bool solve_choose(const struct solve_unit *unit, size_t n, uint64_t budget, uint
 		return false;
 	table_init(&t, n, range);
 	for (size_t i = 0; i < n; i++)
-		add_unit(&t, &unit[i], t.way + i * t.cells);
-	at = cheapest(&t, budget - base);
-	for (size_t i = n; i-- > 0;) {
+		add_unit(&t, &unit[i], t.way + i * t.cells, least_sum > base);
+	at = cheapest(&t, least_sum > base ? least_sum - base : 0, budget - base);
+	found = at != SIZE_MAX;
+	for (size_t i = n; found && i-- > 0;) {
 		uint32_t way = t.way[i * t.cells + at];
 
 		pick[i] = (uint8_t)(way & ((1u << OPTION_BITS) - 1));
 		at = way >> OPTION_BITS;
 	}
 	table_release(&t);
-	return true;
+	return found;
 }

@@ -103,7 +103,7 @@ static bool same_type(const struct plan_output *a, const struct plan_output *b, 
 {
 	const struct scheme *x = a->scheme ? a->scheme[i] : NULL, *y = b->scheme ? b->scheme[i] : NULL;
 
-	return x || y ? x && y && !strcmp(x->enc.name, y->enc.name) && x->group == y->group : a->item[i].to == b->item[i].to;
+	return x || y ? x && y && !strcmp(x->enc.name, y->enc.name) && x->group == y->group && x->ct_format == y->ct_format : a->item[i].to == b->item[i].to;
 }
 
 /* The first output that has this one's type. */
@@ -114,6 +114,11 @@ static size_t first_like(const struct heft_plan *p, size_t k, size_t i)
 	while (first < k && !same_type(&p->output[first], &p->output[k], i))
 		first++;
 	return first;
+}
+
+bool solve_is_like(const struct heft_plan *p, size_t a, size_t b, size_t i)
+{
+	return same_type(&p->output[a], &p->output[b], i);
 }
 
 bool solve_is_open(const struct heft_plan *p, size_t i)
@@ -258,6 +263,16 @@ static const float *importance(const struct plan_output *o, const struct piece *
 	return o->importance && o->importance[c->weight] ? o->importance[c->weight] + c->row / rows % matrices * columns(it) : NULL;
 }
 
+/* Errors are weighed alike in all candidates, also of those that search for nothing. */
+static const float *importance_of_any(const struct heft_plan *p, struct piece c)
+{
+	const float *weights = NULL;
+
+	for (size_t k = 0; k < p->n_outputs && !weights; k++)
+		weights = importance(&p->output[k], &c);
+	return weights;
+}
+
 static const float *through(const struct heft_encoding *via, struct buffers *b, const float *values, size_t n)
 {
 	uint8_t *bytes;
@@ -287,6 +302,15 @@ static void encode_blocks(const struct heft_plan *p, const struct piece *c, stru
 	tile_decode(it->to, bytes, b->decoded, n);
 }
 
+/* Of a strip; units of any size may stand behind them. */
+static uint64_t plane_bytes(const struct scheme *s, const struct scheme_strip *t, int p)
+{
+	enum { ALIGN = 8 };
+	uint64_t bytes = scheme_is_once(s, p) ? 0 : scheme_offset(s, p, t->rows, t->cols);
+
+	return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
 static void encode_scheme(const struct heft_plan *p, const struct piece *c, struct buffers *b, const float *src, const float *weights)
 {
 	const struct plan_output *o = &p->output[c->output];
@@ -300,11 +324,11 @@ static void encode_scheme(const struct heft_plan *p, const struct piece *c, stru
 	uint8_t *buf;
 
 	for (int k = 0; k < s->enc.n_planes; k++)
-		bytes += scheme_is_once(s, k) ? scheme_once(s, k, strip.of, strip.cols, strip.number, NULL) : scheme_offset(s, k, strip.rows, strip.cols);
+		bytes += plane_bytes(s, &strip, k);
 	buf = room(b, (size_t)bytes);
 	for (int k = 0; k < s->enc.n_planes; k++) {
 		plane[k] = buf;
-		buf += scheme_is_once(s, k) ? scheme_once(s, k, strip.of, strip.cols, strip.number, NULL) : scheme_offset(s, k, strip.rows, strip.cols);
+		buf += plane_bytes(s, &strip, k);
 	}
 	scheme_encode(s, &strip, plane, b->decoded, buf);
 }
@@ -341,7 +365,7 @@ static void try_piece(const struct measuring *m, const struct piece *c, struct b
 		encode_scheme(p, c, b, src, weights);
 	else
 		encode_blocks(p, c, b, src, weights);
-	compare(c, cols, b->decoded, weights, sums);
+	compare(c, cols, b->decoded, importance_of_any(p, *c), sums);
 }
 
 static int read_rows(const struct measuring *m, size_t i, uint64_t row, uint64_t rows, struct buffers *b, struct heft_err *err)

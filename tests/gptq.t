@@ -50,11 +50,11 @@ pass $? "bnb-nf4-double: a plan that reads weights shows it"
 # modules that stay, and those of other widths
 "$heft" convert "$kjv" --to gptq --ignore 'layers.0.mlp.down_proj' --tensor-type 'layers.1.mlp=gptq-8bit' -q -o "$dir/mixed" 2>"$dir/log" &&
 	grep -qF '"-:^model\\.layers\\.0\\.mlp\\.down_proj$": {}' "$dir/mixed/config.json" &&
-	grep -qF '"+:^model\\.layers\\.1\\.mlp\\.up_proj$": {"bits": 8, "group_size": 128}' "$dir/mixed/quantize_config.json"
+	grep -qF '"+:^model\\.layers\\.1\\.mlp\\.(?:gate_proj|up_proj|gate_up_proj)$": {"bits": 8, "group_size": 128}' "$dir/mixed/quantize_config.json"
 pass $? "gptq: rules for modules that stay, and for those of 8 bits"
 "$heft" convert "$kjv" --to gptq --tensor-type 'layers.1.mlp=gptq-8bit:32' --tensor-type 'layers.2.mlp=gptq:CHANNEL' --tensor-type 'layers.3.mlp=gptq:128' -q -o "$dir/groups" 2>"$dir/log" &&
-	grep -qF '"+:^model\\.layers\\.1\\.mlp\\.up_proj$": {"bits": 8, "group_size": 32}' "$dir/groups/quantize_config.json" &&
-	grep -qF '"+:^model\\.layers\\.2\\.mlp\\.up_proj$": {"bits": 4, "group_size": -1}' "$dir/groups/quantize_config.json" &&
+	grep -qF '"+:^model\\.layers\\.1\\.mlp\\.(?:gate_proj|up_proj|gate_up_proj)$": {"bits": 8, "group_size": 32}' "$dir/groups/quantize_config.json" &&
+	grep -qF '"+:^model\\.layers\\.2\\.mlp\\.(?:gate_proj|up_proj|gate_up_proj)$": {"bits": 4, "group_size": -1}' "$dir/groups/quantize_config.json" &&
 	! grep -qF 'layers\\.3' "$dir/groups/quantize_config.json"
 pass $? "gptq: rules with groups of their own"
 refused 1 "groups of one size in a directory" "a rule's group for AWQ" "$kjv" --to awq --tensor-type 'mlp=awq:32' -o "$dir/no"

@@ -126,10 +126,27 @@ static void put_head(struct jbuf *b, const char *format)
 	jbuf_printf(b, "    \"global_compression_ratio\": null,\n    \"kv_cache_scheme\": null,\n    \"config_groups\": {\n");
 }
 
+/* Of experts vLLM asks by names of its own. */
+static const char *target_name(const char *module, struct arena *a)
+{
+	const char *expert = linear_expert(module, a);
+
+	return expert ? arena_printf(a, "re:%s", expert) : module;
+}
+
+static void put_names(struct jbuf *b, const struct scheme_names *modules)
+{
+	struct arena *a = arena_new();
+	struct scheme_names each = scheme_each(modules, target_name, a);
+
+	scheme_list(b, &each);
+	arena_free(a);
+}
+
 static void put_tail(struct jbuf *b, const struct scheme_names *ignore)
 {
 	jbuf_printf(b, "\n    },\n    \"ignore\": ");
-	scheme_list(b, ignore);
+	put_names(b, ignore);
 	jbuf_printf(b, "\n  }");
 }
 
@@ -146,7 +163,7 @@ void ct_mix(struct jbuf *b, const struct scheme_use *use, size_t n, const struct
 	put_head(b, "mixed-precision");
 	for (size_t i = 0; i < n; i++) {
 		jbuf_printf(b, "%s      \"group_%zu\": {\n        \"targets\": ", i ? ",\n" : "", i);
-		scheme_list(b, &use[i].modules);
+		put_names(b, &use[i].modules);
 		jbuf_printf(b, ",\n");
 		put_group(b, use[i].scheme);
 	}

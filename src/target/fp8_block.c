@@ -18,4 +18,5 @@ const struct target target_fp8_block = {
 	.scheme = scheme,
 	.config = ct_config,
 	.mix = ct_mix,
+	.candidates = "keep,fp8-block,w4a16:32,w4a16",
 };

@@ -18,4 +18,5 @@ const struct target target_fp8_dynamic = {
 	.scheme = scheme,
 	.config = ct_config,
 	.mix = ct_mix,
+	.candidates = "keep,fp8-dynamic,w4a16:32,w4a16",
 };

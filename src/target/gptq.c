@@ -51,40 +51,41 @@ static int group_size(const struct scheme *s)
 	return s->group == SCHEME_ALL ? -1 : (int)s->group;
 }
 
-/* A regular expression that matches this name alone. */
-static void put_pattern(struct jbuf *b, const char *name)
+/* Runtimes take the first that begins the name of a layer, also of one that they made of several. */
+static const char *pattern(const char *module, struct arena *a)
 {
-	jbuf_raw(b, "^", 1);
-	for (; *name; name++) {
-		if (*name == '.')
-			jbuf_raw(b, "\\\\", 2);
-		jbuf_raw(b, name, 1);
-	}
-	jbuf_raw(b, "$", 1);
+	return strcmp(module, "lm_head") ? linear_pattern(module, a) : "";
+}
+
+static void put_rule(struct jbuf *b, bool *any, const char *sign, const char *pattern, const char *rule, struct arena *a)
+{
+	const char *key = arena_printf(a, "%s%s", sign, pattern);
+
+	jbuf_printf(b, *any ? ", " : ",\n    \"dynamic\": {");
+	jbuf_string(b, key, strlen(key));
+	jbuf_printf(b, ": %s", rule);
+	*any = true;
 }
 
 /* What stays beside lm_head, which has a member of its own; then what is stored otherwise than most. */
 static void put_dynamic(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_use *most, const struct scheme_names *stays)
 {
-	const char *before = ",\n    \"dynamic\": {";
+	struct arena *a = arena_new();
+	struct scheme_names each = scheme_each(stays, pattern, a);
 	bool any = false;
 
-	for (size_t i = 0; i < stays->n; i++) {
-		if (!strcmp(stays->name[i], "lm_head"))
-			continue;
-		jbuf_printf(b, "%s\"-:", any ? ", " : before);
-		put_pattern(b, stays->name[i]);
-		jbuf_printf(b, "\": {}");
-		any = true;
+	for (size_t i = 0; i < each.n; i++)
+		if (*each.name[i])
+			put_rule(b, &any, "-:", each.name[i], "{}", a);
+	for (const struct scheme_use *u = use; u < use + n; u++) {
+		const char *rule = arena_printf(a, "{\"bits\": %u, \"group_size\": %d}", u->scheme->scaled.bits, group_size(u->scheme));
+
+		each = scheme_each(&u->modules, pattern, a);
+		for (size_t i = 0; u != most && i < each.n; i++)
+			put_rule(b, &any, "+:", each.name[i], rule, a);
 	}
-	for (const struct scheme_use *u = use; u < use + n; u++)
-		for (size_t i = 0; u != most && i < u->modules.n; i++) {
-			jbuf_printf(b, "%s\"+:", any ? ", " : before);
-			put_pattern(b, u->modules.name[i]);
-			jbuf_printf(b, "\": {\"bits\": %u, \"group_size\": %d}", u->scheme->scaled.bits, group_size(u->scheme));
-			any = true;
-		}
 	jbuf_raw(b, "}", any);
+	arena_free(a);
 }
 
 void gptq_mix(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *stays)
@@ -115,5 +116,6 @@ const struct target target_gptq = {
 	.groups = true,
 	.config = gptq_config,
 	.mix = gptq_mix,
+	.candidates = "keep,gptq-8bit:32,gptq-8bit,gptq:32,gptq",
 	.side_name = "quantize_config.json",
 };

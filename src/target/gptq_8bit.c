@@ -17,5 +17,6 @@ const struct target target_gptq_8bit = {
 	.groups = true,
 	.config = gptq_config,
 	.mix = gptq_mix,
+	.candidates = "keep,gptq-8bit:32,gptq-8bit,gptq:32,gptq",
 	.side_name = "quantize_config.json",
 };

@@ -65,29 +65,122 @@ const char *linear_module(const char *name, struct arena *a)
 	return point ? arena_memdup(a, name, (size_t)(point - name)) : name;
 }
 
+/* Matrices that runtimes put together into one, and what they call that. */
+static const struct set {
+	const char *leaves, *whole;
+} sets[] = {
+	{ "q_proj|k_proj|v_proj", "qkv_proj" },
+	{ "wq|wk|wv", "qkv_proj" },
+	{ "gate_proj|up_proj", "gate_up_proj" },
+	{ "w1|w3", "gate_up_proj" },
+	{ "q_a_proj|kv_a_proj_with_mqa", "fused_qkv_a_proj" },
+	{ "in_proj_qkv|in_proj_z", "in_proj_qkvz" },
+	{ "in_proj_a|in_proj_b", "in_proj_ba" },
+};
+
+/* *stem: bytes of the module's name up to its own. */
+static const struct set *set_of(const char *module, int *stem)
+{
+	const char *point = strrchr(module, '.'), *leaf = point ? point + 1 : module;
+	size_t n = strlen(leaf);
+
+	*stem = (int)(leaf - module);
+	for (const struct set *s = sets; n && s < sets + sizeof sets / sizeof *sets; s++)
+		for (const char *at = s->leaves; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
+			if (!strncmp(at, leaf, n) && (!at[n] || at[n] == '|'))
+				return s;
+	return NULL;
+}
+
 const char *linear_set(const char *name, struct arena *a)
 {
-	static const struct { const char *leaf, *set; } sets[] = {
-		{ "q_proj", "qkv" }, { "k_proj", "qkv" }, { "v_proj", "qkv" }, { "wq", "qkv" }, { "wk", "qkv" }, { "wv", "qkv" },
-		{ "gate_proj", "gate_up" }, { "up_proj", "gate_up" }, { "w1", "gate_up" }, { "w3", "gate_up" },
-		{ "q_a_proj", "qkv_a" }, { "kv_a_proj_with_mqa", "qkv_a" }, { "in_proj_qkv", "in_proj" }, { "in_proj_z", "in_proj" },
-	};
-	const char *module = linear_module(name, a), *point = strrchr(module, '.'), *leaf = point ? point + 1 : module;
+	const char *module = linear_module(name, a);
+	int stem;
+	const struct set *s = set_of(module, &stem);
 
-	for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
-		if (!strcmp(leaf, sets[i].leaf))
-			return arena_printf(a, "%.*s%s", (int)(leaf - module), module, sets[i].set);
-	return NULL;
+	return s ? arena_printf(a, "%.*s%s", stem, module, s->whole) : NULL;
+}
+
+/* Bytes of the name up to the number of an expert: "model.layers.3.mlp.experts."; 0: it is none. */
+static int expert_stem(const char *name)
+{
+	static const char experts[] = ".experts.";
+	const char *at = strstr(name, experts), *number = at + sizeof experts - 1;
+
+	return at && *number >= '0' && *number <= '9' ? (int)(number - name) : 0;
 }
 
 const char *linear_joined(const char *name, struct arena *a)
 {
-	static const char experts[] = ".experts.";
-	const char *at = strstr(name, experts);
+	int stem = expert_stem(name);
 
-	if (at && at[sizeof experts - 1] >= '0' && at[sizeof experts - 1] <= '9')
-		return arena_memdup(a, name, (size_t)(at - name) + sizeof experts - 1);
-	return linear_set(name, a);
+	return stem ? arena_memdup(a, name, (size_t)stem) : linear_set(name, a);
+}
+
+/* ---- as runtimes ask for them ---- */
+
+/* Where a model that sees has its language model, in transformers and in vLLM; where Mixtral has its experts, in files and since transformers 5. */
+static const struct alias {
+	const char *name, *pattern;
+} aliases[] = {
+	{ "model.language_model.", "(?:model\\.language_model|language_model\\.model)\\." },
+	{ ".block_sparse_moe.", "\\.(?:block_sparse_moe|mlp)\\." },
+};
+
+/* The first n bytes of a name as a regular expression. */
+static const char *pattern_of(const char *name, int n, struct arena *a)
+{
+	char *out = arena_alloc(a, 4 * (size_t)n + 64), *to = out;
+
+	for (const char *end = name + n; name < end;) {
+		const struct alias *x = aliases;
+
+		while (x < aliases + sizeof aliases / sizeof *aliases && strncmp(name, x->name, strlen(x->name)) != 0)
+			x++;
+		if (x < aliases + sizeof aliases / sizeof *aliases) {
+			to = stpcpy(to, x->pattern);
+			name += strlen(x->name);
+			continue;
+		}
+		if (strchr("\\.[]()*+?{}|^$", *name))
+			*to++ = '\\';
+		*to++ = *name++;
+	}
+	*to = 0;
+	return out;
+}
+
+/* Matrices of an expert: its own name for this one, and those that runtimes have for all that files call otherwise. */
+static const char *expert_leaves(const char *module, int stem, struct arena *a)
+{
+	static const char usual[] = "gate_proj|up_proj|down_proj|w1|w2|w3";
+	const char *leaf = module + stem + strspn(module + stem, "0123456789"), *at;
+	size_t n;
+
+	leaf += *leaf == '.';
+	n = strlen(leaf);
+	at = strstr(usual, leaf);
+	if (n && at && (at == usual || at[-1] == '|') && (!at[n] || at[n] == '|'))
+		return usual;
+	return arena_printf(a, "%s|%s", usual, pattern_of(leaf, (int)n, a));
+}
+
+const char *linear_pattern(const char *module, struct arena *a)
+{
+	int stem = expert_stem(module);
+	const struct set *s;
+
+	if (stem)
+		return arena_printf(a, "^%s(?:\\.[0-9]+\\.(?:%s))?$", pattern_of(module, stem - 1, a), expert_leaves(module, stem, a));
+	s = set_of(module, &stem);
+	return s ? arena_printf(a, "^%s(?:%s|%s)$", pattern_of(module, stem, a), s->leaves, s->whole) : arena_printf(a, "^%s$", pattern_of(module, (int)strlen(module), a));
+}
+
+const char *linear_expert(const char *module, struct arena *a)
+{
+	int stem = expert_stem(module);
+
+	return stem ? arena_printf(a, "^%s[0-9]+\\.(?:%s)$", pattern_of(module, stem, a), expert_leaves(module, stem, a)) : NULL;
 }
 
 static bool is_number(const char *s)

@@ -23,6 +23,11 @@ enum linear linear_kind(const char *name, int rank, uint64_t layers, const char 
 const char *linear_set(const char *name, struct arena *a);
 /* What it must be stored alike with: those, and the experts of a layer. NULL: nothing. */
 const char *linear_joined(const char *name, struct arena *a);
+/* A regular expression of the names by which runtimes may ask how this module is stored: its own; that of what they put it together into; of an
+ * expert those of all of its layer, which are alike, and of these together. */
+const char *linear_pattern(const char *module, struct arena *a);
+/* The same of an expert, without that of all together; NULL: it is none. */
+const char *linear_expert(const char *module, struct arena *a);
 /* The module's name: without ".weight", or for a tensor of another name what stands before its last point. */
 const char *linear_module(const char *name, struct arena *a);
 

@@ -221,4 +221,4 @@ static const struct target *module_of(const struct target *t, const struct targe
 	return module->how && (t->group_fixed || strcmp(module->how, "8bit-fp") != 0) ? &router : t;
 }
 
-const struct target target_mlx = { .name = "mlx", .scheme = affine4, .type_at = type_at, QUANTIZED };
+const struct target target_mlx = { .name = "mlx", .scheme = affine4, .type_at = type_at, .candidates = "2bit,3bit,4bit,5bit,6bit,8bit", QUANTIZED };

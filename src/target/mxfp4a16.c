@@ -17,4 +17,5 @@ const struct target target_mxfp4a16 = {
 	.scheme = scheme,
 	.config = ct_config,
 	.mix = ct_mix,
+	.candidates = "keep,mxfp8a16,mxfp4a16",
 };

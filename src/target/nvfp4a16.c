@@ -18,4 +18,5 @@ const struct target target_nvfp4a16 = {
 	.scheme = scheme,
 	.config = ct_config,
 	.mix = ct_mix,
+	.candidates = "keep,fp8-dynamic,nvfp4a16",
 };

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../../base/map.h"
 #include "../../quant/block_codes.h"
 #include "../../quant/fit.h"
 #include "../../quant/fit_affine.h"
@@ -390,6 +391,25 @@ static void most_of_all(const struct scheme *s, const float *all, size_t n, floa
 }
 
 const struct scheme_measure scheme_most = { each_row, most_of_rows, most_of_all, .shared = true };
+
+struct scheme_names scheme_each(const struct scheme_names *names, const char *(*write)(const char *module, struct arena *a), struct arena *a)
+{
+	const char **out = arena_array(a, names->n, sizeof *out);
+	struct map seen;
+	size_t n = 0;
+	bool known;
+
+	map_init(&seen);
+	for (size_t i = 0; i < names->n; i++) {
+		const char *one = write(names->name[i], a);
+
+		map_put(&seen, one, strlen(one), &known);
+		if (!known)
+			out[n++] = one;
+	}
+	map_release(&seen);
+	return (struct scheme_names){ out, n };
+}
 
 void scheme_list(struct jbuf *b, const struct scheme_names *names)
 {

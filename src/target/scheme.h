@@ -164,6 +164,8 @@ void bnb_config(struct jbuf *b, const struct scheme *s, const struct scheme_name
 void modelopt_config(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays);
 void modelopt_file(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays);
 
+/* What `write` makes of each, each once. */
+struct scheme_names scheme_each(const struct scheme_names *names, const char *(*write)(const char *module, struct arena *a), struct arena *a);
 /* "[", names, "]" */
 void scheme_list(struct jbuf *b, const struct scheme_names *names);
 

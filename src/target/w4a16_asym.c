@@ -17,4 +17,5 @@ const struct target target_w4a16_asym = {
 	.groups = true,
 	.config = ct_config,
 	.mix = ct_mix,
+	.candidates = "keep,w8a16:32,w8a16,w4a16-asym:32,w4a16-asym",
 };

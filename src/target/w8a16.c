@@ -17,4 +17,5 @@ const struct target target_w8a16 = {
 	.groups = true,
 	.config = ct_config,
 	.mix = ct_mix,
+	.candidates = "keep,w8a16:32,w8a16,w4a16:32,w4a16",
 };

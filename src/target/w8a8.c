@@ -18,4 +18,5 @@ const struct target target_w8a8 = {
 	.scheme = scheme,
 	.config = ct_config,
 	.mix = ct_mix,
+	.candidates = "keep,w8a8,w4a16:32,w4a16",
 };

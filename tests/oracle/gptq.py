@@ -11,6 +11,7 @@ TorchLinear.pack_block and dequantize_weight; AutoAWQ 0.2.9: pseudo_quantize_ten
 in torch, operation by operation. compressed-tensors reads AWQ, and its packed words are GPTQ's turned. bitsandbytes runs itself."""
 import json
 import os
+import re
 import sys
 
 import torch
@@ -136,7 +137,26 @@ def value(p, target, group):
 
 # ---- the comparison ----
 
-def check_config(t, out, target, group, kept):
+FUSED = {"q_proj": "qkv_proj", "k_proj": "qkv_proj", "v_proj": "qkv_proj", "gate_proj": "gate_up_proj", "up_proj": "gate_up_proj"}
+
+
+def asked(module):
+    """Names by which a module is looked for: GPTQModel's, its own; vLLM's and SGLang's, that of what they put it together into."""
+    stem, _, leaf = module.rpartition(".")
+    if ".experts." in module:
+        return [module, module.split(".experts.")[0] + ".experts"]
+    return [module, f"{stem}.{FUSED.get(leaf, leaf)}"]
+
+
+def found(q, name):
+    """`dynamic` as these read it: the first pattern that matches from the name's beginning; False: it stays, None: as all, else what it has instead."""
+    for pattern, more in q.get("dynamic", {}).items():
+        if re.match(pattern[2:], name):
+            return False if pattern.startswith("-:") else more
+    return None
+
+
+def check_config(t, out, target, group, kept, linear):
     config = json.load(open(os.path.join(out, "config.json")))
     q = config.pop("quantization_config")
     from transformers import AwqConfig, BitsAndBytesConfig, GPTQConfig
@@ -151,9 +171,9 @@ def check_config(t, out, target, group, kept):
              set(q["modules_to_not_convert"]) == kept, "transformers takes the configuration; all that stays is listed", str(q))
     else:
         c = GPTQConfig.from_dict(dict(q))
-        rules = {f"-:^{m}$".replace(".", "\\."): {} for m in kept - {"lm_head"}}
+        rules = [(found(q, m), name in kept) for name in (kept | linear) - {"lm_head"} for m in asked(name)]
         t.ok((q["quant_method"], c.bits, c.group_size, c.desc_act, c.sym, c.format) == ("gptq", BITS[target], group or -1, False, True, "gptq") and
-             q.get("dynamic", {}) == rules, "transformers takes the configuration; all that stays has a rule", str(q))
+             all((r is False) == stay for r, stay in rules), "transformers takes the configuration; all that stays has a rule", str(q))
         t.ok(json.load(open(os.path.join(out, "quantize_config.json"))) == q, "quantize_config.json is the same")
     return config
 
@@ -195,7 +215,7 @@ def compare(src, out, target, group, decoded):
     diff = [k for k in want if k in ours and not same(want[k], ours[k])]
     t.ok(not diff, f"bytes of {len(want)} tensors, {len(linear)} modules", "; ".join(
         f"{k} {want[k].dtype} {tuple(want[k].shape)}, not {ours[k].dtype} {tuple(ours[k].shape)}" for k in diff[:4]) + f" ({len(diff)})")
-    config = check_config(t, out, target, group, kept)
+    config = check_config(t, out, target, group, kept, linear)
     t.ok(config == json.load(open(os.path.join(src, "config.json"))), "config.json has all else")
     t.ok(open(os.path.join(src, "tokenizer.json"), "rb").read() == open(os.path.join(out, "tokenizer.json"), "rb").read(), "other files are copies")
     check_layout(t, ours, source, linear, target, group)
@@ -204,6 +224,30 @@ def compare(src, out, target, group, decoded):
     t.ok(not bad, "heft reads what the library decompresses", "; ".join(bad[:4]))
     if target.startswith("bnb") and os.path.basename(src) in ("dense", "single", "tied"):
         run(src, out, target, t)
+    return t.bad
+
+
+def compare_solved(src, out, target):
+    """Modules of several widths and groups, for a size: whatever name it is asked by, a module's rule is that of what is stored."""
+    t = Tap(f"{os.path.basename(src)} {target} solved")
+    source, ours, q = load(src), load(out), json.load(open(os.path.join(out, "config.json")))["quantization_config"]
+    bad, kinds = [], set()
+    for w in source:
+        m, cols = w[:-len(".weight")], source[w].shape[-1]
+        if not w.endswith("_proj.weight") and not w.endswith((".w1.weight", ".w2.weight", ".w3.weight")):
+            continue
+        for name in asked(m):
+            rule = found(q, name)
+            if m + ".qweight" not in ours:
+                bad += [name] if rule is not False else []
+                kinds.add(None)
+                continue
+            bits, group = ({**q, **(rule or {})}[k] for k in ("bits", "group_size"))
+            kinds.add((bits, group))
+            fit = rule is not False and ours[m + ".qweight"].shape[0] * 32 == cols * bits and ours[m + ".scales"].shape[0] == (cols // group if group > 0 else 1)
+            bad += [] if fit else [name]
+    t.ok(not bad, "each module's rule is that of its tensors, by its own name and by that of the whole", str(bad[:4]))
+    t.ok(len(kinds) > 1, f"several kinds: {kinds}")
     return t.bad
 
 
@@ -229,6 +273,9 @@ elif __name__ == "__main__":
     work, wrong = sys.argv[2], 0
     for case in sorted(os.listdir(os.path.join(work, "out"))):
         name, kind, size = case.split(".")
+        if size == "solved":
+            wrong += compare_solved(os.path.join(work, name), os.path.join(work, "out", case), kind)
+            continue
         wrong += compare(os.path.join(work, name), os.path.join(work, "out", case), kind, {"default": 128, "channel": 0}.get(size) if not size.isdigit() else int(size),
                          os.path.join(work, "decoded", case + ".safetensors"))
     sys.exit(wrong > 0)

@@ -9,6 +9,7 @@ bit; no tensor may be missing or left over. A model whose experts stand apart go
 transformers 5.12 leaves packed experts as random numbers. Every model computes: logits and 16 tokens of text as those of the decoded one."""
 import json
 import os
+import re
 import sys
 
 import torch
@@ -252,6 +253,47 @@ def check_files(t, d):
     t.ok(told["metadata"]["total_size"] == sum(h[2] for h in heads.values()), "total_size is the sum", str(told["metadata"]))
 
 
+FUSED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
+
+
+def asked_by_vllm(module):
+    """As vLLM names it: several in one; of a layer's experts the first, by names of its own."""
+    if ".experts." in module:
+        return [module.split(".experts.")[0] + f".experts.0.{x}_proj" for x in ("gate", "up", "down")]
+    stem, _, leaf = module.rpartition(".")
+    return [f"{stem}.{next((f for f, parts in FUSED.items() if leaf in parts), leaf)}"]
+
+
+def scheme_of(q, name):
+    """As vLLM looks it up: what is ignored; the name among the targets; of several in one all their names among them."""
+    def among(targets, n):
+        return any(re.match(x[3:], n) if x.startswith("re:") else x == n for x in targets)
+    stem, _, leaf = name.rpartition(".")
+    names = [f"{stem}.{x}" for x in FUSED.get(leaf, (leaf,))]
+    for g in q["config_groups"].values():
+        if all(among(g["targets"], n) for n in names) and not any(among(q["ignore"], n) for n in names):
+            return g["format"], g["weights"]["num_bits"], g["weights"]["group_size"] if g["weights"]["strategy"] == "group" else None
+    return None
+
+
+def stored_as(ours, weight):
+    p = modules_of(ours, weight)
+    code, cols = p.get("weight_packed", p.get("weight")), 0
+    if code.dtype == torch.int32:
+        cols = int(p["weight_shape"][1])
+        return "pack-quantized", 32 * code.shape[1] // cols, cols // p["weight_scale"].shape[1] if p["weight_scale"].shape[1] > 1 else None
+    if "weight_global_scale" in p:
+        return "nvfp4-pack-quantized", 4, None
+    if p["weight_scale"].dtype == torch.uint8:
+        return ("mxfp4-pack-quantized", 4, 32) if code.dtype == torch.uint8 else ("mxfp8-quantized", 8, 32)
+    return "float-quantized", 8, None
+
+
+def modules_of(ours, weight):
+    stem = weight[:-len("weight")]
+    return {k[len(stem):]: v for k, v in ours.items() if k.startswith(stem)}
+
+
 def compare(work, case):
     from transformers import CompressedTensorsConfig
     name, target, group, method = case.split(".")
@@ -259,6 +301,10 @@ def compare(work, case):
     ours = load(d)
     q = json.load(open(os.path.join(d, "config.json"))).get("quantization_config", {})
     check_files(t, d)
+    if group == "solved":
+        wrong = [m for m in modules(ours) if {scheme_of(q, n) for n in asked_by_vllm(m[:-len(".weight")])} != {stored_as(ours, m)}]
+        t.ok(not wrong, "by the names that vLLM has for them modules are found in the group of what they are stored as", str(wrong[:4]))
+        t.ok(len(q["config_groups"]) > 1 and q["format"] == "mixed-precision", "several layouts in one directory", str(list(q["config_groups"])))
     if target.startswith("modelopt"):
         check_modelopt(t, ours, decoded, q["ignore"])
     elif name == "deepseek_fp8" or (target == "fp8" and name == "deepseek_v3"):

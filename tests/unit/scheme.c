@@ -1,6 +1,7 @@
 /*
  * scheme.c - matrices as codes and scales for GPU runtimes: worked examples of the formats, strips in any order, which modules stay.
  */
+#include "src/regex.h"
 #include "src/target/target.h"
 #include "tests/tap.h"
 
@@ -291,6 +292,69 @@ static void test_sets(void)
 	ok(!linear_set("model.layers.0.mlp.down_proj.weight", arena) && !linear_set("w2.weight", arena), "down stands alone");
 }
 
+/* As vLLM, SGLang and GPTQModel look a layer up: the first pattern that begins its name; here it must be all of it. */
+static bool finds(const char *pattern, const char *name)
+{
+	struct regex r;
+
+	return pattern && !regex_compile(&r, pattern, strlen(pattern)) && regex_search(&r, name);
+}
+
+static void test_patterns(void)
+{
+	static const struct { const char *module, *asked; bool own, expert; } rows[] = { /* found by linear_pattern(), by linear_expert() */
+		{ "model.layers.1.mlp.down_proj", "model.layers.1.mlp.down_proj", true, false },
+		{ "model.layers.1.mlp.down_proj", "model.layers.11.mlp.down_proj", false, false },
+		{ "model.layers.1.mlp.down_proj", "model.layers.1.mlp.down_proj.lora", false, false },
+		{ "model.layers.1.mlp.down_proj", "model.layers.1xmlp.down_proj", false, false },
+		{ "model.layers.1.self_attn.k_proj", "model.layers.1.self_attn.k_proj", true, false },
+		{ "model.layers.1.self_attn.k_proj", "model.layers.1.self_attn.v_proj", true, false },
+		{ "model.layers.1.self_attn.k_proj", "model.layers.1.self_attn.qkv_proj", true, false },
+		{ "model.layers.1.self_attn.k_proj", "model.layers.1.self_attn.o_proj", false, false },
+		{ "model.layers.1.mlp.up_proj", "model.layers.1.mlp.gate_up_proj", true, false },
+		{ "model.layers.1.mlp.up_proj", "model.layers.1.mlp.gate_proj", true, false },
+		{ "model.layers.1.mlp.up_proj", "model.layers.1.mlp.gate", false, false },
+		{ "model.layers.1.mlp.shared_experts.up_proj", "model.layers.1.mlp.shared_experts.gate_up_proj", true, false },
+		{ "model.layers.1.mlp.shared_experts.up_proj", "model.layers.1.mlp.experts", false, false },
+		{ "model.layers.1.self_attn.q_a_proj", "model.layers.1.self_attn.fused_qkv_a_proj", true, false },
+		{ "model.layers.1.linear_attn.in_proj_z", "model.layers.1.linear_attn.in_proj_qkvz", true, false },
+		{ "model.layers.1.linear_attn.in_proj_b", "model.layers.1.linear_attn.in_proj_ba", true, false },
+		{ "model.layers.1.mlp.experts.7.up_proj", "model.layers.1.mlp.experts", true, false },
+		{ "model.layers.1.mlp.experts.7.up_proj", "model.layers.1.mlp.experts.0.gate_proj", true, true },
+		{ "model.layers.1.mlp.experts.7.up_proj", "model.layers.1.mlp.experts.127.down_proj", true, true },
+		{ "model.layers.1.mlp.experts.7.up_proj", "model.layers.11.mlp.experts.0.up_proj", false, false },
+		{ "model.layers.1.mlp.experts.7.up_proj", "model.layers.1.mlp.experts.0.act_fn", false, false },
+		{ "model.layers.1.mlp.experts.7.dense.in", "model.layers.1.mlp.experts.0.dense.in", true, true },
+		{ "model.layers.1.mlp.experts.7.dense.in", "model.layers.1.mlp.experts.0.gate_proj", true, true },
+		{ "model.layers.1.mlp.experts.7.up_proj", "mtp.layers.1.mlp.experts.0.up_proj", false, false },
+		{ "model.layers.1.block_sparse_moe.experts.0.w1", "model.layers.1.block_sparse_moe.experts.0.gate_proj", true, true },
+		{ "model.layers.1.block_sparse_moe.experts.0.w1", "model.layers.1.block_sparse_moe.experts.0.w2", true, true },
+		{ "model.layers.1.block_sparse_moe.experts.0.w1", "model.layers.1.mlp.experts.0.gate_proj", true, true },
+		{ "model.language_model.layers.1.mlp.up_proj", "language_model.model.layers.1.mlp.gate_up_proj", true, false },
+		{ "model.language_model.layers.1.mlp.up_proj", "model.language_model.layers.1.mlp.up_proj", true, false },
+		{ "model.language_model.layers.1.mlp.experts.0.up_proj", "language_model.model.layers.1.mlp.experts.0.up_proj", true, true },
+		{ "a+b.w(1)", "a+b.w(1)", true, false },
+		{ "q_proj", "qkv_proj", true, false },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		is_int(finds(linear_pattern(rows[i].module, arena), rows[i].asked), rows[i].own, "%s is asked for as %s", rows[i].module, rows[i].asked);
+		is_int(finds(linear_expert(rows[i].module, arena), rows[i].asked), rows[i].expert, "as an expert");
+	}
+}
+
+/* Names of a configuration: what is the same for all of a layer stands once. */
+static void test_names(void)
+{
+	static const char *const modules[] = { "l.0.q_proj", "l.0.o_proj", "l.0.k_proj", "l.0.mlp.experts.0.w1", "l.0.mlp.experts.1.w2" };
+	struct scheme_names each = scheme_each(&(struct scheme_names){ modules, 5 }, linear_pattern, arena);
+
+	is_int((int)each.n, 3, "five modules, three patterns");
+	is_str(each.name[0], "^l\\.0\\.(?:q_proj|k_proj|v_proj|qkv_proj)$", "queries, keys and values");
+	is_str(each.name[1], "^l\\.0\\.o_proj$", "what stands alone");
+	is_str(each.name[2], "^l\\.0\\.mlp\\.experts(?:\\.[0-9]+\\.(?:gate_proj|up_proj|down_proj|w1|w2|w3))?$", "experts");
+}
+
 static void test_strips(void)
 {
 	static const struct { const char *target; uint32_t group; uint64_t cols, each; } rows[] = {
@@ -353,6 +417,8 @@ int main(void)
 	test_modelopt();
 	test_int8();
 	test_sets();
+	test_patterns();
+	test_names();
 	test_strips();
 	test_linear();
 	arena_free(arena);

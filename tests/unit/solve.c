@@ -42,7 +42,7 @@ static double cost_of(const uint8_t *pick, uint64_t *size)
 }
 
 /* INFINITY: nothing is small enough. */
-static double best_of_all(uint64_t budget)
+static double best_between(uint64_t least, uint64_t budget)
 {
 	uint8_t pick[UNITS] = { 0 };
 	double best = INFINITY;
@@ -54,10 +54,15 @@ static double best_of_all(uint64_t budget)
 		for (size_t i = 0; i < UNITS; i++)
 			pick[i] = way >> (2 * i) & 3;
 		cost = cost_of(pick, &size);
-		if (size <= budget && cost < best)
+		if (size <= budget && size >= least && cost < best)
 			best = cost;
 	}
 	return best;
+}
+
+static double best_of_all(uint64_t budget)
+{
+	return best_between(0, budget);
 }
 
 static void test_optimal(void)
@@ -70,7 +75,7 @@ static void test_optimal(void)
 
 		make(scale);
 		budget = (20 + random_below(140)) * scale;
-		if (!solve_choose(unit, UNITS, budget, pick)) {
+		if (!solve_choose(unit, UNITS, 0, budget, pick)) {
 			wrong += best_of_all(budget) < INFINITY;
 			continue;
 		}
@@ -79,6 +84,29 @@ static void test_optimal(void)
 	}
 	is_int(wrong, 0, "40 small ones: as cheap as the cheapest of all 4096 ways");
 	is_int(above, 0, "never over");
+}
+
+static void test_filled(void)
+{
+	int wrong = 0, outside = 0, found = 0;
+
+	for (int round = 0; round < 40; round++) {
+		uint64_t budget = 20 + random_below(140), least = budget - random_below(8), size;
+		uint8_t pick[UNITS];
+		double best;
+
+		make(1);
+		best = best_between(least, budget);
+		if (!solve_choose(unit, UNITS, least, budget, pick)) {
+			wrong += best < INFINITY;
+			continue;
+		}
+		found++;
+		wrong += cost_of(pick, &size) != best;
+		outside += size > budget || size < least;
+	}
+	ok(found > 10 && !wrong, "40 small ones that must fill a part: as cheap as the cheapest of all ways between");
+	is_int(outside, 0, "never outside");
 }
 
 static void test_monotone(void)
@@ -91,7 +119,7 @@ static void test_monotone(void)
 		uint8_t pick[UNITS];
 		uint64_t size;
 
-		if (!solve_choose(unit, UNITS, budget, pick))
+		if (!solve_choose(unit, UNITS, 0, budget, pick))
 			continue;
 		worse += cost_of(pick, &size) > last;
 		last = cost_of(pick, &size);
@@ -125,7 +153,7 @@ static void test_many(void)
 		uint64_t size = 0;
 		double cost = 0;
 
-		solve_choose(many, MANY, budget, pick);
+		solve_choose(many, MANY, 0, budget, pick);
 		for (size_t i = 0; i < MANY; i++) {
 			size += some[i][pick[i]].size;
 			cost += some[i][pick[i]].cost;
@@ -143,13 +171,19 @@ static void test_many(void)
 static void test_edges(void)
 {
 	struct solve_option one[] = { { 10, 1 } }, dear[] = { { 10, 1 }, { 20, 1 }, { 30, 2 } };
-	struct solve_unit units[] = { { one, 1 }, { dear, 3 } };
+	struct solve_option set[] = { { 90, 0 }, { 50, 0.25 }, { 28, 3 } }; /* three matrices at once: as they are, and in codes */
+	struct solve_unit units[] = { { one, 1 }, { dear, 3 } }, sets[] = { { set, 3 }, { set, 3 } };
 	uint8_t pick[2] = { 9, 9 };
 
-	ok(!solve_choose(units, 2, 19, pick), "too small a budget");
-	ok(solve_choose(units, 2, 20, pick) && pick[0] == 0 && pick[1] == 0, "the smallest fits");
-	ok(solve_choose(units, 2, UINT64_MAX, pick) && pick[1] == 0, "nothing larger that gains nothing is taken");
-	ok(solve_choose(units, 0, 0, pick), "nothing to choose");
+	ok(!solve_choose(units, 2, 0, 19, pick), "too small a budget");
+	ok(solve_choose(units, 2, 0, 20, pick) && pick[0] == 0 && pick[1] == 0, "the smallest fits");
+	ok(solve_choose(units, 2, 0, UINT64_MAX, pick) && pick[1] == 0, "nothing larger that gains nothing is taken");
+	ok(solve_choose(units, 0, 0, 0, pick), "nothing to choose");
+	ok(solve_choose(sets, 2, 0, 180, pick) && pick[0] == 0 && pick[1] == 0, "with room for it all stays, which costs nothing");
+	ok(solve_choose(sets, 2, 0, 179, pick) && pick[0] + pick[1] == 1, "with a byte less one of them does");
+	ok(solve_choose(sets, 2, 0, 118, pick) && pick[0] == 1 && pick[1] == 1, "two that lose little, not one that loses nothing beside one that loses much");
+	ok(solve_choose(sets, 2, 110, 139, pick) && pick[0] + pick[1] == 2 && pick[0] != pick[1], "filled: one that stays beside one that loses much");
+	ok(!solve_choose(sets, 2, 101, 117, pick), "nothing between");
 }
 
 static void test_roles(void)
@@ -171,6 +205,7 @@ static void test_roles(void)
 int main(void)
 {
 	test_optimal();
+	test_filled();
 	test_monotone();
 	test_many();
 	test_edges();
