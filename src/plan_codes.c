@@ -111,7 +111,7 @@ const struct heft_encoding *plan_taken(const struct weight *w, const struct sche
 	const struct heft_encoding *e;
 
 	for (size_t i = 0; (e = quant_at(i)); i++)
-		if (scheme_holds(s, e) && tile_has_bytes(w, e))
+		if (tile_has_bytes(w, e) && scheme_holds(s, e))
 			return e;
 	return NULL;
 }
@@ -154,4 +154,17 @@ bool plan_keeps_codes(const struct weight *w, const struct scheme *s)
 	    s->enc.plane[SCHEME_SCALES].cols > 32 || s->enc.plane[SCHEME_SCALES].rows > 1)
 		return false;
 	return scaled_stored(c) != SCALED_BF16 && (!k->either || c->bits > k->bits || c->zeros || c->negative);
+}
+
+uint64_t plan_strip(const struct heft_plan *p, size_t weight)
+{
+	uint64_t most = 0;
+
+	for (size_t k = 0; k < p->n_outputs; k++) {
+		const struct scheme *s = p->output[k].scheme ? p->output[k].scheme[weight] : NULL;
+
+		if (s && s->strip > most) /* powers of two: the largest is a multiple of the others */
+			most = s->strip;
+	}
+	return most;
 }
