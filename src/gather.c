@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "../base/arena.h"
+#include "../base/ceil.h"
 
 enum { BLOCK = 32 << 20, BUDGET = 96 << 20 }; /* bytes */
 
@@ -30,11 +31,6 @@ struct gather {
 	struct block *block;
 	size_t bytes; /* of all blocks */
 };
-
-static uint64_t ceil_of(uint64_t n, uint64_t each)
-{
-	return n / each + (n % each != 0);
-}
 
 static const struct scheme *turned_scheme(const struct heft_plan *p, size_t output, size_t weight)
 {

@@ -236,7 +236,7 @@ static int add_output(struct build *b, struct plan_output *o, const struct heft_
 		return -1;
 	o->pub.path = output_path(b, o, target, spec->path, o->pub.type);
 	o->to_stdout = !strcmp(o->pub.path, "-");
-	if (plan_layout(o, &limits, p->arena, b->err))
+	if (!(p->sizes_only && target->scheme) && plan_layout(o, &limits, p->arena, b->err)) /* a header of names, not needed for weights' sizes */
 		return -1;
 	plan_files(p, o);
 	if (target->scheme ? plan_scheme_files(p, o, target, b->err) : plan_checkpoint(p, o, type, b->err))

@@ -111,7 +111,7 @@ const struct heft_encoding *plan_taken(const struct weight *w, const struct sche
 	const struct heft_encoding *e;
 
 	for (size_t i = 0; (e = quant_at(i)); i++)
-		if (scheme_holds(s, e) && tile_has_bytes(w, e))
+		if (tile_has_bytes(w, e) && scheme_holds(s, e))
 			return e;
 	return NULL;
 }

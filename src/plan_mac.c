@@ -263,7 +263,7 @@ int plan_mac(struct heft_plan *p, struct recipe_item *item, const struct heft_jo
 		const struct weight *w = p->weight[i].weight;
 		struct recipe_item *it = &item[i];
 
-		if (but && !strncmp(it->why, "recipe ", 7))
+		if (but && it->by == RECIPE_DECIDED && !it->asked && !it->fallback)
 			it->why = arena_printf(p->arena, "%s, %s", it->why, but);
 		make_quick(p, w, it);
 		if (it->shape.rank < 2 && is_word(it->type, "bf16") && !it->asked)

@@ -193,3 +193,18 @@ int plan_rules_check_used(const struct plan_rules *r, struct heft_err *err)
 			return heft_fail(err, HEFT_E_PATTERN, "%s '%s' matches no module's name; -n lists the tensors", option_of(r->rule[i].kind), r->rule[i].text);
 	return r->recipe ? recipe_check_used(r->recipe, err) : 0;
 }
+
+int plan_choose(const struct target **target, const struct heft_encoding **given, const char *type, struct heft_err *err)
+{
+	const struct target *t = (*target)->typed(type, given);
+	char all[256] = "";
+	size_t n = 0;
+	const char *each;
+
+	for (size_t i = 0; (each = (*target)->type_at(i)) && !strchr(each, '-') && n < sizeof all; i++)
+		n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", each);
+	if (!t)
+		return heft_fail(err, HEFT_E_TYPE, "no type '%s' with --to %s: it takes %s", type, (*target)->name, all);
+	*target = t;
+	return 0;
+}

@@ -38,6 +38,10 @@ struct deciding {
 	const struct heft_encoding *scales;     /* type of what was quantized */
 	uint32_t group;
 	struct target_model model;
+	struct module_kind {
+		enum linear kind;
+		const char *why;
+	} *kind;                                /* of each weight */
 	size_t cap;                             /* of output->stays */
 	struct heft_err *err;
 };
@@ -77,9 +81,18 @@ static bool takes_group(const struct deciding *d, const struct target *target)
 	return target == d->target || (target->typed && target->typed == d->target->typed && !target->group_fixed);
 }
 
-static enum linear kind_of(const struct deciding *d, const char *name, int rank, const char **why)
+static void find_kinds(struct deciding *d)
 {
-	return d->target->kind ? d->target->kind(name, rank, &d->model, why) : linear_kind(name, rank, d->model.layers, why);
+	size_t n = d->plan->n_weights;
+
+	d->kind = arena_array(d->plan->arena, n, sizeof *d->kind);
+	for (size_t i = 0; i < n; i++) {
+		const struct weight *w = d->plan->weight[i].weight;
+		struct module_kind *k = &d->kind[i];
+
+		k->kind = d->target->kind ? d->target->kind(w->name, w->shape.rank, &d->model, &k->why)
+					  : linear_kind(w->name, w->shape.rank, d->model.layers, &k->why);
+	}
 }
 
 /* How a module is stored that no rule of the user's speaks of; NULL: it stays. */
@@ -216,7 +229,7 @@ static void store(struct deciding *d, size_t i, const struct target *target, con
 	for (int p = 0; p < s->enc.n_planes; p++) {
 		struct heft_stored *t = &it->stored[p];
 
-		t->name = arena_printf(d->plan->arena, "%s%s", stem, s->suffix[p]);
+		t->name = d->plan->sizes_only ? it->name : arena_printf(d->plan->arena, "%s%s", stem, s->suffix[p]);
 		t->enc = s->type[p];
 	}
 	add_use(d, target, s, module);
@@ -344,8 +357,8 @@ static int quantize_as(struct deciding *d, size_t i, const struct plan_choice *c
 static int decide(struct deciding *d, size_t i)
 {
 	const struct weight *w = d->plan->weight[i].weight;
-	const char *why;
-	enum linear kind = kind_of(d, w->name, w->shape.rank, &why);
+	const char *why = d->kind[i].why;
+	enum linear kind = d->kind[i].kind;
 	struct plan_choice choice;
 
 	if (w->quant && !strcmp(w->quant, "no") && kind == LINEAR_YES) {
@@ -461,7 +474,7 @@ static int check_sets(const struct deciding *d)
 	map_init(&sets);
 	for (size_t i = 0; i < d->plan->n_weights && !rc; i++) {
 		const struct heft_item *it = &o->item[i];
-		const char *why, *set = linear_kind(it->name, it->rank, d->model.layers, &why) == LINEAR_YES ? linear_joined(it->name, d->plan->arena) : NULL;
+		const char *set = d->kind[i].kind == LINEAR_YES ? linear_joined(it->name, d->plan->arena) : NULL;
 		struct map_slot *slot;
 		bool known;
 
@@ -485,12 +498,11 @@ static int find_misfits(struct deciding *d)
 		const struct weight *w = d->plan->weight[i].weight;
 		struct plan_choice choice;
 		const struct scheme *s;
-		const char *why, *set;
-		enum linear kind = linear_kind(w->name, w->shape.rank, d->model.layers, &why);
+		const char *set;
 
-		if (kind != LINEAR_YES || source_of(w)->class == QUANT_INTEGER || !(set = linear_joined(w->name, d->plan->arena)))
+		if (d->kind[i].kind != LINEAR_YES || source_of(w)->class == QUANT_INTEGER || !(set = linear_joined(w->name, d->plan->arena)))
 			continue;
-		if (ask_rules(d, i, kind, &choice))
+		if (ask_rules(d, i, LINEAR_YES, &choice))
 			return -1;
 		s = choice.stays ? NULL : scheme_of(d, choice.target ? choice.target : d->target, choice.group, real_of(d, w));
 		if (!choice.stays && !s)
@@ -505,6 +517,7 @@ static int decide_all(struct deciding *d)
 {
 	const struct heft_job *j = d->job;
 
+	find_kinds(d);
 	if (!d->target->experts && !d->target->kind && find_misfits(d))
 		return -1;
 	for (size_t i = 0; i < d->plan->n_weights; i++)
@@ -533,21 +546,6 @@ static int measure_early(struct deciding *d)
 	for (size_t i = 0; i < d->plan->n_weights; i++)
 		if (o->scheme[i] && o->scheme[i]->measure && o->scheme[i]->measure->early)
 			set_sizes(d, i);
-	return 0;
-}
-
-int plan_choose(const struct target **target, const struct heft_encoding **given, const char *type, struct heft_err *err)
-{
-	const struct target *t = (*target)->typed(type, given);
-	char all[256] = "";
-	size_t n = 0;
-	const char *each;
-
-	for (size_t i = 0; (each = (*target)->type_at(i)) && !strchr(each, '-') && n < sizeof all; i++)
-		n += (size_t)snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", each);
-	if (!t)
-		return heft_fail(err, HEFT_E_TYPE, "no type '%s' with --to %s: it takes %s", type, (*target)->name, all);
-	*target = t;
 	return 0;
 }
 

@@ -66,7 +66,7 @@ int tile_plan_init(struct tile_plan *p, const struct weight *w, struct heft_err 
 	for (size_t i = 0; i < w->n_sources; i++) {
 		const struct heft_encoding *e = w->source[i]->enc;
 
-		if (!w->source[i]->packed && !quant_decoder(e))
+		if (!w->source[i]->packed && !e->decode && !quant_decoder(e))
 			return heft_fail(err, HEFT_E_DTYPE, "'%s': heft does not decode %s", w->source[i]->name, e->name);
 		p->round_f16 |= !strcmp(e->name, "f16");
 	}

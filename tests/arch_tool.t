@@ -16,7 +16,7 @@ says 0 '^arch qwen3$' 'show prints a family' show qwen3
 says 0 '^abstract text$' 'with all that it inherits' show qwen3
 says 1 "no family 'quen3'" 'show of an unknown family' show quen3
 says 2 'one FAMILY' 'show takes one' show
-says 2 'no --json' 'and prints no JSON' show qwen3 --json
+says 2 'json goes with arch list, test; not with show' 'and prints no JSON' show qwen3 --json
 
 says 0 'llama takes 39 of 39 tensors.*it fits' 'test of what config.json asks for' test "$kjv"
 says 0 '^ *1  llama_names.arch:.*map lm_head' 'rows with the tensors that they took' test "$kjv"
@@ -32,7 +32,7 @@ says 1 'bad.arch:2' 'a file that cannot be read' test "$dir/bad.arch" "$kjv"
 says 1 'cannot open' 'a file that is not there' test "$dir/none.arch" "$kjv"
 "$heft" convert "$kjv" -q -o "$dir/a.gguf"
 says 1 'has its names already' 'a GGUF file' test "$dir/a.gguf"
-says 2 'takes the file as an operand' 'no --arch' test --arch x "$kjv"
+says 2 'arch goes with arch list, show; not with test' 'no --arch' test --arch x "$kjv"
 
 "$heft" arch test src/arch/qwen3.arch "$kjv" --json >"$dir/json"
 grep -q '"fits": false' "$dir/json" && grep -q '"tensor": null' "$dir/json" && grep -q '"nearest": "llama"' "$dir/json"

@@ -109,8 +109,9 @@ static void print_json(const struct heft_family *f, size_t n)
 	emit_report_end(&w);
 }
 
-static int list_families(const struct options *o, const struct list *args)
+static int list_families(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	struct heft_err err = { 0 };
 	struct heft_family *f = NULL;
 	size_t n;
@@ -129,8 +130,9 @@ static int list_families(const struct options *o, const struct list *args)
 
 /* ---- show ---- */
 
-static int show_family(const struct options *o, const struct list *args)
+static int show_family(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	struct heft_err err = { 0 };
 
 	return print_whole(heft_family_text(args->v[1], o->arch, &err), &err);
@@ -251,8 +253,9 @@ static void print_test_json(const struct heft_family_test *t, const struct findi
 }
 
 /* FILE CHECKPOINT, or CHECKPOINT alone. */
-static int test_family(const struct options *o, const struct list *args)
+static int test_family(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	const char *file = args->n > 2 ? args->v[1] : NULL;
 	struct heft_model *m = NULL;
 	struct heft_family_test t = { 0 };
@@ -272,36 +275,12 @@ static int test_family(const struct options *o, const struct list *args)
 	return rc;
 }
 
-static const struct command {
-	const char *name, *takes;
-	size_t least, most;
-	bool json, arch; /* which options go with it */
-	int (*run)(const struct options *o, const struct list *args);
-} commands[] = {
-	{ "list", "no operand", 0, 0, true, true, list_families },
-	{ "show", "one FAMILY", 1, 1, false, true, show_family },
-	{ "test", "FILE and CHECKPOINT, or CHECKPOINT alone", 1, 2, true, false, test_family },
+static const struct command commands[] = {
+	{ "list", 0, 0, "no operand", "json arch", list_families },
+	{ "show", 1, 1, "one FAMILY", "arch", show_family },
+	{ "test", 1, 2, "FILE and CHECKPOINT, or CHECKPOINT alone", "json", test_family },
+	{ NULL, 0, 0, NULL, NULL, NULL },
 };
-
-static int run(void *options, const struct list *args)
-{
-	const struct options *o = options;
-
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-		const struct command *c = &commands[i];
-
-		if (strcmp(args->v[0], c->name))
-			continue;
-		if (args->n - 1 < c->least || args->n - 1 > c->most)
-			return misuse("arch %s takes %s", c->name, c->takes);
-		if (o->json && !c->json)
-			return misuse("arch %s prints a text: no --json", c->name);
-		if (o->arch && !c->arch)
-			return misuse("arch %s takes the file as an operand: no --arch", c->name);
-		return c->run(o, args);
-	}
-	return unknown_word("", "list|show|test", args->v[0]);
-}
 
 const struct tool tool_arch = {
 	.name = "arch",
@@ -319,5 +298,5 @@ const struct tool tool_arch = {
 	.max_args = 3,
 	.opt = rows,
 	.size = sizeof(struct options),
-	.run = run,
+	.command = commands,
 };

@@ -43,6 +43,15 @@ struct list { /* OPT_LIST, and operands */
 
 #define ANY_ARGS SIZE_MAX /* no limit to the operands */
 
+/* One of the things that a tool does: its first operand (command.c). A table ends with a row without a name. */
+struct command {
+	const char *name;
+	size_t least, most;    /* operands behind the name */
+	const char *takes;     /* what these are: "one NAME" */
+	const char *options;   /* "json flat": those that go with it, of those that not all commands take; NULL: none */
+	int (*run)(void *options, const struct list *args);
+};
+
 struct tool {
 	const char *name;
 	const char *about;     /* one line */
@@ -53,8 +62,11 @@ struct tool {
 	const struct opt *opt; /* ends with OPT_END */
 	size_t size;           /* of the option struct: zeroed at first, but NAN for OPT_REAL */
 	void (*defaults)(void *options); /* before parsing; may be NULL */
-	int (*run)(void *options, const struct list *args);
+	const struct command *command; /* or NULL */
+	int (*run)(void *options, const struct list *args); /* NULL: that of the command which the first operand names */
 };
+
+int command_run(const struct tool *t, void *options, const struct list *args); /* looks it up, checks operands and options; the exit status */
 
 #define TOOL(name) extern const struct tool tool_##name;
 #include "list.h"

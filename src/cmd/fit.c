@@ -153,7 +153,7 @@ static int make_plan(struct heft_plan **plan, struct fit *f, const struct option
 {
 	job->arch = o->arch;
 	job->force = job->allow_requantize = true;
-	job->no_vocabulary = f->headers_only;
+	job->no_vocabulary |= f->headers_only;
 	return heft_plan_new(plan, f->model, job, err);
 }
 
@@ -247,7 +247,7 @@ static int look_at_recipes(struct fit *f, const struct options *o, struct heft_e
 static void look_at_target(struct fit *f, const struct options *o, const char *to, const char *type, const char *name)
 {
 	struct heft_output_spec spec = { .path = name, .type = type };
-	struct heft_job job = { .output = &spec, .n_outputs = 1, .to = to };
+	struct heft_job job = { .output = &spec, .n_outputs = 1, .to = to, .no_vocabulary = true };
 	struct heft_plan *plan = NULL;
 	struct heft_err err;
 	struct fit_row *r;

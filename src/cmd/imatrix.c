@@ -286,8 +286,9 @@ static void print_info(const struct heft_imatrix *im, const struct match *m)
 }
 
 /* Status 1 where it is another model's, as a conversion would refuse it. */
-static int info(const struct options *o, const struct list *args)
+static int info(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	struct heft_imatrix *im;
 	struct heft_err err = { 0 };
 	struct match m = { 0 };
@@ -330,13 +331,17 @@ static int write_out(const struct options *o, const struct heft_imatrix *im)
 	return EXIT_DONE;
 }
 
-static int merge(const struct options *o, const struct list *args)
+static int merge(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	size_t n = args->n - 1, opened = 0;
-	struct heft_imatrix **from = need(calloc(n, sizeof *from)), *sum = NULL;
+	struct heft_imatrix **from, *sum = NULL;
 	struct heft_err err = { 0 };
 	int status;
 
+	if (!o->output)
+		return misuse("imatrix merge needs -o OUT");
+	from = need(calloc(n, sizeof *from));
 	while (opened < n && !heft_imatrix_open(&from[opened], args->v[1 + opened], &err))
 		opened++;
 	if (opened < n || heft_imatrix_merge(&sum, (const struct heft_imatrix *const *)from, n, &err))
@@ -350,12 +355,15 @@ static int merge(const struct options *o, const struct list *args)
 	return status;
 }
 
-static int convert(const struct options *o, const struct list *args)
+static int convert(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	struct heft_imatrix *im;
 	struct heft_err err = { 0 };
 	int status;
 
+	if (!o->output)
+		return misuse("imatrix convert needs -o OUT");
 	if (heft_imatrix_open(&im, args->v[1], &err))
 		return fail(&err);
 	status = write_out(o, im);
@@ -363,36 +371,12 @@ static int convert(const struct options *o, const struct list *args)
 	return status;
 }
 
-static const struct command {
-	const char *name;
-	size_t least, most;
-	bool writes;
-	int (*run)(const struct options *o, const struct list *args);
-} commands[] = {
-	{ "info", 1, 2, false, info },
-	{ "merge", 1, SIZE_MAX, true, merge },
-	{ "convert", 1, 1, true, convert },
+static const struct command commands[] = {
+	{ "info", 1, 2, "FILE and at most one MODEL", "json", info },
+	{ "merge", 1, ANY_ARGS, "FILE...", "output", merge },
+	{ "convert", 1, 1, "one FILE", "output", convert },
+	{ NULL, 0, 0, NULL, NULL, NULL },
 };
-
-static int run(void *options, const struct list *args)
-{
-	const struct options *o = options;
-
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-		const struct command *c = &commands[i];
-
-		if (strcmp(args->v[0], c->name))
-			continue;
-		if (args->n - 1 < c->least || args->n - 1 > c->most)
-			return misuse("imatrix %s takes %s", c->name, c->writes ? c->most > 1 ? "FILE..." : "one FILE" : "FILE and at most one MODEL");
-		if (c->writes != (o->output != NULL))
-			return misuse(c->writes ? "imatrix %s needs -o OUT" : "imatrix %s writes nothing: no -o", c->name);
-		if (c->writes && o->json)
-			return misuse("--json goes with imatrix info");
-		return c->run(o, args);
-	}
-	return unknown_word("", "info|merge|convert", args->v[0]);
-}
 
 const struct tool tool_imatrix = {
 	.name = "imatrix",
@@ -408,5 +392,5 @@ const struct tool tool_imatrix = {
 	.max_args = ANY_ARGS,
 	.opt = rows,
 	.size = sizeof(struct options),
-	.run = run,
+	.command = commands,
 };

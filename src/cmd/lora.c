@@ -48,14 +48,13 @@ static int run_on(const struct options *o, struct heft_model *m, const char *typ
 	return writer_run_on(&w, m, &job);
 }
 
-static int convert(const struct options *o, const struct list *args)
+static int convert(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	struct heft_model *m;
 	struct heft_err err = { 0 };
 	int status;
 
-	if (o->to || o->w.via || o->w.recipe || o->w.save_recipe)
-		return misuse("--to, --via, --recipe and --save-recipe go with lora merge");
 	if (heft_lora_open(&m, args->v[1], o->base, &err))
 		return fail(&err);
 	status = run_on(o, m, "f32", NULL);
@@ -99,12 +98,13 @@ static int merge_into(const struct options *o, const char *base, const struct he
 	return status;
 }
 
-static int merge(const struct options *o, const struct list *args)
+static int merge(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	size_t n = args->n - 2, parsed = 0;
 	struct heft_adapter *adapter = need(calloc(n, sizeof *adapter));
 	char **path = need(calloc(n, sizeof *path));
-	int status = o->base ? misuse("lora merge takes BASE as its first operand, not --base") : -1;
+	int status = -1;
 
 	while (status < 0 && parsed < n) {
 		status = parse_adapter(args->v[2 + parsed], &adapter[parsed], &path[parsed]);
@@ -119,13 +119,10 @@ static int merge(const struct options *o, const struct list *args)
 	return status;
 }
 
-static const struct command {
-	const char *name, *takes;
-	size_t least, most;
-	int (*run)(const struct options *o, const struct list *args);
-} commands[] = {
-	{ "convert", "one ADAPTER", 1, 1, convert },
-	{ "merge", "BASE and at least one ADAPTER", 2, SIZE_MAX, merge },
+static const struct command commands[] = {
+	{ "convert", 1, 1, "one ADAPTER", "base", convert },
+	{ "merge", 2, ANY_ARGS, "BASE and at least one ADAPTER", "to via recipe save-recipe", merge },
+	{ NULL, 0, 0, NULL, NULL, NULL },
 };
 
 static int run(void *options, const struct list *args)
@@ -133,18 +130,7 @@ static int run(void *options, const struct list *args)
 	const struct options *o = options;
 	int status = o->w.recipe && o->type ? misuse("--recipe stands in place of --type") : writer_check(&o->w);
 
-	if (status >= 0)
-		return status;
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-		const struct command *c = &commands[i];
-
-		if (strcmp(args->v[0], c->name))
-			continue;
-		if (args->n - 1 < c->least || args->n - 1 > c->most)
-			return misuse("lora %s takes %s", c->name, c->takes);
-		return c->run(o, args);
-	}
-	return unknown_word("", "convert|merge", args->v[0]);
+	return status < 0 ? command_run(&tool_lora, options, args) : status;
 }
 
 const struct tool tool_lora = {
@@ -161,5 +147,6 @@ const struct tool tool_lora = {
 	.max_args = ANY_ARGS,
 	.opt = rows,
 	.size = sizeof(struct options),
+	.command = commands,
 	.run = run,
 };

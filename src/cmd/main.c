@@ -56,7 +56,7 @@ static int run_tool(const struct tool *t, int argc, char **argv)
 	say_name(t->name);
 	status = opt_parse(t, argc, argv, options, &args);
 	if (status < 0)
-		status = t->run(options, &args);
+		status = t->run ? t->run(options, &args) : command_run(t, options, &args);
 	opt_release(t, options, &args);
 	free(options);
 	return status;

@@ -111,8 +111,9 @@ static int print_keys(const struct heft_model *m, const struct options *o, const
 	return status;
 }
 
-static int get(const struct options *o, const struct list *args)
+static int get(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	struct heft_open_options as_stored = { .as_stored = true };
 	struct heft_err err = { 0 };
 	struct heft_model *m;
@@ -288,57 +289,37 @@ static int edit(const struct options *o, const struct list *args, struct heft_me
 	return status;
 }
 
-static int set(const struct options *o, const struct list *args)
+static int set(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	struct heft_meta_edit e = { .set = args->v + 2, .n_set = args->n - 2 };
 
 	return edit(o, args, &e);
 }
 
-static int rm(const struct options *o, const struct list *args)
+static int rm(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	struct heft_meta_edit e = { .remove = args->v + 2, .n_remove = args->n - 2 };
 
 	return edit(o, args, &e);
 }
 
-static int import(const struct options *o, const struct list *args)
+static int import(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	struct heft_meta_edit e = { .import = args->v[2], .only = o->only.v, .n_only = o->only.n };
 
 	return edit(o, args, &e);
 }
 
-static const struct command {
-	const char *name, *takes;
-	size_t least, most; /* operands behind the name */
-	int (*run)(const struct options *o, const struct list *args);
-} commands[] = {
-	{ "get", "FILE and any number of KEYs", 1, ANY_ARGS, get },
-	{ "set", "FILE and KEY=TYPE:VALUE...", 2, ANY_ARGS, set },
-	{ "rm", "FILE and KEY...", 2, ANY_ARGS, rm },
-	{ "import", "FILE and the file to take keys from", 2, 2, import },
+static const struct command commands[] = {
+	{ "get", 1, ANY_ARGS, "FILE and any number of KEYs", NULL, get },
+	{ "set", 2, ANY_ARGS, "FILE and KEY=TYPE:VALUE...", "output dry-run force manifest", set },
+	{ "rm", 2, ANY_ARGS, "FILE and KEY...", "output dry-run force manifest", rm },
+	{ "import", 2, 2, "FILE and the file to take keys from", "output dry-run force manifest only", import },
+	{ NULL, 0, 0, NULL, NULL, NULL },
 };
-
-static int run(void *options, const struct list *args)
-{
-	const struct options *o = options;
-
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-		const struct command *c = &commands[i];
-
-		if (strcmp(args->v[0], c->name))
-			continue;
-		if (args->n - 1 < c->least || args->n - 1 > c->most)
-			return misuse("meta %s takes %s", c->name, c->takes);
-		if (o->only.n && c->run != import)
-			return misuse("--only goes with meta import");
-		if (c->run == get && (o->output || o->dry_run || o->force || o->manifest))
-			return misuse("meta get writes nothing: no -o, -n, -f or --manifest");
-		return c->run(o, args);
-	}
-	return unknown_word("", "get|set|rm|import", args->v[0]);
-}
 
 const struct tool tool_meta = {
 	.name = "meta",
@@ -353,5 +334,5 @@ const struct tool tool_meta = {
 	.max_args = ANY_ARGS,
 	.opt = rows,
 	.size = sizeof(struct options),
-	.run = run,
+	.command = commands,
 };

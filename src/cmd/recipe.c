@@ -38,8 +38,9 @@ static void print_list(const struct heft_recipe_info *r, size_t n)
 	table_print(&t, stdout, 0);
 }
 
-static int list_recipes(const struct options *o, const struct list *args)
+static int list_recipes(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	const struct heft_recipe_info *r;
 	size_t n = heft_recipes(&r);
 	struct emitter w;
@@ -70,8 +71,9 @@ static int list_recipes(const struct options *o, const struct list *args)
 
 /* ---- show ---- */
 
-static int show_recipe(const struct options *o, const struct list *args)
+static int show_recipe(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	struct heft_err err = { 0 };
 
 	return print_whole(heft_recipe_text(args->v[1], o->flat, &err), &err);
@@ -206,15 +208,19 @@ static int check_on(const struct options *o, const char *file, const char *text,
 	return status;
 }
 
-static int check_recipe(const struct options *o, const struct list *args)
+static int check_recipe(void *options, const struct list *args)
 {
+	const struct options *o = options;
 	struct heft_err err = { 0 };
 	struct heft_recipe_head head;
 	struct checked c = { .head = &head };
 	const char *file = args->v[1];
-	char *text = text_read(file, &err);
 	int status = EXIT_DONE;
+	char *text;
 
+	if ((o->imatrix || o->arch) && args->n < 3)
+		return misuse("--imatrix and --arch go with recipe check FILE SRC");
+	text = text_read(file, &err);
 	if (!text)
 		return fail(&err);
 	if (heft_recipe_read(&head, file, text, &err))
@@ -230,38 +236,12 @@ static int check_recipe(const struct options *o, const struct list *args)
 
 /* ---- all ---- */
 
-static const struct command {
-	const char *name, *takes;
-	size_t least, most;
-	bool json, flat, model; /* which options go with it */
-	int (*run)(const struct options *o, const struct list *args);
-} commands[] = {
-	{ "list", "no operand", 0, 0, true, false, false, list_recipes },
-	{ "show", "one NAME", 1, 1, false, true, false, show_recipe },
-	{ "check", "FILE, and SRC to try it on", 1, 2, true, false, true, check_recipe },
+static const struct command commands[] = {
+	{ "list", 0, 0, "no operand", "json", list_recipes },
+	{ "show", 1, 1, "one NAME", "flat", show_recipe },
+	{ "check", 1, 2, "FILE, and SRC to try it on", "json imatrix arch", check_recipe },
+	{ NULL, 0, 0, NULL, NULL, NULL },
 };
-
-static int run(void *options, const struct list *args)
-{
-	const struct options *o = options;
-
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-		const struct command *c = &commands[i];
-
-		if (strcmp(args->v[0], c->name))
-			continue;
-		if (args->n - 1 < c->least || args->n - 1 > c->most)
-			return misuse("recipe %s takes %s", c->name, c->takes);
-		if (o->json && !c->json)
-			return misuse("recipe %s prints a text: no --json", c->name);
-		if (o->flat && !c->flat)
-			return misuse("--flat goes with recipe show");
-		if ((o->imatrix || o->arch) && (!c->model || args->n < 3))
-			return misuse("--imatrix and --arch go with recipe check FILE SRC");
-		return c->run(o, args);
-	}
-	return unknown_word("", "list|show|check", args->v[0]);
-}
 
 const struct tool tool_recipe = {
 	.name = "recipe",
@@ -279,5 +259,5 @@ const struct tool tool_recipe = {
 	.max_args = 3,
 	.opt = rows,
 	.size = sizeof(struct options),
-	.run = run,
+	.command = commands,
 };

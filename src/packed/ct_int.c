@@ -19,16 +19,13 @@
 
 #include <string.h>
 
+#include "../../base/ceil.h"
+
 enum { PACKED, SCALE, INDEX }; /* parts */
 
 static const struct json *weights_of(const struct packed_module *m)
 {
 	return json_get(packed_config_group(m->config, m->name), "weights");
-}
-
-static uint64_t ceil_of(uint64_t n, uint64_t each)
-{
-	return n / each + (n % each != 0);
 }
 
 /* ---- how many columns ---- */

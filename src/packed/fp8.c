@@ -18,6 +18,8 @@
 
 #include <string.h>
 
+#include "../../base/ceil.h"
+
 enum { CODES, SCALE };
 
 /* Multiplies by one scale per `each` numbers, the first of which stand at column `col`. */
@@ -57,11 +59,6 @@ static void block_size(const struct packed_module *m, uint64_t *block)
 	if (!json_uint(json_first(b), &block[0]) || !json_uint(json_next(json_first(b)), &block[1]) || block[0] >= PACKED_ALL ||
 	    block[1] >= PACKED_ALL)
 		block[0] = block[1] = 0;
-}
-
-static uint64_t ceil_of(uint64_t n, uint64_t each)
-{
-	return each ? n / each + (n % each != 0) : 0;
 }
 
 /* The scales' shape without what says nothing: leading ones, and the ones between that ModelOpt writes. */

@@ -194,6 +194,12 @@ static bool behind(const char *before, const char *part, uint64_t layers)
 	return before && layers && !strcmp(before, "layers") && is_number(part) && strtoull(part, NULL, 10) >= layers;
 }
 
+/* Most patterns are words: their first letter decides without fnmatch(), which this is called too often for. */
+static bool takes(const struct row *r, const char *part)
+{
+	return (*r->pattern == '*' || *r->pattern == *part) && !fnmatch(r->pattern, part, 0);
+}
+
 static const struct row *row_of(char *module, uint64_t layers)
 {
 	static const struct row extra = { NULL, false, LINEAR_STAYS, "layers that predict further tokens stay" };
@@ -206,7 +212,7 @@ static const struct row *row_of(char *module, uint64_t layers)
 		if (behind(before, part, layers) && !best)
 			best = &extra;
 		for (const struct row *r = rows; r < rows + sizeof rows / sizeof *rows; r++)
-			if ((!r->last || !next) && !fnmatch(r->pattern, part, 0) && (!best || (r->kind == LINEAR_NO && !next)))
+			if ((!r->last || !next) && takes(r, part) && (!best || (r->kind == LINEAR_NO && !next)))
 				best = r;
 	}
 	return best;

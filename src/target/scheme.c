@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../../base/ceil.h"
 #include "../../base/map.h"
 #include "../../quant/block_codes.h"
 #include "../../quant/fit.h"
@@ -47,11 +48,6 @@ int scheme_group(struct scheme *s, const struct scheme_options *o, uint32_t grou
 	scheme_tiles(s);
 	s->enc.name = group == SCHEME_ALL ? arena_printf(a, "%s channel", name) : arena_printf(a, "%s g%u", name, (unsigned)group);
 	return 0;
-}
-
-static uint64_t ceil_of(uint64_t n, uint64_t each)
-{
-	return n / each + (n % each != 0);
 }
 
 bool scheme_is_once(const struct scheme *s, int p)
