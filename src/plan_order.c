@@ -2,7 +2,8 @@
  * plan_order.c - the order in which weights are read.
  *
  * To files, segments run in the order of their source bytes, so that a disk reads forward and a stream needs no memory but for rearranged
- * tensors. To a pipe they run in the order of the output, and where digests are made on the way, but of a stream. A stream's bytes wait in memory from when they pass until their last use.
+ * tensors. To a pipe they run in the order of the output, and so they do where digests are made on the way, but of a stream. A stream's bytes
+ * wait in memory from when they pass until their last use.
  */
 #include "model.h"
 #include "plan.h"

@@ -5,9 +5,9 @@
  *   --targets PATTERN           no others are quantized
  *   --tensor-type PATTERN=TYPE  another target of the same family, or a float type: they stay as that. TARGET:GROUP has groups of that size
  *
- * and behind them a recipe's rows (recipe.c), in this order: what an earlier line decides, no later one changes. Of several --tensor-type the first that matches decides; one that names a
- * target also speaks of modules that would stay by convention. Patterns are those of recipe_rule.c (regex.h), looked for anywhere in the
- * module's name, large and small letters alike. Refuses one that no module answers to.
+ * and behind them a recipe's rows (recipe.c), in this order: what an earlier line decides, no later one changes. Of several --tensor-type the
+ * first that matches decides; one that names a target also speaks of modules that would stay by convention. Patterns are those of recipe_rule.c
+ * (regex.h), looked for anywhere in the module's name, large and small letters alike. Refuses one that no module answers to.
  */
 #include "plan_rules.h"
 

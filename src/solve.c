@@ -67,7 +67,8 @@ static int read_candidate(struct solving *s, size_t k)
 {
 	struct module_type as = { 0 };
 
-	if (strcmp(s->candidate[k], "keep") && plan_rules_type(&as, s->candidate[k], arena_printf(s->arena, "--candidates %s", s->candidate[k]), s->target, s->arena, s->err))
+	if (strcmp(s->candidate[k], "keep") &&
+	    plan_rules_type(&as, s->candidate[k], arena_printf(s->arena, "--candidates %s", s->candidate[k]), s->target, s->arena, s->err))
 		return -1;
 	s->instead[k] = (struct plan_choice){ .stays = !as.target, .type = as.type, .target = as.target, .group = as.group, .why = "a candidate" };
 	return 0;
@@ -194,7 +195,8 @@ static const char *const *write_rules(const struct solving *s, size_t *n)
 		for (size_t m = 0; m < s->of[i].n; m++) {
 			size_t k = solve_chosen(s, i), weight = s->of[i].member[m];
 
-			rule[(*n)++] = arena_printf(s->arena, "%s=%s", pattern_of(s, weight), s->target->typed ? s->candidate[k] : s->plan->output[k].item[weight].to->name);
+			rule[(*n)++] = arena_printf(s->arena, "%s=%s", pattern_of(s, weight),
+						    s->target->typed ? s->candidate[k] : s->plan->output[k].item[weight].to->name);
 		}
 	return rule;
 }
@@ -323,7 +325,10 @@ static void describe(struct solving *s)
 	double doubt = 0;
 
 	for (size_t k = 0; k < s->n; k++)
-		t[k] = (struct heft_solved_type){ .name = arena_strdup(s->arena, strcmp(s->candidate[k], "auto") ? s->candidate[k] : s->plan->output[k].pub.type), .size = s->plan->output[k].pub.size };
+		t[k] = (struct heft_solved_type){
+			.name = arena_strdup(s->arena, strcmp(s->candidate[k], "auto") ? s->candidate[k] : s->plan->output[k].pub.type),
+			.size = s->plan->output[k].pub.size,
+		};
 	for (size_t i = 0; i < s->n_units; i++) {
 		t[solve_chosen(s, i)].tensors += s->of[i].n;
 		out->cost += s->unit[i].option[s->pick[i]].cost;
@@ -339,7 +344,8 @@ static void describe(struct solving *s)
 	if (extreme(s, true) < out->target)
 		out->note = arena_printf(s->arena, "the largest candidates fill %" PRIu64 " bytes: this is the best there is of them", extreme(s, true));
 	else if ((double)out->size < NEAR * (double)out->target)
-		out->note = arena_printf(s->arena, "what is decided at once is large in this model: no choice comes nearer to %" PRIu64 " bytes that loses less than twice as much%s", out->target,
+		out->note = arena_printf(s->arena, "what is decided at once is large in this model: no choice comes nearer to %" PRIu64
+					 " bytes that loses less than twice as much%s", out->target,
 					 s->options->candidates ? "" : "; --candidates with more sizes may");
 }
 

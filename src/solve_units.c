@@ -169,7 +169,8 @@ int solve_units(struct solving *s)
 	for (size_t i = 0; i < s->n_units; i++) {
 		add_options(s, i);
 		if (!s->unit[i].n)
-			return heft_fail(s->err, HEFT_E_NEEDS_IMATRIX, "tensor '%s': every candidate needs an importance matrix; give one with --imatrix, or other types with --candidates",
+			return heft_fail(s->err, HEFT_E_NEEDS_IMATRIX,
+					 "tensor '%s': every candidate needs an importance matrix; give one with --imatrix, or other types with --candidates",
 					 p->weight[s->of[i].member[0]].weight->name);
 	}
 	s->fixed += p->output[0].pub.size;

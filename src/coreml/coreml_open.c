@@ -47,11 +47,18 @@ bool coreml_is_package(const char *path)
 	return is;
 }
 
+static const char *next_part(const char *path)
+{
+	const char *slash = strchr(path, '/');
+
+	return slash ? slash + 1 : NULL;
+}
+
 bool coreml_path_is_inside(const char *p)
 {
 	if (!*p || *p == '/')
 		return false;
-	for (const char *part = p; part; part = strchr(part, '/'), part += part != NULL)
+	for (const char *part = p; part; part = next_part(part))
 		if (!strcmp(part, "..") || !strncmp(part, "../", 3) || *part == '/')
 			return false;
 	return true;

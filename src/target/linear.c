@@ -105,9 +105,10 @@ const char *linear_set(const char *name, struct arena *a)
 static int expert_stem(const char *name)
 {
 	static const char experts[] = ".experts.";
-	const char *at = strstr(name, experts), *number = at + sizeof experts - 1;
+	const char *at = strstr(name, experts);
+	size_t stem = at ? (size_t)(at - name) + sizeof experts - 1 : 0;
 
-	return at && *number >= '0' && *number <= '9' ? (int)(number - name) : 0;
+	return at && name[stem] >= '0' && name[stem] <= '9' ? (int)stem : 0;
 }
 
 const char *linear_joined(const char *name, struct arena *a)
