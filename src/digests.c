@@ -165,19 +165,23 @@ static void take(struct digests *d, struct flow *f, struct file *file, const voi
 {
 	struct piece *p = buf ? NULL : take_early(f);
 
-	f->busy = buf || p;
-	while (buf || p) {
+	if (!buf && !p)
+		return;
+	f->busy = true;
+	do {
 		pthread_mutex_unlock(&d->lock);
-		feed(f, file, buf ? buf : p->bytes, buf ? n : p->n);
+		if (p)
+			feed(f, file, p->bytes, p->n);
+		else
+			feed(f, file, buf, n);
 		pthread_mutex_lock(&d->lock);
 		if (p) {
 			p->next = d->spare;
 			d->spare = p;
 		}
-		buf = NULL;
 		p = take_early(f);
 		pthread_cond_broadcast(&d->moved);
-	}
+	} while (p);
 	f->busy = false;
 }
 
