@@ -568,6 +568,7 @@ struct heft_recipe_info {
 	const char *about;
 	uint32_t file_type; /* general.file_type */
 	bool needs_imatrix; /* refused without an importance matrix, where its rows fit at all */
+	const char *to;     /* "gguf", or the target whose modules it is for */
 };
 size_t heft_recipes(const struct heft_recipe_info **out); /* in table order */
 

@@ -39,6 +39,8 @@ int heft_recipe_read(struct heft_recipe_head *out, const char *file, const char 
 /* The text of a recipe that is compiled in, or of a fragment that such recipes share, and of what it inherits; flat: as one recipe that inherits
  * nothing. free() it. NULL with HEFT_E_RECIPE. */
 char *heft_recipe_text(const char *name, bool flat, struct heft_err *err);
+/* Those that are types of other targets, as "mixed_2_6" of mlx; heft_recipes() has GGUF's. No file type. */
+size_t heft_module_recipes(const struct heft_recipe_info **out);
 const struct heft_encoding *heft_recipe_type(const char *name); /* of what no row of a recipe takes; NULL: there is no such recipe */
 
 #pragma GCC visibility pop

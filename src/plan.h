@@ -222,6 +222,8 @@ bool plan_has_config(const struct heft_plan *p); /* of a checkpoint, or of what 
 /* What it is made of; NULL where there is none, or it cannot be read: others complain of that. json_free() it. */
 struct json_doc;
 struct json_doc *plan_config_doc(const struct heft_plan *p);
+/* The type that floats have, by the configuration as mlx-lm reads it; a search reads the newer "dtype", too, which mlx-lm does not. Or NULL. */
+const struct heft_encoding *plan_said_float(const struct json *root, bool search);
 /* plan_experts.c: experts that are one tensor become a weight for each matrix, for a target with schemes; or as it wants them, plan_stack(). */
 int plan_experts(struct heft_plan *p, const struct target *target, struct heft_err *err);
 /* plan_stack.c: the experts of a layer become a weight for each projection, for a target that wants them so. */

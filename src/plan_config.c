@@ -223,3 +223,16 @@ int plan_config(struct heft_plan *p, struct plan_output *o, const struct config_
 	jbuf_release(&all);
 	return rc;
 }
+
+const struct heft_encoding *plan_said_float(const struct json *root, bool search)
+{
+	static const char *const types[] = { "f32", "f16", "bf16" };
+	const char *name = json_cstr(json_get(root, "torch_dtype"));
+
+	name = name ? name : json_cstr(json_get(json_get(root, "text_config"), "dtype"));
+	name = name || !search ? name : json_cstr(json_get(root, "dtype"));
+	for (size_t i = 0; name && i < sizeof types / sizeof *types; i++)
+		if (!strcmp(plan_torch_name(quant_find(types[i])), name))
+			return quant_find(types[i]);
+	return NULL;
+}

@@ -38,6 +38,7 @@ struct deciding {
 	const struct heft_encoding *scales;     /* type of what was quantized */
 	uint32_t group;
 	struct target_model model;
+	struct recipe_use *mixed;               /* of a type with a recipe of its own; or NULL */
 	struct module_kind {
 		enum linear kind;
 		const char *why;
@@ -95,12 +96,20 @@ static void find_kinds(struct deciding *d)
 	}
 }
 
-/* How a module is stored that no rule of the user's speaks of; NULL: it stays. */
-static const struct target *usual(const struct deciding *d, const struct weight *w)
+/* How a module is stored that no rule of the user's speaks of; out NULL: it stays. */
+static int usual(const struct deciding *d, const struct weight *w, const struct target **out)
 {
 	struct target_module module = { linear_module(w->name, d->plan->arena), source_of(w), w->quant };
+	struct recipe_item item = { .name = module.name, .shape = w->shape, .stored = module.from };
+	struct recipe_says says;
 
-	return d->target->module ? d->target->module(d->target, &module, &d->model) : d->target;
+	*out = d->target->module ? d->target->module(d->target, &module, &d->model) : d->target;
+	if (!d->mixed || *out != d->target)
+		return 0;
+	if (recipe_ask(d->mixed, &item, &says))
+		return -1;
+	*out = says.row ? says.as.target : *out;
+	return 0;
 }
 
 /* group: of a rule of the user's, or 0. */
@@ -379,7 +388,9 @@ static int decide(struct deciding *d, size_t i)
 		keep(d, i, "only experts are quantized");
 		return 0;
 	}
-	if (kind == LINEAR_YES && !choice.target && !(choice.target = usual(d, w))) {
+	if (kind == LINEAR_YES && !choice.target && usual(d, w, &choice.target))
+		return -1;
+	if (kind == LINEAR_YES && !choice.target) {
 		keep(d, i, plan_is_quantized(w) ? "the runtime has no such codes" : "as in the source");
 		return 0;
 	}
@@ -395,20 +406,6 @@ static int decide(struct deciding *d, size_t i)
 
 /* ---- all ---- */
 
-/* The type that floats have, by the configuration as mlx-lm reads it; a search reads the newer "dtype", too, which mlx-lm does not. */
-static const struct heft_encoding *said_float(const struct json *root, bool search)
-{
-	static const char *const types[] = { "f32", "f16", "bf16" };
-	const char *name = json_cstr(json_get(root, "torch_dtype"));
-
-	name = name ? name : json_cstr(json_get(json_get(root, "text_config"), "dtype"));
-	name = name || !search ? name : json_cstr(json_get(root, "dtype"));
-	for (size_t i = 0; name && i < REALS; i++)
-		if (!strcmp(plan_torch_name(quant_find(types[i])), name))
-			return quant_find(types[i]);
-	return NULL;
-}
-
 /* What all floats become for a runtime that counts in one type, where the user names none: of a GGUF, its first matrix has the word. */
 static const struct heft_encoding *usual_float(const struct deciding *d)
 {
@@ -420,7 +417,7 @@ static const struct heft_encoding *usual_float(const struct deciding *d)
 		if (p->weight[i].weight->shape.rank > 1)
 			return real_of(d, p->weight[i].weight);
 	doc = plan_config_doc(p);
-	real = said_float(json_root(doc), d->job->method == HEFT_METHOD_SEARCH);
+	real = plan_said_float(json_root(doc), d->job->method == HEFT_METHOD_SEARCH);
 	json_free(doc);
 	return real;
 }
@@ -549,14 +546,18 @@ static int measure_early(struct deciding *d)
 	return 0;
 }
 
-static int open_recipe(struct deciding *d)
+/* The user's, and that of a mixed type. */
+static int open_recipes(struct deciding *d)
 {
-	struct recipe_facts *facts = arena_alloc(d->plan->arena, sizeof *facts);
+	struct plan_output *o = d->output;
+	struct recipe_facts facts = { .arch = d->model.type, .layers = d->model.layers, .imatrix = d->plan->imatrix && d->plan->imatrix->n_entries };
 
-	*facts = (struct recipe_facts){ .arch = d->model.type, .told = &d->output->rows, .layers = d->model.layers, .imatrix = d->plan->imatrix && d->plan->imatrix->n_entries };
-	if (d->target->experts)
+	if (d->target->recipe && !(d->mixed = recipe_begin(recipe_of_modules(d->target->recipe), &facts, d->plan->arena, d->err)))
+		return -1;
+	if (o->recipe && d->target->experts)
 		return heft_fail(d->err, HEFT_E_OPTION, "--to %s is one layout for all experts: a recipe goes with --to mxfp4a16", d->target->name);
-	return plan_rules_recipe(d->rules, d->output->recipe, facts, d->err);
+	facts.told = &o->rows;
+	return o->recipe ? plan_rules_recipe(d->rules, o->recipe, &facts, d->err) : 0;
 }
 
 int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target *target, const struct heft_job *job, struct heft_err *err)
@@ -574,7 +575,7 @@ int plan_schemes(struct heft_plan *p, struct plan_output *o, const struct target
 	if (target->typed && !o->given)
 		d.given = o->given = usual_float(&d);
 	d.model = read_model(p);
-	if (plan_rules_open(&d.rules, job, target, p->arena, err) || (o->recipe && open_recipe(&d)))
+	if (plan_rules_open(&d.rules, job, target, p->arena, err) || open_recipes(&d))
 		return -1;
 	o->decided = target->experts ? NULL : arena_array(p->arena, p->n_weights, sizeof *o->decided);
 	o->scheme = arena_array(p->arena, p->n_weights, sizeof *o->scheme);

@@ -22,6 +22,7 @@ const struct recipe *recipe_at(size_t i); /* NULL past the end */
 const struct recipe *recipe_find(const char *name); /* any case, "q4_k_m" */
 /* A user's, in the arena; `file` is what messages call it. NULL with err. */
 const struct recipe *recipe_read(const char *file, const char *text, size_t n, struct arena *a, struct heft_err *err);
+const struct recipe *recipe_of_modules(const char *name); /* of a target other than GGUF: "mixed_2_6" */
 const char *recipe_name(const struct recipe *r);
 const char *recipe_about(const struct recipe *r);
 uint32_t recipe_file_type(const struct recipe *r);  /* general.file_type */

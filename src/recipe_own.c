@@ -59,6 +59,8 @@ static int add_base(struct own *o, const char *base, const char **next)
 		return heft_fail(o->err, HEFT_E_RECIPE, "%s: there is no base '%s': 'heft recipe list' names them", o->recipe->file, base);
 	if (recipe_parse(&b, t->name, t->text, strlen(t->text), &reading))
 		return -1;
+	if (b.to)
+		return heft_fail(o->err, HEFT_E_RECIPE, "%s: base '%s' is for --to %s", o->recipe->file, base, b.to->name);
 	o->stays |= !strcmp(base, "stay");
 	o->counts |= !strcmp(base, "counts");
 	inherit(o->recipe, &b);

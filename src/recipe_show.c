@@ -17,7 +17,7 @@ static bool begins(const char *line, const char *word)
 /* A fragment, or a base in the middle of a recipe, has nothing to say of the whole. */
 static bool is_head(const char *line)
 {
-	static const char *const words[] = { "recipe", "fragment", "about", "file_type", "needs", "type" };
+	static const char *const words[] = { "recipe", "fragment", "about", "to", "file_type", "needs", "type" };
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (begins(line, words[i]))
 			return true;
@@ -39,13 +39,13 @@ static const char *put_text(struct jbuf *b, const struct text *t, bool flat, boo
 		jbuf_printf(b, "\n# %s\n", t->name);
 	for (const char *p = t->text, *end; *p; p = end) {
 		end = strchr(p, '\n') ? strchr(p, '\n') + 1 : p + strlen(p);
-		if (!told && !is_head(p)) { /* it is for models of all kinds */
+		if (!told && !is_head(p) && *p != '\n') { /* it is for models of all kinds */
 			jbuf_printf(b, "optional\n");
 			told = true;
 		}
 		if (begins(p, "base"))
 			base = take_base(p, a);
-		if (!flat || !(begins(p, "base") || (!first && is_head(p))))
+		if (!flat || !(begins(p, "base") || begins(p, "optional") || (!first && is_head(p))))
 			jbuf_raw(b, p, (size_t)(end - p));
 	}
 	return base;

@@ -13,8 +13,8 @@ enum { RECIPES = 64 };
 
 static struct {
 	struct recipe all[RECIPES];
-	struct recipe *named[RECIPES]; /* without fragments, by file type's order of `heft types` */
-	size_t n, n_named;
+	struct recipe *named[RECIPES]; /* of GGUF, without fragments, by file type's order of `heft types`; behind them those of other targets */
+	size_t n, n_named, n_gguf;
 	struct heft_recipe_info info[RECIPES];
 	struct symbols symbols;
 	struct heft_err err; /* a recipe that cannot be read: none is handed out */
@@ -50,6 +50,7 @@ static struct heft_recipe_info info_of(const struct recipe *r)
 {
 	return (struct heft_recipe_info){
 		.name = r->name, .alias = r->alias, .about = r->about, .file_type = (uint32_t)r->file_type, .needs_imatrix = r->needs_imatrix,
+		.to = r->to ? r->to->name : "gguf",
 	};
 }
 
@@ -60,9 +61,13 @@ static int finish(struct arena *a)
 		struct recipe *r = &table.all[i];
 		if (!r->name)
 			continue;
-		if (!r->type || !r->about || add_bases(r, a))
+		if (!(r->to ? r->type_word : r->type ? r->type->name : NULL) || !r->about || add_bases(r, a))
 			return heft_fail(&table.err, HEFT_E_RECIPE,
 				"%s: a recipe has the rows about, file_type and type", r->file);
+		if (r->to)
+			r->file_type = INT64_MAX; /* GGUF's word: those of other targets come behind */
+		else
+			table.n_gguf++;
 		size_t at = table.n_named++;
 		for (; at && table.named[at - 1]->file_type > r->file_type; at--)
 			table.named[at] = table.named[at - 1];
@@ -82,7 +87,7 @@ static void read_all(void)
 		if (!strncmp(t->name, "recipe/", 7) && recipe_parse(&table.all[table.n++], t->name, t->text, strlen(t->text), &reading))
 			return;
 	if (finish(a))
-		table.n_named = 0;
+		table.n_named = table.n_gguf = 0;
 }
 
 static void read_once(void)
@@ -94,7 +99,16 @@ static void read_once(void)
 const struct recipe *recipe_at(size_t i)
 {
 	read_once();
-	return i < table.n_named ? table.named[i] : NULL;
+	return i < table.n_gguf ? table.named[i] : NULL;
+}
+
+const struct recipe *recipe_of_modules(const char *name)
+{
+	read_once();
+	for (size_t i = table.n_gguf; i < table.n_named; i++)
+		if (!strcmp(table.named[i]->name, name))
+			return table.named[i];
+	return NULL;
 }
 
 const struct recipe *recipe_find(const char *name)
@@ -130,7 +144,14 @@ size_t heft_recipes(const struct heft_recipe_info **out)
 {
 	read_once();
 	*out = table.info;
-	return table.n_named;
+	return table.n_gguf;
+}
+
+size_t heft_module_recipes(const struct heft_recipe_info **out)
+{
+	read_once();
+	*out = table.info + table.n_gguf;
+	return table.n_named - table.n_gguf;
 }
 
 const struct target *recipe_target(const struct recipe *r)

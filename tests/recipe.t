@@ -7,7 +7,7 @@ samples=testdata/recipe
 
 # ---- list, show, check ----
 
-says 0 '^q4_k_m  *q4_k  *4.5 ' "list names recipes with their bits" list
+says 0 '^q4_k_m  *q4_k  *gguf  *4.5 ' "list names recipes with their bits" list
 "$heft" recipe list --json >"$dir/list.json" && perl -MJSON::PP -0777 -ne 'my $j = decode_json($_); exit !($j->{schema} == 1 && @{$j->{recipes}} > 30)' "$dir/list.json" 2>"$dir/log"
 pass $? "list --json"
 says 0 'base head' "show prints a recipe" show Q4_K_M
@@ -20,12 +20,15 @@ says 2 'flat goes with' "list --flat" list --flat
 says 2 'imatrix and --arch go with' "check --imatrix without a model" check $samples/good-plain.recipe --imatrix x
 says 2 'only: list, show, check' "another word" zzz
 says 1 'cannot open' "check of a file that is not there" check "$dir/none"
-for r in $("$heft" recipe list --json | sed -n 's/.*"name": "\([^"]*\)".*/\1/p'); do
+says 0 '^mixed_3_6  *mlx ' "list names those of other targets" list
+while read -r r to; do
 	"$heft" recipe show "$r" --flat >"$dir/flat.recipe" 2>"$dir/log" && ! grep -q '^base' "$dir/flat.recipe" &&
-		"$heft" convert "$kjv" -n -o x --recipe "$dir/flat.recipe" 2>"$dir/log" | sed 's/  */ /g' | cut -d ' ' -f -7 >"$dir/flat" &&
-		"$heft" convert "$kjv" -n -o x -t "$r" 2>"$dir/log" | sed 's/  */ /g' | cut -d ' ' -f -7 >"$dir/plain" && [ "$(wc -l <"$dir/plain")" -gt 38 ] && diff "$dir/plain" "$dir/flat" >"$dir/log"
+		"$heft" convert "$kjv" --to "$to" -n -o x --recipe "$dir/flat.recipe" 2>"$dir/log" | sed 's/  */ /g' | cut -d ' ' -f -7 >"$dir/flat" &&
+		"$heft" convert "$kjv" --to "$to" -n -o x -t "$r" 2>"$dir/log" | sed 's/  */ /g' | cut -d ' ' -f -7 >"$dir/plain" && [ "$(wc -l <"$dir/plain")" -gt 38 ] && diff "$dir/plain" "$dir/flat" >"$dir/log"
 	pass $? "$r: its flat text decides what it decides"
-done
+done < <("$heft" recipe list --json | perl -MJSON::PP -0777 -ne 'print "$_->{name} $_->{to}\n" for @{decode_json($_)->{recipes}}')
+printf 'recipe x\nbase mixed_3_6\ntype q4_k\n' >"$dir/x.recipe"
+says 1 "base 'mixed_3_6' is for --to mlx" "a base that is another target's" check "$dir/x.recipe"
 for f in $samples/good-*.recipe; do
 	says 0 'can be read' "${f##*/}" check "$f"
 	says 0 ' fits: 39 tensors' "${f##*/} on a model" check "$f" "$kjv"

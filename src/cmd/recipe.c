@@ -22,48 +22,63 @@ static const struct opt rows[] = {
 
 /* ---- list ---- */
 
-static void print_list(const struct heft_recipe_info *r, size_t n)
+static void add_recipes(struct table *t, const struct heft_recipe_info *r, size_t n)
 {
-	static const char *const head[] = { "recipe", "also", "bits", "imatrix", "" };
-	struct table t;
-
-	table_init(&t, "llrll", head);
 	for (size_t i = 0; i < n; i++) {
-		table_add(&t, "%s", r[i].name);
-		table_add(&t, "%s", r[i].alias ? r[i].alias : "");
-		table_add(&t, "%.4g", heft_encoding_bits(heft_recipe_type(r[i].name)));
-		table_add(&t, "%s", r[i].needs_imatrix ? "needed" : "");
-		table_add(&t, "%s", r[i].about);
+		const struct heft_encoding *e = heft_recipe_type(r[i].name);
+
+		table_add(t, "%s", r[i].name);
+		table_add(t, "%s", r[i].alias ? r[i].alias : "");
+		table_add(t, "%s", r[i].to);
+		if (e)
+			table_add(t, "%.4g", heft_encoding_bits(e));
+		else
+			table_add(t, "%s", "");
+		table_add(t, "%s", r[i].needs_imatrix ? "needed" : "");
+		table_add(t, "%s", r[i].about);
 	}
-	table_print(&t, stdout, 0);
+}
+
+static void emit_recipes(struct emitter *w, const struct heft_recipe_info *r, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct heft_encoding *e = heft_recipe_type(r[i].name);
+
+		emit_open(w, NULL, '{');
+		emit_text(w, "name", r[i].name);
+		emit_text(w, "alias", r[i].alias);
+		emit_text(w, "to", r[i].to);
+		if (e) { /* else types are words of the target */
+			emit_text(w, "type", heft_encoding_name(e));
+			emit_real(w, "bits_per_weight", heft_encoding_bits(e));
+			emit_number(w, "file_type", r[i].file_type);
+		}
+		emit_flag(w, "needs_imatrix", r[i].needs_imatrix);
+		emit_text(w, "about", r[i].about);
+		emit_close(w, '}');
+	}
 }
 
 static int list_recipes(void *options, const struct list *args)
 {
+	static const char *const head[] = { "recipe", "also", "for", "bits", "imatrix", "" };
 	const struct options *o = options;
-	const struct heft_recipe_info *r;
-	size_t n = heft_recipes(&r);
+	const struct heft_recipe_info *gguf, *modules;
+	size_t n = heft_recipes(&gguf), n_modules = heft_module_recipes(&modules);
 	struct emitter w;
+	struct table t;
 
 	if (!o->json) {
-		print_list(r, n);
+		table_init(&t, "lllrll", head);
+		add_recipes(&t, gguf, n);
+		add_recipes(&t, modules, n_modules);
+		table_print(&t, stdout, 0);
 		return EXIT_DONE;
 	}
 	emit_report(&w, "recipe");
 	emit_open(&w, "recipes", '[');
-	for (size_t i = 0; i < n; i++) {
-		const struct heft_encoding *e = heft_recipe_type(r[i].name);
-
-		emit_open(&w, NULL, '{');
-		emit_text(&w, "name", r[i].name);
-		emit_text(&w, "alias", r[i].alias);
-		emit_text(&w, "type", heft_encoding_name(e));
-		emit_real(&w, "bits_per_weight", heft_encoding_bits(e));
-		emit_number(&w, "file_type", r[i].file_type);
-		emit_flag(&w, "needs_imatrix", r[i].needs_imatrix);
-		emit_text(&w, "about", r[i].about);
-		emit_close(&w, '}');
-	}
+	emit_recipes(&w, gguf, n);
+	emit_recipes(&w, modules, n_modules);
 	emit_close(&w, ']');
 	emit_report_end(&w);
 	return EXIT_DONE;

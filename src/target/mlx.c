@@ -6,7 +6,7 @@
  *   M.scales  as the weight was [..., O, I/g]       U8 E8M0 [I/32]  U8 E8M0 [I/32]   U8 E4M3 [I/16]
  *   M.biases  the same; the modes have none
  *
- * A mixed recipe has the layers that lose most in more bits. config.json says all of it twice, as `quantization` and `quantization_config`, in
+ * A mixed type has the layers that lose most in more bits: its recipe says which. config.json says all of it twice, as `quantization` and `quantization_config`, in
  * which what is not stored as most are has an entry of its own: whole numbers of bits and columns, as the loader for Swift wants them.
  */
 #include "mlx.h"
@@ -134,26 +134,26 @@ enum { NAMES = 4 };
 
 /* The first is what a user gets who names none. With a dash: what is not codes, and the scales, in that float type. */
 static const struct type {
-	const char *name[NAMES], *more; /* more: of a mixed recipe, what it has for some modules */
+	const char *name[NAMES];
 	struct target target;
 } types[] = {
-	{ NAME("4bit"), NULL, { .name = "mlx-4bit", .scheme = affine4, QUANTIZED } },
-	{ NAME("2bit"), NULL, { .name = "mlx-2bit", .scheme = affine2, QUANTIZED } },
-	{ NAME("3bit"), NULL, { .name = "mlx-3bit", .scheme = affine3, QUANTIZED } },
-	{ NAME("5bit"), NULL, { .name = "mlx-5bit", .scheme = affine5, QUANTIZED } },
-	{ NAME("6bit"), NULL, { .name = "mlx-6bit", .scheme = affine6, QUANTIZED } },
-	{ NAME("8bit"), NULL, { .name = "mlx-8bit", .scheme = affine8, QUANTIZED } },
-	{ NAME("mxfp4"), NULL, { .name = "mlx-mxfp4", .scheme = mxfp4, .group_fixed = true, QUANTIZED } },
-	{ NAME("mxfp8"), NULL, { .name = "mlx-mxfp8", .scheme = mxfp8, .group_fixed = true, QUANTIZED } },
-	{ NAME("nvfp4"), NULL, { .name = "mlx-nvfp4", .scheme = nvfp4, .group_fixed = true, QUANTIZED } },
-	{ NAME("mixed_2_6"), "6bit", { .name = "mlx-mixed_2_6", .scheme = affine2, QUANTIZED } },
-	{ NAME("mixed_3_4"), "4bit", { .name = "mlx-mixed_3_4", .scheme = affine3, QUANTIZED } },
-	{ NAME("mixed_3_6"), "6bit", { .name = "mlx-mixed_3_6", .scheme = affine3, QUANTIZED } },
-	{ NAME("mixed_4_6"), "6bit", { .name = "mlx-mixed_4_6", .scheme = affine4, QUANTIZED } },
-	{ { "keep" }, NULL, { .name = "mlx-keep", .scheme = affine4, QUANTIZED } },
-	{ { "bf16" }, NULL, { .name = "mlx-bf16", PLAIN } },
-	{ { "f16" }, NULL, { .name = "mlx-f16", PLAIN } },
-	{ { "f32" }, NULL, { .name = "mlx-f32", PLAIN } },
+	{ NAME("4bit"), { .name = "mlx-4bit", .scheme = affine4, QUANTIZED } },
+	{ NAME("2bit"), { .name = "mlx-2bit", .scheme = affine2, QUANTIZED } },
+	{ NAME("3bit"), { .name = "mlx-3bit", .scheme = affine3, QUANTIZED } },
+	{ NAME("5bit"), { .name = "mlx-5bit", .scheme = affine5, QUANTIZED } },
+	{ NAME("6bit"), { .name = "mlx-6bit", .scheme = affine6, QUANTIZED } },
+	{ NAME("8bit"), { .name = "mlx-8bit", .scheme = affine8, QUANTIZED } },
+	{ NAME("mxfp4"), { .name = "mlx-mxfp4", .scheme = mxfp4, .group_fixed = true, QUANTIZED } },
+	{ NAME("mxfp8"), { .name = "mlx-mxfp8", .scheme = mxfp8, .group_fixed = true, QUANTIZED } },
+	{ NAME("nvfp4"), { .name = "mlx-nvfp4", .scheme = nvfp4, .group_fixed = true, QUANTIZED } },
+	{ NAME("mixed_2_6"), { .name = "mlx-mixed_2_6", .scheme = affine2, .recipe = "mixed_2_6", QUANTIZED } },
+	{ NAME("mixed_3_4"), { .name = "mlx-mixed_3_4", .scheme = affine3, .recipe = "mixed_3_4", QUANTIZED } },
+	{ NAME("mixed_3_6"), { .name = "mlx-mixed_3_6", .scheme = affine3, .recipe = "mixed_3_6", QUANTIZED } },
+	{ NAME("mixed_4_6"), { .name = "mlx-mixed_4_6", .scheme = affine4, .recipe = "mixed_4_6", QUANTIZED } },
+	{ { "keep" }, { .name = "mlx-keep", .scheme = affine4, QUANTIZED } },
+	{ { "bf16" }, { .name = "mlx-bf16", PLAIN } },
+	{ { "f16" }, { .name = "mlx-f16", PLAIN } },
+	{ { "f32" }, { .name = "mlx-f32", PLAIN } },
 };
 #undef NAME
 enum { TYPES = sizeof types / sizeof *types };
@@ -207,7 +207,7 @@ static const struct target *held_as(const struct heft_encoding *from, bool all)
 	return NULL;
 }
 
-/* A mixed recipe's rules stand instead of those for routers. */
+/* The rows of a mixed type's recipe stand instead of what is said here of routers. */
 static const struct target *module_of(const struct target *t, const struct target_module *module, const struct target_model *m)
 {
 	bool keeps = t == plainly_typed("keep");
@@ -215,10 +215,7 @@ static const struct target *module_of(const struct target *t, const struct targe
 
 	if (held || keeps)
 		return held;
-	for (size_t i = 0; i < TYPES; i++)
-		if (t == &types[i].target && types[i].more)
-			return mlx_wants_more(module->name, m) ? plainly_typed(types[i].more) : t;
-	return module->how && (t->group_fixed || strcmp(module->how, "8bit-fp") != 0) ? &router : t;
+	return !t->recipe && module->how && (t->group_fixed || strcmp(module->how, "8bit-fp") != 0) ? &router : t;
 }
 
 const struct target target_mlx = { .name = "mlx", .scheme = affine4, .type_at = type_at, .candidates = "2bit,3bit,4bit,5bit,6bit,8bit", QUANTIZED };

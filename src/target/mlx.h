@@ -7,7 +7,5 @@
 #include "target.h"
 
 enum linear mlx_kind(const char *name, int rank, const struct target_model *m, const char **why);
-/* Does a mixed recipe store the module with more bits? */
-bool mlx_wants_more(const char *module, const struct target_model *m);
 
 #endif

@@ -34,26 +34,3 @@ enum linear mlx_kind(const char *name, int rank, const struct target_model *m, c
 		return LINEAR_NO;
 	return LINEAR_YES;
 }
-
-/* ---- mixed recipes ---- */
-
-/* The number of the module's layer, or -1. */
-static int64_t layer_of(const char *module)
-{
-	const char *at = strstr(module, "layers.");
-
-	return at ? (int64_t)strtoull(at + strlen("layers."), NULL, 10) : -1;
-}
-
-/* The first and the last eighth, and every third between. */
-bool mlx_wants_more(const char *module, const struct target_model *m)
-{
-	static const char *const often[] = { "v_proj", "v_a_proj", "v_b_proj", "down_proj" };
-	int64_t i = layer_of(module), n = (int64_t)m->layers, eighth = n / 8;
-	bool more = i >= 0 && (i < eighth || i >= 7 * n / 8 || (i - eighth) % 3 == 2);
-
-	for (size_t k = 0; k < sizeof often / sizeof *often; k++)
-		if (more && strstr(module, often[k]))
-			return true;
-	return strstr(module, "lm_head") != NULL;
-}

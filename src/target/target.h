@@ -37,6 +37,7 @@ struct target {
 	void (*config)(struct jbuf *b, const struct scheme *s, const struct scheme_names *stays);
 	/* The same where modules are stored as several targets with this very function have them; NULL: it goes with no other. */
 	void (*mix)(struct jbuf *b, const struct scheme_use *use, size_t n, const struct scheme_names *stays);
+	const char *recipe;     /* of a mixed type: whose rows say which modules have another (recipe_of_modules()); or NULL */
 	const char *candidates; /* for a size: words of --tensor-type apart by commas, and keep; NULL: none can be asked for, or it is GGUF's affair */
 	/* What -t and --tensor-type call one of several that this stands for; NULL: it is none of them. *real: the float type that it names, if any. */
 	const struct target *(*typed)(const char *type, const struct heft_encoding **real);

@@ -4,11 +4,13 @@
  */
 #include "base/json.h"
 #include "quant/fit.h"
+#include "src/recipe.h"
 #include "src/target/mlx.h"
 #include "tests/tap.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct arena *arena;
 
@@ -214,6 +216,19 @@ static const char *key(const struct json *member)
 	return arena_printf(arena, "%.*s", (int)k.n, k.p);
 }
 
+/* What a recipe that is compiled in has for a module of a model with so many layers; 0: no row decides. */
+static unsigned bits_of(const char *recipe, const char *module, unsigned layers)
+{
+	struct recipe_facts facts = { .arch = "llama", .layers = layers };
+	struct recipe_item item = { .name = module, .shape = { .rank = 2 }, .stored = quant_find("bf16") };
+	struct recipe_says says;
+	struct heft_err err;
+
+	if (recipe_ask(recipe_begin(recipe_of_modules(recipe), &facts, arena, &err), &item, &says) || !says.row)
+		return 0;
+	return (unsigned)atoi(says.as.target->name + strlen("mlx-"));
+}
+
 /* The bits of every module in five sizes of model, as mlx-lm's recipes have them. */
 static void test_recipes(void)
 {
@@ -227,11 +242,10 @@ static void test_recipes(void)
 		if (sscanf(key(r), "mixed_%u_%u/L%u", &low, &high, &layers) != 3)
 			continue;
 		for (const struct json *m = json_first(r); m; m = json_next(m), all++) {
-			struct target_model model = { "llama", layers };
 			uint64_t bits = 0;
 
 			json_uint(m, &bits);
-			good += bits == (mlx_wants_more(key(m), &model) ? high : low);
+			good += bits == bits_of(arena_printf(arena, "mixed_%u_%u", low, high), key(m), layers);
 		}
 	}
 	ok(good == all, "mlx-lm's recipes: bits of %zu of %zu modules", good, all);
@@ -340,8 +354,9 @@ static void test_modules(void)
 	   "embeddings and heads are quantized");
 	ok(mlx_kind("model.norm.weight", 1, &qwen, &why) == LINEAR_NO && mlx_kind("l.conv1d.weight", 3, &qwen, &why) == LINEAR_NO,
 	   "norms and convolutions are not");
-	ok(mlx_wants_more("model.layers.1.mlp.down_proj", &qwen) && !mlx_wants_more("model.layers.2.mlp.down_proj", &qwen) &&
-	   mlx_wants_more("model.layers.4.self_attn.v_proj", &qwen) && mlx_wants_more("lm_head", &qwen), "a mixed recipe's layers");
+	ok(bits_of("mixed_3_6", "model.layers.1.mlp.down_proj", 16) == 6 && bits_of("mixed_3_6", "model.layers.2.mlp.down_proj", 16) == 3 &&
+	   bits_of("mixed_3_6", "model.layers.4.self_attn.v_proj", 16) == 6 && bits_of("mixed_3_6", "model.layers.0.self_attn.q_proj", 16) == 3 &&
+	   bits_of("mixed_3_6", "lm_head", 16) == 6 && bits_of("mixed_3_6", "model.embed_tokens", 16) == 3, "a mixed recipe's layers");
 }
 
 int main(void)
