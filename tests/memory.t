@@ -17,16 +17,17 @@ within() {
 	ok $? "$label: $((peak / 1024)) MB, $wall ms" || { echo "# exit status $rc"; shown "$dir/stderr"; }
 }
 
-# instant LABEL SRC: heft info under 0.1 s of processor time, the best of twenty at most: other tests run beside this one and make it wait
+# instant LABEL SRC LIMIT: heft info under LIMIT ms of processor time, the best of twenty at most: other tests run beside this one and make it
+# wait. A quiet machine of 2025 takes a third of these limits; one whose cores are shared took all of it.
 instant() {
 	local best=1000000 at=0 peak wall cpu rc i
 	for i in {1..20}; do
 		"$build"/tests/helper/peak "$dir/peak" "$heft" info "$2" >/dev/null 2>"$dir/stderr"
 		read -r peak wall cpu rc <"$dir/peak"
 		[ "$rc" = 0 ] && [ "$cpu" -lt $best ] && best=$cpu at=$wall
-		[ $best -ge 100 ] || break
+		[ $best -ge "$3" ] || break
 	done
-	[ $best -lt 100 ]
+	[ $best -lt "$3" ]
 	ok $? "info of $1: $best ms of processor time, $at ms by the clock" || shown "$dir/stderr"
 }
 
@@ -57,9 +58,9 @@ model "$sparse/moe" moe-256 sparse=1 shards=16 vocab=2048
 model "$sparse/405b" llama-405b sparse=1 shards=191 vocab=2048
 cp testdata/kjv-bpe/tokenizer* "$sparse/moe/"
 rm -f "$sparse/moe/tokenizer.model"
-for m in 70b moe 405b; do
-	instant $m "$sparse/$m"
-done
+instant 70b "$sparse/70b" 60
+instant moe "$sparse/moe" 250 # 45000 tensors
+instant 405b "$sparse/405b" 60
 within "plan of 70b" convert "$sparse/70b" -t q4_k_m -n
 within "plan of moe" convert "$sparse/moe" -t q4_k_m --pre qwen2 -n
 if [ "$small" ]; then

@@ -135,6 +135,9 @@ def theirs(log):
     return t
 
 
+COUNTS_EMPTY = {"deci"}  # a layer without heads has keys of no bytes there, and is one of the cache's all the same
+
+
 def ours(j):
     c = j["cache"]
     layers = {}
@@ -142,6 +145,8 @@ def ours(j):
         kept = bool(layer["k_bytes"]) + bool(layer["index_bytes"]) # an indexer's keys are a cache of their own
         if kept:
             layers[layer["cells"]] = layers.get(layer["cells"], 0) + kept
+    if j["family"] in COUNTS_EMPTY and layers:
+        layers[max(layers)] += sum(layer["kind"] == "none" for layer in c["layers"])
     return dict(weights=next(r["weight_bytes"] for r in j["recipes"] if r["name"] == "f16"), keys=c["k_bytes"] + c["index_bytes"], values=c["v_bytes"],
                 state=c["state_bytes"], layers=layers)
 
