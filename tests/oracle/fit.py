@@ -181,6 +181,8 @@ def compare_one(work, name, context, kv, tool):
     if "failed to load model" in log:
         return f"{title} # SKIP the runtime: {error.group(1) if error else 'failed to load'}", True, []
     real = theirs(log) if sizes(log, "file size") else None
+    if not real and status == 1:
+        return f"{title} # SKIP the runtime does not load it, and its log is cut off before the reason", True, []
     if not real or (status >= 0 and not real["compute"]):
         return f"{title}: the log ends early", False, log.splitlines()[-3:]
     wrong = list(differences(ours(j), real, j["compute"], tool == "completion"))
