@@ -69,6 +69,7 @@ struct heft_memory {
 	uint64_t trained;          /* the model's own length; 0: not told */
 	struct heft_cache_layer *layer;
 	size_t n_layers;
+	size_t n_extra;            /* of these, the last: they predict further tokens, and nothing loads them but a draft of such tokens */
 	uint64_t k_bytes, v_bytes, index_bytes, state_bytes;
 	uint64_t cache_bytes;      /* all of these */
 	uint64_t compute_least, compute_most; /* buffers of a computation on one device */

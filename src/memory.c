@@ -155,6 +155,7 @@ int heft_memory_of(struct heft_memory *out, const struct heft_kv *kv, size_t n_k
 	out->context = o.context;
 	out->trained = s.trained;
 	out->n_layers = s.n_layers;
+	out->n_extra = s.n_extra;
 	out->layer = arena_array(out->arena, s.n_layers, sizeof *out->layer);
 	for (uint32_t i = 0; i < s.n_layers; i++)
 		cache_layer(&out->layer[i], &s, i, &o);

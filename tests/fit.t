@@ -31,6 +31,17 @@ is "$(value take)" '"q8_0"' "and Q8_0 is taken, not 16 bits"
 is "$(grep -o '"layer":' "$dir/log" | wc -l)" 4 "the cache of each layer"
 is "$(grep -A 2 '"cache": {' "$dir/log" | awk -F'[:,]' '/bytes/ { print $2 + 0 }')" $((4 * 4 * 32 * 2 * 2 * 512)) "the model's own context: 4 layers, 4 heads of 32, keys and values of 2 bytes"
 
+# ---- layers that predict further tokens
+"$heft" meta set "$dir/q8_0.gguf" llama.nextn_predict_layers=u32:1 -f -q -o "$dir/drafts.gguf"
+fit "$dir/q8_0.gguf" --vram 24G --json
+whole=$(of keep gpu_bytes | tr -d '[]')
+is "$(of keep unloaded_bytes)" 0 "all layers are loaded"
+fit "$dir/drafts.gguf" --vram 24G --json
+last=$("$heft" info --json "$dir/drafts.gguf" | awk -F'"size": ' '/"blk\.3\./ { split($2, n, ","); sum += n[1] } END { print sum }')
+is "$(of keep unloaded_bytes)" "$last" "the last layer is not where it predicts further tokens"
+is "$(of keep gpu_bytes | tr -d '[]')" $((whole - last - 4 * 32 * 2 * 2 * 512)) "its bytes and its cache are not counted"
+says 0 "the last layer predicts further tokens" "and that is said" "$dir/drafts.gguf" --vram 24G
+
 # ---- headers alone
 cut() { # DIR: weight files end behind their headers
 	local f n

@@ -237,6 +237,7 @@ static int look_at_recipes(struct fit *f, const struct options *o, struct heft_e
 		fill(f, r, out);
 		r->usual = o->all || AMONG(usual, r->name);
 		fit_parts_init(&parts, out, &f->memory);
+		r->unloaded = parts.unloaded;
 		fit_place(&r->place, &parts, &f->memory, &f->machine);
 		fit_parts_release(&parts);
 	}

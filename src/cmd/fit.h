@@ -27,6 +27,7 @@ struct fit_parts {
 	uint64_t input;     /* embeddings: on the CPU always */
 	uint64_t output;    /* head and last norm; of a tied model a copy of the embeddings */
 	bool tied;
+	uint64_t unloaded;  /* layers that predict further tokens: llama.cpp passes over them */
 	struct fit_layer *layer;
 	uint32_t n_layers;
 };
@@ -48,6 +49,7 @@ struct fit_row {
 	bool target;             /* a directory for another runtime than llama.cpp */
 	const char *failed;      /* why there is no such file; NULL: there is */
 	uint64_t weights, file;  /* bytes: of tensors, of all; file 0: not known, the tokenizer lacks */
+	uint64_t unloaded;       /* of the weights: see fit_parts */
 	double bits;
 	bool needs_imatrix;
 	bool usual;              /* shown as text, and may be taken */

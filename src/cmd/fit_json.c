@@ -77,6 +77,7 @@ static void emit_place(struct emitter *w, const struct fit *f, const struct fit_
 	emit_number(w, "one_gpu_bytes", p->whole);
 	if (r->target)
 		return;
+	emit_number(w, "unloaded_bytes", r->unloaded);
 	emit_number(w, "cpu_bytes", p->cpu);
 	emit_number(w, "gpu_layers", p->gpu_layers);
 	emit_number(w, "cpu_expert_layers", p->cpu_experts);

@@ -61,6 +61,10 @@ static void print_model(const struct fit *f)
 	if (f->memory.trained)
 		printf(", made for %s tokens", tokens(f->memory.trained).s);
 	putchar('\n');
+	if (f->memory.n_extra == 1)
+		puts("the last layer predicts further tokens: it is loaded only to draft, and not counted on the GPU");
+	else if (f->memory.n_extra)
+		printf("the last %zu layers predict further tokens: they are loaded only to draft, and not counted on the GPU\n", f->memory.n_extra);
 }
 
 static void print_machine(const struct fit *f)
