@@ -84,7 +84,7 @@ def make(work, tokenizers, args):
     open(work + "/fit.list", "w").write("".join(f"{n}\t{c}\t{kv}\t{tool}\n" for n in names for c, kv, tool in runs(n)))
     missing = [n for n in names if not os.path.exists(f"{work}/{n}/args") or not os.path.exists(f"{work}/{n}/src")]
     if missing:
-        import torch, sentencepiece, tokenizers as _, transformers.models.llama  # noqa: F401, E401
+        make_checkpoint.preload()
     failed = 0
     for name in missing:
         sys.stdout.flush()

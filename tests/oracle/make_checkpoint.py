@@ -272,12 +272,21 @@ def load_cases():
 load_cases()
 
 def short():
-    seen = set()
+    """Of each family one case, and of those that the reference fails on each second."""
+    seen, failing = set(), 0
     for name, c in CASES.items():
         family = name.split("-")[0]
-        if c["types"] in ("all", "each") or c["fails"] or family not in seen:
+        failing += bool(c["fails"])
+        if family not in seen or (c["fails"] and failing % 2):
             yield name
         seen.add(family)
+
+
+def preload():
+    """What each case's forked child would import again, which takes seconds: these packages load lazily."""
+    import sentencepiece, tokenizers  # noqa: F401, E401
+    import transformers.generation, transformers.models.auto.tokenization_auto, transformers.models.llama.modeling_llama  # noqa: F401, E401
+    import transformers.tokenization_utils_tokenizers  # noqa: F401
 
 
 if __name__ == "__main__":

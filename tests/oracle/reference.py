@@ -154,7 +154,7 @@ def main():
     made = sys.argv[1] == "--made"
     work, tokenizers, names = (sys.argv[2], None, sys.argv[3:]) if made else (sys.argv[1], sys.argv[2], sys.argv[3:])
     converter = load_converter()
-    import sentencepiece, tokenizers as _, transformers.models.llama, transformers.models.qwen3_moe  # noqa: F401, E401
+    make_checkpoint.preload()
     failed = 0
     for name in names:
         ok = reference(converter, name, work, tokenizers)
