@@ -7,6 +7,7 @@ PRE=NAME in the environment: the pre-tokenizer of a BPE tokenizer that the conve
 A case that stands already (WORK/CASE/ready) is kept. Python starts once; each case runs in a forked child."""
 import importlib.util
 import os
+import pkgutil
 import subprocess
 import sys
 import traceback
@@ -30,6 +31,9 @@ def load_converter():
     spec = importlib.util.spec_from_file_location("convert_hf_to_gguf", SCRIPT)
     m = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(m)
+    import conversion
+    for family in pkgutil.iter_modules(conversion.__path__):  # each case's child would import them
+        importlib.import_module("conversion." + family.name)
     if os.environ.get("PRE"):
         from conversion.base import TextModel
         TextModel.get_vocab_base_pre = lambda self, tokenizer: os.environ["PRE"]
