@@ -168,8 +168,6 @@ static int check_size(const struct options *o)
 		return misuse("--target-bpw takes bits per weight, as in 4.25");
 	if (!isnan(o->sample) && !(o->sample > 0 && o->sample <= 100))
 		return misuse("--sample takes a part of the rows in percent, as in 10");
-	if (o->w.fit && o->to && strcasecmp(o->to, "gguf"))
-		return misuse("--fit knows what llama.cpp needs: with another --to, give --target-size");
 	if (asked && o->to && !strcasecmp(o->to, "coreml"))
 		return misuse("a size does not go with --to coreml");
 	return -1;

@@ -1,5 +1,6 @@
 /*
- * size.c owns what --fit means: the bytes of weights that a machine has room for, beside the cache of a context and what computing takes.
+ * size.c owns what --fit means: the bytes of weights that a machine has room for, beside the cache of a context and what computing takes. Both
+ * are llama.cpp's, for MLX and the directories of other runtimes too.
  */
 #include <inttypes.h>
 
@@ -33,7 +34,9 @@ int size_of_fit(const char *fit, struct heft_model *m, const struct heft_job *jo
 		return -1;
 	if (all <= other) {
 		err->code = HEFT_E_OPTION;
-		snprintf(err->text, sizeof err->text, "--fit '%s': cache, computing and 1 GiB that stays free take %s, so that nothing is left for weights: take a shorter context (ctx=8k) or a smaller cache (kv=q8_0)",
+		snprintf(err->text, sizeof err->text,
+			 "--fit '%s': cache, computing and 1 GiB that stays free take %s, so that nothing is left for weights: "
+			 "take a shorter context (ctx=8k) or a smaller cache (kv=q8_0)",
 			 fit, human_bytes(other).s);
 		return -1;
 	}
