@@ -47,7 +47,8 @@ static void list_tensors(struct heft_manifest *m, const struct heft_model *model
 		const struct heft_tensor *t = &model->tensor[i];
 		struct heft_manifest_tensor *to = &m->tensor[m->n_tensors++];
 
-		*to = (struct heft_manifest_tensor){ .name = arena_strdup(m->arena, t->name), .type = arena_strdup(m->arena, heft_encoding_name(t->enc)), .rank = t->rank };
+		*to = (struct heft_manifest_tensor){ .name = arena_strdup(m->arena, t->name), .type = arena_strdup(m->arena, heft_encoding_name(t->enc)),
+						   .rank = t->rank };
 		memcpy(to->dim, t->dim, sizeof to->dim);
 		for (int k = 0; k < t->n_planes; k++)
 			to->size += t->plane[k].size;

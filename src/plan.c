@@ -330,7 +330,8 @@ static int build_plan(struct build *b)
 	if (check_words(b))
 		return -1;
 	fo = (struct family_options){ .option = plan_family_choices(j, p->arena), .arch = j->arch, .pre = j->pre, .metadata_file = j->metadata_file,
-				      .model_name = j->model_name, .own_names = b->keeps_names, .as_stored = b->target->scheme != NULL, .section = b->target->section, .files = plan_wants_files(j), .vocab_only = j->vocab_only,
+				      .model_name = j->model_name, .own_names = b->keeps_names, .as_stored = b->target->scheme != NULL,
+				      .section = b->target->section, .files = plan_wants_files(j), .vocab_only = j->vocab_only,
 				      .names_only = j->no_vocabulary, .no_vocabulary = j->no_vocabulary };
 	if (family_resolve(&p->family, p->model, &fo, p->arena, &first, b->err) || (b->target->scheme && plan_experts(p, b->target, b->err)) ||
 	    plan_fuse(p, j, b->err) || plan_edit(p, j, b->err) || add_weights(b))

@@ -66,7 +66,8 @@ static bool is_plain(const char *name)
 {
 	size_t n = strlen(name);
 
-	return strspn(name, "abcdefghijklmnopqrstuvwxyz") < n && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == n && name[n - 1] != '-';
+	return strspn(name, "abcdefghijklmnopqrstuvwxyz") < n &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == n && name[n - 1] != '-';
 }
 
 static const char *quoted(const char *name, struct arena *a)

@@ -53,6 +53,7 @@ misuse "option '--output' needs a value: OUT" convert a --output=
 misuse "did you mean 'q4_k_m'?" convert a -t q4k_m
 misuse "'heft types' lists the types" convert a -t nonsense
 misuse "did you mean 'f16'?" convert a --via f17
+misuse "--group-size does not know '96', only: 32, 64, 128" convert a --to gptq --group-size 96
 misuse "--progress does not know 'maybe'" convert a --progress maybe
 misuse "'4X' is not a size" convert a --split-size 4X
 misuse "is not a size" convert a --split-size -- -1

@@ -88,7 +88,7 @@ int unknown_word(const char *what, const char *complete, const char *s)
 
 	if (!strcmp(complete, "target") && heft_target_instead(s))
 		return misuse("%s'%s' %s", what, s, heft_target_instead(s));
-	if (word_nearest(complete, s, &w))
+	if (s[strspn(s, "0123456789")] && word_nearest(complete, s, &w)) /* of numbers none is meant by another */
 		return misuse("%sdoes not know '%s', did you mean '%s'?", what, s, w.s);
 	if (!strncmp(complete, "type", strlen("type")))
 		return misuse("%sdoes not know '%s', 'heft types' lists the types", what, s);

@@ -140,7 +140,8 @@ static void print_checked(const struct checked *c)
 	}
 	if (shown > FEW)
 		printf("and %zu more; --json lists them all\n", shown - FEW);
-	printf("%s fits: %zu tensors, %s, %.2f bits per weight, %zu fallback%s\n", c->head->name, c->out->n_items, human_bytes(c->out->size).s, c->out->bits_per_weight,
+	printf("%s fits: %zu tensors, %s, %.2f bits per weight, %zu fallback%s\n", c->head->name, c->out->n_items, human_bytes(c->out->size).s,
+	       c->out->bits_per_weight,
 	       c->out->n_fallbacks, c->out->n_fallbacks == 1 ? "" : "s");
 }
 
@@ -205,7 +206,8 @@ static void report(const struct options *o, const struct checked *c)
 static int check_on(const struct options *o, const char *file, const char *text, const char *source, struct checked *c)
 {
 	struct heft_output_spec spec = { .path = "check", .recipe = text, .recipe_file = file };
-	struct heft_job job = { .output = &spec, .n_outputs = 1, .to = c->head->to, .imatrix = o->imatrix, .arch = o->arch, .allow_requantize = true, .force = true };
+	struct heft_job job = { .output = &spec, .n_outputs = 1, .to = c->head->to, .imatrix = o->imatrix, .arch = o->arch,
+				.allow_requantize = true, .force = true };
 	struct heft_model *m = NULL;
 	struct heft_plan *plan = NULL;
 	struct heft_err err = { 0 };
