@@ -338,8 +338,8 @@ def warm_up(converter, work, toks):
 
 
 def chosen():
-    """All cases; with SHORT in the environment every second one."""
-    return list(CASES)[::2] if os.environ.get("SHORT") else list(CASES)
+    """All cases; with SHORT in the environment every third one."""
+    return list(CASES)[::3] if os.environ.get("SHORT") else list(CASES)
 
 
 def main():
