@@ -53,6 +53,11 @@ model() {
 	"$mkmodel" "$1" "$at" ${2+"${@:2}"} >/dev/null && cp "$kjv"/tokenizer* "$at/"
 }
 
+# beside_weights: bytes that --fit keeps of a machine for kjv-llama and 512 tokens: cache, computing, 1 GiB
+beside_weights() {
+	"$heft" fit "$kjv" --vram 24G --ctx 512 --json | awk -F'[:,]' '/^\t\t"(bytes|most)":/ { n += $2 } END { printf "%d", n + 2 ^ 30 }'
+}
+
 # safetensors FILE HEADER DATA-BYTES [LENGTH]: a file with any header; LENGTH overrides the true header length
 safetensors() {
 	local n=${4:-$(printf '%s' "$2" | wc -c)} i=0

@@ -64,7 +64,7 @@ run convert "$kjv" --recipe "$dir/r5" -q -o "$dir/mlx2" && cmp "$dir/mlx/model.s
 ok $? "and by its recipe" || shown "$dir/stderr"
 run convert "$kjv" --to mlx --target-size 2.2M --tensor-type 'down_proj=8bit' -q -f -o "$dir/mlx" --save-recipe "$dir/r6" && grep -q '^model.layers.{l}.mlp.down_proj -> 8bit$' "$dir/r6"
 ok $? "MLX: what the user says of modules stands" || shown "$dir/stderr"
-free=$("$heft" fit "$kjv" --vram 24G --ctx 512 --json | awk -F'[:,]' '/^\t\t"(bytes|most)":/ { n += $2 } END { printf "%d", n + 2 ^ 30 }') # what the cache and computing take, and 1 GiB
+free=$(beside_weights)
 run convert "$kjv" --fit "$((free + 2200000)) ctx=512" -q -o "$dir/room.gguf" && run convert "$kjv" --target-size 2200000 -q -o "$dir/size.gguf" && cmp "$dir/room.gguf" "$dir/size.gguf"
 ok $? "--fit: the size that is left" || shown "$dir/stderr"
 run convert "$kjv" --to mlx --fit "$((free + 2200000)) ctx=512" -q -f -o "$dir/mlx2" && run convert "$kjv" --to mlx --target-size 2200000 -q -f -o "$dir/mlx" && diff -r "$dir/mlx" "$dir/mlx2"

@@ -56,7 +56,7 @@ run convert "$kjv" --to w4a16 --target-bpw 8 --imatrix "$kjv/imatrix.dat" -f -o 
 ok $? "with an importance matrix" || shown "$dir/stderr"
 run convert "$kjv" --to w4a16 --target-size 4.6M --split-size 1M -f -o "$dir/parts" && fits "$(size "$dir/parts")" 4600000 && [ -e "$dir"/parts/model-00002-of-*.safetensors ]
 ok $? "shards: all together" || shown "$dir/stderr"
-free=$("$heft" fit "$kjv" --vram 24G --ctx 512 --json | awk -F'[:,]' '/^\t\t"(bytes|most)":/ { n += $2 } END { printf "%d", n + 2 ^ 30 }')
+free=$(beside_weights)
 run convert "$kjv" --to w4a16 --fit "$((free + 4600000)) ctx=512" -n --json && [ "$(said size)" -le 4600000 ] && [ "$(said size)" -ge 4577000 ]
 ok $? "--fit" || shown "$dir/stderr"
 run convert "$kjv" --to nvfp4a16 --target-size 5M --sample 30 -n && grep -q 'from 30 % of the rows' "$dir/stdout"

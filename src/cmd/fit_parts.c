@@ -48,12 +48,12 @@ void fit_parts_init(struct fit_parts *p, const struct heft_output *o, const stru
 	for (size_t i = 0; i < o->n_items; i++) {
 		const struct heft_item *it = &o->item[i];
 
-		if (layer_of(it->name, p->n_layers, &l) && l >= m->n_layers - m->n_extra)
-			p->unloaded += it->size;
-		else if (layer_of(it->name, p->n_layers, &l))
-			*(strstr(it->name, "_exps") ? &p->layer[l].experts : &p->layer[l].dense) += it->size;
-		else
+		if (!layer_of(it->name, p->n_layers, &l))
 			*(is_input(it->name) ? &p->input : &p->output) += it->size;
+		else if (l >= m->n_layers - m->n_extra)
+			p->unloaded += it->size;
+		else
+			*(strstr(it->name, "_exps") ? &p->layer[l].experts : &p->layer[l].dense) += it->size;
 		if (!strcmp(it->name, "token_embd.weight"))
 			embeddings = it->size;
 		if (!strcmp(it->name, "output.weight"))

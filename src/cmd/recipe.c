@@ -141,8 +141,7 @@ static void print_checked(const struct checked *c)
 	if (shown > FEW)
 		printf("and %zu more; --json lists them all\n", shown - FEW);
 	printf("%s fits: %zu tensors, %s, %.2f bits per weight, %zu fallback%s\n", c->head->name, c->out->n_items, human_bytes(c->out->size).s,
-	       c->out->bits_per_weight,
-	       c->out->n_fallbacks, c->out->n_fallbacks == 1 ? "" : "s");
+	       c->out->bits_per_weight, c->out->n_fallbacks, c->out->n_fallbacks == 1 ? "" : "s");
 }
 
 static void emit_rows(struct emitter *w, const struct checked *c)
