@@ -3,6 +3,7 @@
  */
 #include "arena.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ enum { BLOCK = 64 * 1024, ALIGN = _Alignof(max_align_t) };
 struct block {
 	struct block *next;
 	size_t used, cap;
+	bool single; /* holds one array, and never another */
 	_Alignas(max_align_t) unsigned char data[];
 };
 
@@ -68,6 +70,7 @@ static struct block *add_block(struct arena *a, size_t n)
 		out_of_memory(n);
 	b->cap = cap;
 	if (n > BLOCK / 4 && a->head) { /* keep filling the block that has room */
+		b->single = true;
 		b->next = a->head->next;
 		a->head->next = b;
 	} else {
@@ -90,6 +93,19 @@ void *arena_alloc(struct arena *a, size_t n)
 	p = b->data + b->used;
 	b->used += n;
 	return p;
+}
+
+void arena_drop(struct arena *a, const void *p)
+{
+	struct block **at = &a->head, *b;
+
+	while (*at && !((*at)->single && (*at)->data == p))
+		at = &(*at)->next;
+	b = *at;
+	if (b) {
+		*at = b->next;
+		free(b);
+	}
 }
 
 void *arena_array(struct arena *a, size_t count, size_t size)

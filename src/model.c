@@ -134,7 +134,8 @@ static const struct format *recognise(struct source *src, struct heft_err *err)
 	return f;
 }
 
-static void add_tensors(struct opening *o, const struct format_listing *l, uint32_t file)
+/* Moves a file's tensors to those of the model. */
+static void add_tensors(struct opening *o, struct format_listing *l, uint32_t file)
 {
 	struct heft_model *m = o->model;
 	size_t need = m->n_tensors + l->n_tensors, all = o->set.index.n_entries; /* room for all at once, where an index counts them */
@@ -147,6 +148,8 @@ static void add_tensors(struct opening *o, const struct format_listing *l, uint3
 		for (int p = 0; p < HEFT_MAX_PLANES; p++)
 			t->plane[p].file = file;
 	}
+	arena_drop(m->arena, l->tensor);
+	l->tensor = NULL;
 }
 
 /* Lists a file and adds it to the model, which then owns the source. */
