@@ -1,6 +1,10 @@
 #!/bin/bash
 # scripts/bench on a model of a few MB: its tables have their rows, and numbers in them. What the numbers are is not tested.
 . "$(dirname "$0")/lib.sh"
+if [ "${HEFT_SANITIZE:-}" ]; then # what it tests is the script
+	skip "bench" "sanitizer build"
+	finish
+fi
 [ -x "$build/tests/bench/kernels" ] || { echo "Bail out! $build/tests/bench/kernels is missing: run make units"; exit 1; }
 
 bench() { # PART TYPES

@@ -3,6 +3,7 @@
 usage: coreml.py make DIR        coreml.py compare DIR HEFT [PATTERN...]
 """
 import fnmatch
+import functools
 import logging
 import os
 import re
@@ -118,6 +119,11 @@ def plain(name):
     return name
 
 
+@functools.cache
+def constants_of(path):
+    return constants(load(path))
+
+
 def constants(model):
     """Of each constant its operation's type, parameters and numbers."""
     spec = model.get_spec()
@@ -198,7 +204,7 @@ def check(directory, heft, source, type_, group):
     failed = run(heft, source, "--to", "coreml", "-t", type_, "--group-size", group, "-o", ours)
     if failed:
         return "# SKIP " + failed.rsplit(": ", 1)[-1] if "no constant can become" in failed and STAYS.search(os.path.basename(source)) else failed
-    a, o = constants(load(ours)), constants(load(source))
+    a, o = constants(load(ours)), constants_of(source)
     size = lambda p: sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(p) for f in fs)
     if size(ours) > size(source):
         return "larger than the source"

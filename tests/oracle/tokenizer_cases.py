@@ -451,7 +451,8 @@ def make_case(name, kind, files, size, config, work):
         pickle.dump(dict(keys=want, seen=dict(seen), size=size, texts=texts, ids=[list(encoder.encode(t)) for t in texts]), f)
 
 
-SLOW = "tiktoken-qwen", "qwen2-mistral-fixed5", "tiktoken-kimi", "tiktoken-llama31", "tekken-240718", "mistral-format-240718"  # another case of the same kind is in the short run
+SLOW = ("tiktoken-qwen qwen2-mistral-fixed qwen2-mistral-fixed5 tiktoken-kimi tiktoken-llama31 tekken-240718 tekken-240911 mistral-format-240718 "
+        "gpt2-llama-GPTNeoXTokenizerFast gpt2-llama-Qwen2TokenizerFast gpt2-llama-Unheard").split()  # another case of the same kind is in the short run
 
 
 def make(data, kjv, work, part, parts, short="", pattern="*"):
