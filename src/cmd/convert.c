@@ -54,7 +54,7 @@ static const struct opt rows[] = {
 	  FIELD(target_size) },
 	{ OPT_REAL, 0, "target-bpw", "BITS", NULL, "the same, for BITS per weight, as in 4.25", FIELD(target_bpw) },
 	{ OPT_STRING, 0, "fit", "MACHINE", NULL,
-	  "the same, for the size that leaves room for a context on a GPU, as in '24G ctx=16k kv=q8_0'", FIELD(w) + offsetof(struct writer, fit) },
+	  "the same, for the size that leaves room for a context on a GPU, as in '24G ctx=16k kv=q8_0' or 'mac 36G ctx=16k'", FIELD(w) + offsetof(struct writer, fit) },
 	{ OPT_STRING, 0, "candidates", "TYPES", NULL,
 	  "types to choose from for a size, apart by commas (default: q2_k to q8_0 and iq4_xs, smaller ones with --imatrix; of the target's own)", FIELD(candidates) },
 	{ OPT_REAL, 0, "sample", "PERCENT", NULL,

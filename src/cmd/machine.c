@@ -1,5 +1,5 @@
 /*
- * machine.c owns `heft info --for "mac 16G ctx=8k"`: weights, cache and computing beside what the GPU may hold, and what that assumes.
+ * machine.c owns what "mac 16G ctx=8k" means, and `heft info --for`: weights, cache and computing beside what the GPU may hold, and what that assumes.
  */
 #include "machine.h"
 
@@ -20,7 +20,7 @@ __attribute__((format(printf, 2, 3))) static void assume(struct machine_fit *f, 
 }
 
 /* The machine is what stands before the first word with "=". */
-static int parse(struct machine_fit *f, struct heft_memory_options *o, const char *words, struct heft_err *err)
+int machine_parse(struct heft_mac *mac, struct heft_memory_options *o, const char *words, struct heft_err *err)
 {
 	const char *equals = strchr(words, '=');
 	size_t n = equals ? (size_t)(equals - words) : strlen(words);
@@ -33,7 +33,7 @@ static int parse(struct machine_fit *f, struct heft_memory_options *o, const cha
 	while (n && (words[n - 1] == ' ' || words[n - 1] == ','))
 		n--;
 	snprintf(machine, sizeof machine, "%.*s", (int)(n < WORDS ? n : WORDS - 1), words);
-	return heft_mac_parse(&f->mac, machine, err) || heft_memory_parse(rest, &size, o, err) ? -1 : 0;
+	return heft_mac_parse(mac, machine, err) || heft_memory_parse(rest, &size, o, err) ? -1 : 0;
 }
 
 /* Cache and computing for so many tokens. */
@@ -102,7 +102,7 @@ int machine_fit(struct machine_fit *out, const char *words, uint64_t weights, co
 	int rc;
 
 	*out = (struct machine_fit){ .weights = weights };
-	if (parse(out, &o, words, err))
+	if (machine_parse(&out->mac, &o, words, err))
 		return -1;
 	assume(out, "weights are held as they are stored");
 	rc = memory_for(facts, &o, o.context ? o.context : usual, &m, &unknown);
