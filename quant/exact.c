@@ -18,7 +18,7 @@ static float multiple(float x, float scale)
 
 static bool all_on(struct grid *g, const float *x, size_t n)
 {
-	float lo = 0, hi = 0;
+	float lo = INFINITY, hi = -INFINITY;
 
 	for (size_t i = 0; i < n; i++) {
 		float q = multiple(x[i], g->scale);
@@ -33,11 +33,13 @@ static bool all_on(struct grid *g, const float *x, size_t n)
 	return true;
 }
 
-/* Where zero lies among the codes, so that both ends are within; AWQ's makers let the least number have the least code. */
+/* Where zero, which has a code itself, lies among them, so that both ends are within; AWQ's makers let the least number have the least code. */
 static bool place(const struct scaled *s, struct grid *g, int *zero)
 {
 	int half = 1 << (s->bits - 1);
 
+	g->lo = g->lo < 0 ? g->lo : 0;
+	g->hi = g->hi > 0 ? g->hi : 0;
 	*zero = 0;
 	if (s->zeros) {
 		*zero = -half - g->lo;
@@ -59,6 +61,22 @@ static void put(const struct scaled *s, struct scaled_unit *u, const struct grid
 	for (size_t i = 0; i < n; i++)
 		code[i] = (uint8_t)((int)multiple(x[i], g->scale) + zero - first);
 	memcpy(back, x, n * sizeof *x);
+}
+
+/* Of the codes that zero can have or would have, so that both ends are within, the one whose bias is rounded least. */
+static bool place_line(const struct scaled *s, const struct grid *g, struct scaled_unit *u)
+{
+	float least = INFINITY;
+
+	for (int zero = -g->lo; zero + g->hi < 1 << s->bits; zero++) {
+		float bias = zero ? (float)-zero * g->scale : 0, stored = scaled_round(s->real, bias), off = fabsf(stored - bias);
+
+		if (off < least) {
+			*u = (struct scaled_unit){ .scale = g->scale, .step = g->scale, .factor = g->scale, .bias = stored };
+			least = off;
+		}
+	}
+	return isfinite(least);
 }
 
 static float largest(const float *x, size_t n)
@@ -84,6 +102,21 @@ bool fit_exact(const struct scaled *s, struct scaled_unit *u, const float *x, si
 			continue;
 		put(s, u, &g, zero, x, n, code, back);
 		return true;
+	}
+	return false;
+}
+
+bool fit_exact_line(const struct scaled *s, struct scaled_unit *u, const float *x, size_t n)
+{
+	float most = largest(x, n);
+
+	if (!(most > 0) || !isfinite(most))
+		return false;
+	for (int k = 1 << s->bits; k > 0; k--) {
+		struct grid g = { .scale = scaled_round(s->real, most / (float)k) };
+
+		if (g.scale * (float)k == most && all_on(&g, x, n) && place_line(s, &g, u))
+			return true;
 	}
 	return false;
 }

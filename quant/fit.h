@@ -22,6 +22,10 @@
  * back are that, and nothing is lost. Integers only; false for nothing but zeros. Of several scales the least counts. */
 bool fit_exact(const struct scaled *s, struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back);
 
+/* The same for codes with a scale and a bias: fills *u alone. Scale and codes are the numbers' own; the bias, a multiple of the scale, is rounded
+ * to its type. */
+bool fit_exact_line(const struct scaled *s, struct scaled_unit *u, const float *x, size_t n);
+
 /* Is there anything to search for? */
 bool fit_searches(const struct scaled *s);
 

@@ -57,6 +57,7 @@ struct packed {
 	quant_decode_fn *codes, *scales;    /* of plane 0 and 1 where they are numbers; for the layout's own use, as all that follows */
 	uint32_t bits, group;
 	uint32_t param[4];
+	bool multiples;           /* numbers are whole multiples of a scale that some columns in a row share: codes that integers can take over */
 	bool turns;               /* the library holds each matrix the other way round: so do targets that keep its names */
 	const struct packed *straight; /* of a turned tensor: the kind of the one that it turns */
 };

@@ -70,6 +70,25 @@ uint32_t plan_group(const struct heft_plan *p)
 	return group == 32 || group == 64 || group == 128 ? group : 0;
 }
 
+unsigned plan_integer_bits(const struct weight *w)
+{
+	const struct packed *k = w->n_sources ? w->source[0]->packed : NULL;
+
+	return k && k->multiples ? k->bits : 0;
+}
+
+bool plan_looks_for_codes(const struct weight *w, const struct scheme *s)
+{
+	return scheme_finds(s) && (s->biases ? plan_integer_bits(w) : plan_is_quantized(w));
+}
+
+bool plan_integers(const struct heft_plan *p)
+{
+	const struct weight *w = speaker(p);
+
+	return w && plan_integer_bits(w);
+}
+
 static bool same_unit(const struct quant_plane *a, const struct quant_plane *b)
 {
 	return a->rows == b->rows && a->cols == b->cols && a->bytes == b->bytes;

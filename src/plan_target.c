@@ -99,7 +99,7 @@ static void find_kinds(struct deciding *d)
 /* How a module is stored that no rule of the user's speaks of; out NULL: it stays. */
 static int usual(const struct deciding *d, const struct weight *w, const struct target **out)
 {
-	struct target_module module = { linear_module(w->name, d->plan->arena), source_of(w), w->quant };
+	struct target_module module = { linear_module(w->name, d->plan->arena), source_of(w), w->quant, plan_integer_bits(w) };
 	struct recipe_item item = { .name = module.name, .shape = w->shape, .stored = module.from };
 	struct recipe_says says;
 
@@ -245,7 +245,7 @@ static void store(struct deciding *d, size_t i, const struct target *target, con
 	d->output->scheme[i] = s;
 	set_sizes(d, i);
 	real = s->through ? s->through : real;
-	d->output->via[i] = (source_of(w) == real && weight_moves_only(w)) || (scheme_finds(s) && plan_is_quantized(w)) ? NULL : real;
+	d->output->via[i] = (source_of(w) == real && weight_moves_only(w)) || plan_looks_for_codes(w, s) ? NULL : real;
 }
 
 /* Why a matrix cannot be stored so, or NULL. */
@@ -411,15 +411,16 @@ static const struct heft_encoding *usual_float(const struct deciding *d)
 {
 	const struct heft_plan *p = d->plan;
 	const struct heft_encoding *real;
+	bool search = d->job->method == HEFT_METHOD_SEARCH;
 	struct json_doc *doc;
 
 	for (size_t i = 0; model_speaks_gguf(p->model) && i < p->n_weights; i++)
 		if (p->weight[i].weight->shape.rank > 1)
 			return real_of(d, p->weight[i].weight);
 	doc = plan_config_doc(p);
-	real = plan_said_float(json_root(doc), d->job->method == HEFT_METHOD_SEARCH);
+	real = plan_said_float(json_root(doc), search);
 	json_free(doc);
-	return real;
+	return search && plan_integers(p) && d->scales->plane[0].bytes == 2 ? d->scales : real; /* integers' scales stay what they are */
 }
 
 static struct target_model read_model(const struct heft_plan *p)

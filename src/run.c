@@ -231,7 +231,7 @@ static int write_strip(struct run *r, struct worker *w, const struct tile *t, si
 	struct scheme_strip strip = { .src = through(o->via[i], w, t->n), .cols = columns(it), .of = it->dim[0],
 				      .importance = tile_weights(o, t),
 				      .gain = &gain,
-				      .decoded = plan_is_quantized(t->weight->weight),
+				      .decoded = plan_looks_for_codes(t->weight->weight, s),
 				      .number = o->number ? o->number[i] : NULL };
 	uint64_t row = t->first / strip.cols, bytes = 0;
 	void *plane[QUANT_MAX_PLANES];

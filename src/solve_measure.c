@@ -318,7 +318,7 @@ static void encode_scheme(const struct heft_plan *p, const struct piece *c, stru
 	const struct scheme *s = o->scheme[c->weight];
 	struct scaled_gain gain = { 0 };
 	struct scheme_strip strip = { .src = src, .rows = c->rows, .cols = columns(it), .of = rows_of(it), .importance = weights, .gain = &gain,
-				      .decoded = plan_is_quantized(p->weight[c->weight].weight), .number = o->number ? o->number[c->weight] : NULL };
+				      .decoded = plan_looks_for_codes(p->weight[c->weight].weight, s), .number = o->number ? o->number[c->weight] : NULL };
 	uint64_t bytes = strip.cols;
 	void *plane[QUANT_MAX_PLANES];
 	uint8_t *buf;

@@ -153,4 +153,19 @@ refused 1 "of its own beside" "a float type for a module's scales" "$kjv" --to m
 refused 1 "like it" "a module for a GPU runtime" "$kjv" --to mlx --tensor-type 'mlp=w4a16'
 refused 2 "goes with --to mlx" "mlx-lm's method elsewhere" "$kjv" --to w4a16 --method mlx
 "$heft" convert "$kjv" --to mlx -o - >"$dir/out" 2>"$dir/log"; [ $? = 1 ] && [ ! -s "$dir/out" ] && grep -q 'writes a directory' "$dir/log"; pass $? "refused: standard output"
+rm -rf "$dir/kept" "$dir/two" "$dir/from"
+# integers of other libraries: codes and scales stay, a bias is rounded to their type, and so are numbers as MLX calculates them
+for row in awq:0.001 gptq:0.001 gptq-8bit:0.001 w4a16-asym:0.008 w8a16:0.008; do
+	from=${row%:*} most=${row#*:}
+	"$heft" convert "$kjv" --to "$from" -q -f -o "$dir/from" 2>"$dir/log" && to "$dir/from" "$dir/kept" -t keep && "$heft" diff "$dir/from" "$dir/kept" --max-relative "$most" >"$dir/log" 2>&1
+	pass $? "from $from: codes stay"
+	HEFT_CPU=scalar to "$dir/from" "$dir/two" -t keep -j 1 && diff -r "$dir/kept" "$dir/two" >"$dir/log"
+	pass $? "from $from: the same bytes without vectors"
+done
+"$heft" convert "$kjv" --to gptq -q -f -o "$dir/from" 2>"$dir/log" && to "$dir/from" "$dir/kept" -t keep && ! { to "$dir/from" "$dir/two" -t 4bit --method mlx --ignore embed_tokens --ignore lm_head && "$heft" diff "$dir/from" "$dir/two" --max-relative 0.02 >"$dir/log" 2>&1; }
+pass $? "what is rounded again loses"
+has kept model.layers.0.self_attn.q_proj.scales F16 256,2 && has kept lm_head.weight F16 2048,256 && said kept '"group_size":128,"bits":4'
+pass $? "groups and the type of scales are those of the source"
+to "$dir/from" "$dir/two" --group-size 32 && has two model.layers.0.self_attn.q_proj.scales F16 256,8 && "$heft" diff "$dir/kept" "$dir/two" --json | grep -qE '"name": "model.layers.0.self_attn.q_proj.weight".*"relative": (0|0\.000[0-9]+|[0-9.]+e-[0-9]+),'
+pass $? "smaller groups of the same codes"
 finish

@@ -252,6 +252,7 @@ void groups_name(struct packed_module *m, const char *what, uint64_t group)
 	k->enc.name = all ? arena_printf(m->arena, "%s channel", what) : arena_printf(m->arena, "%s g%u", what, (unsigned)group);
 	k->enc.name = arena_printf(m->arena, "%s%s%s", k->enc.name, k->param[GROUPS_ZEROS_AT] ? " zeros" : "", k->param[GROUPS_INDEX_AT] ? " ordered" : "");
 	k->group = all ? PACKED_ALL : (uint32_t)group;
+	k->multiples = !k->param[GROUPS_INDEX_AT];
 }
 
 uint64_t groups_size(const struct json *configured, uint64_t n, uint64_t count)

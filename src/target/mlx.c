@@ -11,6 +11,7 @@
  */
 #include "mlx.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -199,19 +200,22 @@ static const struct held {
 	{ "q4_0", "4bit", false }, { "q4_1", "4bit", false }, { "q5_0", "5bit", false }, { "q5_1", "5bit", false }, { "q8_0", "8bit", false },
 };
 
-static const struct target *held_as(const struct heft_encoding *from, bool all)
+static const struct target *held_as(const struct target_module *m, bool all)
 {
+	char bits[16];
+
 	for (size_t i = 0; i < sizeof helds / sizeof *helds; i++)
-		if (!strcmp(helds[i].from, from->name) && (all || helds[i].always))
+		if (!strcmp(helds[i].from, m->from->name) && (all || helds[i].always))
 			return plainly_typed(helds[i].type);
-	return NULL;
+	snprintf(bits, sizeof bits, "%ubit", m->bits);
+	return all && m->bits ? plainly_typed(bits) : NULL;
 }
 
 /* The rows of a mixed type's recipe stand instead of what is said here of routers. */
 static const struct target *module_of(const struct target *t, const struct target_module *module, const struct target_model *m)
 {
 	bool keeps = t == plainly_typed("keep");
-	const struct target *held = held_as(module->from, keeps);
+	const struct target *held = held_as(module, keeps);
 
 	if (held || keeps)
 		return held;

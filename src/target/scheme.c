@@ -107,7 +107,7 @@ uint64_t scheme_offset(const struct scheme *s, int p, uint64_t row, uint64_t col
 
 bool scheme_finds(const struct scheme *s)
 {
-	return s->search && !s->table && s->enc.plane[SCHEME_SCALES].rows == 1 && s->scaled.code == SCALED_INTEGER && s->scaled.scale < SCALED_INT8;
+	return s->search && !s->table && s->enc.plane[SCHEME_SCALES].rows == 1 && s->scaled.code == SCALED_INTEGER && s->scaled.scale != SCALED_INT8;
 }
 
 bool scheme_searches(const struct scheme *s)
@@ -206,7 +206,7 @@ static void encode_block(const struct block *b, void *const *plane, float *back,
 	for (uint64_t r = b->row; r < b->row + b->rows; r++) {
 		uint64_t at = r * b->t->cols + b->col;
 
-		if (b->t->decoded && scheme_finds(s) && fit_exact(&b->scaled, &u, b->t->src + at, (size_t)b->cols, codes, back + at)) {
+		if (b->t->decoded && fit_exact(&b->scaled, &u, b->t->src + at, (size_t)b->cols, codes, back + at)) {
 			put_row(b, r, codes, plane[SCHEME_CODES]);
 			continue;
 		}
@@ -223,26 +223,41 @@ static void encode_block(const struct block *b, void *const *plane, float *back,
 		put_zero(b, u.zero, plane[s->zeros]);
 }
 
+/* Codes of one run; is there nothing to search for, since the numbers had codes already? */
+static bool code_run(const struct block *b, const float *x, struct scaled_unit *u, float *back, uint8_t *code)
+{
+	size_t n = b->s->group;
+	bool found = b->t->decoded && fit_exact_line(&b->scaled, u, x, n);
+	float lo, hi;
+
+	if (!found) {
+		scaled_empty(&b->scaled, &lo, &hi);
+		scaled_range(x, n, &lo, &hi);
+		*u = scaled_unit(&b->scaled, lo, hi);
+	}
+	scaled_codes(&b->scaled, u, x, n, code, back);
+	return found;
+}
+
 /* Runs of a row that have scales and biases, as many as are searched at a time. */
 static void encode_runs(struct block *b, void *const *plane, float *back, uint8_t *codes)
 {
 	const struct scheme *s = b->s;
-	const float *x = b->t->src + b->row * b->t->cols + b->col;
-	size_t run = s->group, n = (size_t)b->cols / run;
+	const float *x = b->t->src + b->row * b->t->cols + b->col, *w = b->t->importance ? b->t->importance + b->col : NULL;
+	size_t run = s->group, n = (size_t)b->cols / run, first = 0;
 	struct scaled_unit u[FIT_AFFINE_RUNS];
 	struct scaled_gain none = { 0 };
 
-	for (size_t k = 0; k < n; k++) {
-		float lo, hi;
+	for (size_t k = 0; k <= n; k++) { /* those between two that are found are searched together */
+		size_t at = first * run;
 
-		scaled_empty(&b->scaled, &lo, &hi);
-		scaled_range(x + k * run, run, &lo, &hi);
-		u[k] = scaled_unit(&b->scaled, lo, hi);
-		scaled_codes(&b->scaled, &u[k], x + k * run, run, codes + k * run, back + k * run);
+		if (k < n && !code_run(b, x + k * run, &u[k], back + k * run, codes + k * run))
+			continue;
+		if (s->search && first < k)
+			fit_affine(&(struct fit_affine_runs){ &b->scaled, x + at, w ? w + at : NULL, run, k - first }, u + first, codes + at, back + at,
+				   b->t->gain ? b->t->gain : &none);
+		first = k + 1;
 	}
-	if (s->search)
-		fit_affine(&(struct fit_affine_runs){ &b->scaled, x, b->t->importance ? b->t->importance + b->col : NULL, run, n }, u, codes, back,
-			   b->t->gain ? b->t->gain : &none);
 	put_row(b, b->row, codes, plane[SCHEME_CODES]);
 	for (size_t k = 0; k < n; k++, b->col += run) {
 		put_scale(b, u[k].scale, plane[SCHEME_SCALES]);

@@ -45,7 +45,7 @@ struct scheme_strip {
 	const float *src;    /* whole rows */
 	const float *importance; /* of each column, or NULL: all alike */
 	struct scaled_gain *gain; /* what a search adds to; NULL: nobody asks */
-	bool decoded;        /* they were codes: those are looked for first */
+	bool decoded;        /* the numbers may be codes of it already (scheme_finds()): those are looked for first */
 	uint64_t rows, cols, of; /* of: rows of the matrix */
 	const float *number; /* what the scheme measured of the matrix, SCHEME_NUMBERS; NULL where it measures nothing */
 };

@@ -241,6 +241,46 @@ static void test_no_grid(void)
 	ok(!fit_exact(&s, &r.unit, (float[2]){ 7 * 1.001953125f, 1.001953125f }, 2, r.code, r.back), "exact: a scale that cannot be stored is none");
 }
 
+/* Numbers of codes with a zero point: the scale is found again, and no number is farther than the bias is rounded by. */
+static void test_exact_line(void)
+{
+	static const enum scaled_real reals[] = { SCALED_F16, SCALED_BF16 }; /* of F32 the products are rounded */
+	struct scaled_unit u;
+	int lost = 0, coarse = 0, inexact = 0;
+
+	for (int run = 0; run < 600; run++) {
+		struct scaled s = { .scale = SCALED_AFFINE, .bits = run % 7 == 6 ? 8 : 2 + (unsigned)run % 5, .real = reals[run / 4 % 2] };
+		int top = (1 << s.bits) - 1, zero = run % 4 ? (int)(uniform() * (float)(top + 1)) : 1 << (s.bits - 1);
+		float scale = scaled_round(s.real, 0.001f + uniform()), x[64], back[64], off;
+		uint8_t code[64];
+
+		for (int k = 0; k < 64; k++)
+			x[k] = (float)((int)(uniform() * (float)(top + 1)) - zero) * scale;
+		x[run % 64] = (float)(top - zero) * scale;
+		x[(run + 1) % 64] = (float)-zero * scale;
+		if (!fit_exact_line(&s, &u, x, 64) || u.scale != scale) {
+			lost++;
+			continue;
+		}
+		scaled_affine_codes(&s, &u, x, 64, code, back);
+		off = fabsf(u.bias + (float)zero * scale);
+		coarse += off > fabsf(scaled_round(s.real, (float)-zero * scale) + (float)zero * scale);
+		for (int k = 0; k < 64; k++)
+			inexact += fabsf(back[k] - x[k]) > off + 1e-6f * fabsf(x[k]) + 1e-6f * scale;
+		inexact += run % 4 == 0 && off != 0; /* the middle is a power of two */
+	}
+	is_int(lost, 0, "exact lines: scales are found");
+	is_int(coarse, 0, "exact lines: no bias is rounded by more than that of the numbers' own zero point");
+	is_int(inexact, 0, "exact lines: codes and numbers stay");
+	ok(!fit_exact_line(&(struct scaled){ .scale = SCALED_AFFINE, .bits = 4 }, &u, (float[4]){ 0, 0, 0, 0 }, 4), "exact lines: zeros have no scale");
+	ok(!fit_exact_line(&(struct scaled){ .scale = SCALED_AFFINE, .bits = 4 }, &u, (float[4]){ -8, 1, 2, NAN }, 4), "exact lines: what is no number has none");
+	ok(!fit_exact_line(&(struct scaled){ .scale = SCALED_AFFINE, .bits = 4 }, &u, (float[4]){ -8, 1, 2, 8 }, 4), "exact lines: 16 steps are one too many");
+	ok(fit_exact_line(&(struct scaled){ .scale = SCALED_AFFINE, .bits = 4 }, &u, (float[4]){ -16, -1, -2, -3 }, 4) && u.scale == 1 && u.bias == -16,
+	   "exact lines: a zero point of 2^bits");
+	ok(!fit_exact_line(&(struct scaled){ .scale = SCALED_AFFINE, .bits = 4, .real = SCALED_F16 }, &u, (float[4]){ 65504 * -16.0f, -65504, 65504 * -2.0f, 65504 * -3.0f }, 4),
+	   "exact lines: a bias that F16 cannot hold is none");
+}
+
 /* The loops of each instruction set, number by number. */
 static void test_kernels(const struct fit_ops *ops, enum quant_isa isa)
 {
@@ -324,6 +364,7 @@ int main(void)
 	test_best(true);
 	test_exact();
 	test_no_grid();
+	test_exact_line();
 	test_kernels(&fit_scalar, QUANT_SCALAR);
 	test_affine_kernels(&fit_affine_scalar, QUANT_SCALAR);
 #if defined(__x86_64__)
