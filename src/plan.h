@@ -177,6 +177,8 @@ bool plan_keeps_codes(const struct weight *w, const struct scheme *s);
 unsigned plan_integer_bits(const struct weight *w);
 /* Are codes of the scheme looked for in a weight's numbers, before they are made of them? */
 bool plan_looks_for_codes(const struct weight *w, const struct scheme *s);
+/* Will they be found, all but the bias as it was? */
+bool plan_keeps_integers(const struct weight *w, const struct scheme *s);
 bool plan_integers(const struct heft_plan *p);
 /* Blocks whose codes a scheme takes as they are, and which the weight's bytes can be had in; or NULL. */
 const struct heft_encoding *plan_taken(const struct weight *w, const struct scheme *s);

@@ -82,6 +82,14 @@ bool plan_looks_for_codes(const struct weight *w, const struct scheme *s)
 	return scheme_finds(s) && (s->biases ? plan_integer_bits(w) : plan_is_quantized(w));
 }
 
+bool plan_keeps_integers(const struct weight *w, const struct scheme *s)
+{
+	const struct packed *k = w->n_sources ? w->source[0]->packed : NULL;
+
+	return s->biases && plan_looks_for_codes(w, s) && k->bits <= s->scaled.bits && (k->group == PACKED_ALL || k->group % s->group == 0) &&
+	       packed_scale_type(k) == s->type[SCHEME_SCALES];
+}
+
 bool plan_integers(const struct heft_plan *p)
 {
 	const struct weight *w = speaker(p);

@@ -294,6 +294,8 @@ static int quantize(struct deciding *d, size_t i, const struct target *target, u
 	d->output->item[i].lossless = d->output->same[i];
 	if (d->output->same[i] || plan_keeps_codes(w, s))
 		d->output->item[i].why = "lossless: codes stay";
+	else if (plan_keeps_integers(w, s))
+		d->output->item[i].why = "codes stay, biases are rounded";
 	return 0;
 }
 

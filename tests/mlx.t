@@ -159,6 +159,8 @@ for row in awq:0.001 gptq:0.001 gptq-8bit:0.001 w4a16-asym:0.008 w8a16:0.008; do
 	from=${row%:*} most=${row#*:}
 	"$heft" convert "$kjv" --to "$from" -q -f -o "$dir/from" 2>"$dir/log" && to "$dir/from" "$dir/kept" -t keep && "$heft" diff "$dir/from" "$dir/kept" --max-relative "$most" >"$dir/log" 2>&1
 	pass $? "from $from: codes stay"
+	[ "$("$heft" convert "$dir/from" --to mlx -t keep -n 2>/dev/null | grep -c 'codes stay, biases are rounded')" = 28 ]
+	pass $? "from $from: that is said"
 	HEFT_CPU=scalar to "$dir/from" "$dir/two" -t keep -j 1 && diff -r "$dir/kept" "$dir/two" >"$dir/log"
 	pass $? "from $from: the same bytes without vectors"
 done
