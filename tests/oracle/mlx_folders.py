@@ -204,7 +204,29 @@ def compare_case(root, case):
     ok(not bad, f"mlx/{case}: no tensor is worse; {left:.3f} of mlx-lm's squared error", f"{bad[:4]}")
 
 
+def compare_awq(root):
+    """mlx-lm's own loader of AWQ against what heft made of the same checkpoint: scales alike, but of zeros alone, and numbers but for the bias, which
+    both round. All in F32: in F16 the processor rounds each sum."""
+    import mlx.nn as nn
+    from mlx_lm.utils import load_model
+    theirs, ours = (load_model(root / "search" / d, strict=True)[0] for d in ("awq", "awq-mlx"))
+    a, b = (dict(m.named_modules()) for m in (theirs, ours))
+    names = [k for k, m in a.items() if isinstance(m, nn.QuantizedLinear)]
+    number = lambda m: np.array(mx.dequantize(m.weight, m.scales, m.biases, m.group_size, m.bits))
+    for m in (theirs, ours):
+        m.set_dtype(mx.float32)
+    other = [k for k in names if np.any((np.array(a[k].scales) != np.array(b[k].scales)) & (number(a[k]).reshape(*a[k].scales.shape, -1) != 0).any(-1))]
+    ok(names and not other, "mlx/awq: scales are those that mlx-lm takes over", f"{other[:4]}")
+    far = [k for k in names if np.abs(number(a[k]) - number(b[k])).max() > np.abs(np.array(a[k].biases)).max() * 2 ** -11]
+    ok(not far, "mlx/awq: numbers are, but for the rounding of a bias", f"{far[:4]}")
+    tokens = mx.array([list(range(3, 19))])
+    x, y = (np.array(m(tokens).astype(mx.float32)) for m in (theirs, ours))
+    ok(np.abs(x - y).max() <= 0.002 * np.abs(x).max(), "mlx/awq: so are the logits", f"{np.abs(x - y).max():g} of {np.abs(x).max():g}")
+
+
 def compare(root):
+    if (root / "search" / "awq-mlx").exists():
+        compare_awq(root)
     for at in sorted((root / "out").iterdir()):
         try:
             compare_case(root, at.name)
