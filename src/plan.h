@@ -173,12 +173,14 @@ bool plan_is_quantized(const struct weight *w);
 const struct heft_encoding *plan_scale_type(const struct heft_plan *p);
 uint32_t plan_group(const struct heft_plan *p);
 bool plan_keeps_codes(const struct weight *w, const struct scheme *s);
-/* Bits of a weight's integer codes, which a scale multiplies in each group (GPTQ, AWQ, compressed-tensors); 0: it has none. Has any weight some? */
-unsigned plan_integer_bits(const struct weight *w);
+/* Bits of a weight's integer codes (GPTQ, AWQ, compressed-tensors), which a scale of that type multiplies in groups that are made of smaller ones of
+ * so many columns (0: the usual ones); 0: it has none. */
+unsigned plan_integer_bits(const struct weight *w, uint32_t group, const struct heft_encoding *scales);
 /* Are codes of the scheme looked for in a weight's numbers, before they are made of them? */
 bool plan_looks_for_codes(const struct weight *w, const struct scheme *s);
 /* Will they be found, all but the bias as it was? */
 bool plan_keeps_integers(const struct weight *w, const struct scheme *s);
+/* Does the first matrix that speaks for all have such codes? */
 bool plan_integers(const struct heft_plan *p);
 /* Blocks whose codes a scheme takes as they are, and which the weight's bytes can be had in; or NULL. */
 const struct heft_encoding *plan_taken(const struct weight *w, const struct scheme *s);

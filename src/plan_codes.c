@@ -12,6 +12,8 @@
 #include "../quant/quant.h"
 #include "packed.h"
 
+enum { USUAL_GROUP = 64 }; /* MLX's */
+
 /* Blocks of 32 of GGUF with a half as scale. */
 static const struct kept {
 	const char *name;
@@ -70,31 +72,37 @@ uint32_t plan_group(const struct heft_plan *p)
 	return group == 32 || group == 64 || group == 128 ? group : 0;
 }
 
-unsigned plan_integer_bits(const struct weight *w)
+static const struct packed *integers_of(const struct weight *w)
 {
 	const struct packed *k = w->n_sources ? w->source[0]->packed : NULL;
 
-	return k && k->multiples ? k->bits : 0;
+	return k && k->multiples ? k : NULL;
+}
+
+unsigned plan_integer_bits(const struct weight *w, uint32_t group, const struct heft_encoding *scales)
+{
+	const struct packed *k = integers_of(w);
+
+	return k && (k->group == PACKED_ALL || k->group % (group ? group : USUAL_GROUP) == 0) && packed_scale_type(k) == scales ? k->bits : 0;
 }
 
 bool plan_looks_for_codes(const struct weight *w, const struct scheme *s)
 {
-	return scheme_finds(s) && (s->biases ? plan_integer_bits(w) : plan_is_quantized(w));
+	return scheme_finds(s) && (s->biases ? integers_of(w) != NULL : plan_is_quantized(w));
 }
 
 bool plan_keeps_integers(const struct weight *w, const struct scheme *s)
 {
-	const struct packed *k = w->n_sources ? w->source[0]->packed : NULL;
+	unsigned bits = s->biases && scheme_finds(s) ? plan_integer_bits(w, s->group, s->type[SCHEME_SCALES]) : 0;
 
-	return s->biases && plan_looks_for_codes(w, s) && k->bits <= s->scaled.bits && (k->group == PACKED_ALL || k->group % s->group == 0) &&
-	       packed_scale_type(k) == s->type[SCHEME_SCALES];
+	return bits && bits <= s->scaled.bits;
 }
 
 bool plan_integers(const struct heft_plan *p)
 {
 	const struct weight *w = speaker(p);
 
-	return w && plan_integer_bits(w);
+	return w && integers_of(w);
 }
 
 static bool same_unit(const struct quant_plane *a, const struct quant_plane *b)

@@ -99,10 +99,12 @@ static void find_kinds(struct deciding *d)
 /* How a module is stored that no rule of the user's speaks of; out NULL: it stays. */
 static int usual(const struct deciding *d, const struct weight *w, const struct target **out)
 {
-	struct target_module module = { linear_module(w->name, d->plan->arena), source_of(w), w->quant, plan_integer_bits(w) };
+	struct target_module module = { .name = linear_module(w->name, d->plan->arena), .from = source_of(w), .how = w->quant };
 	struct recipe_item item = { .name = module.name, .shape = w->shape, .stored = module.from };
 	struct recipe_says says;
 
+	if (d->job->method == HEFT_METHOD_SEARCH)
+		module.bits = plan_integer_bits(w, d->group, real_of(d, w));
 	*out = d->target->module ? d->target->module(d->target, &module, &d->model) : d->target;
 	if (!d->mixed || *out != d->target)
 		return 0;

@@ -170,4 +170,9 @@ has kept model.layers.0.self_attn.q_proj.scales F16 256,2 && has kept lm_head.we
 pass $? "groups and the type of scales are those of the source"
 to "$dir/from" "$dir/two" --group-size 32 && has two model.layers.0.self_attn.q_proj.scales F16 256,8 && "$heft" diff "$dir/kept" "$dir/two" --json | grep -qE '"name": "model.layers.0.self_attn.q_proj.weight".*"relative": (0|0\.000[0-9]+|[0-9.]+e-[0-9]+),'
 pass $? "smaller groups of the same codes"
+"$heft" convert "$kjv" --to w4a16 --tensor-type 'self_attn=w4a16:32' -q -f -o "$dir/from" 2>"$dir/log" && to "$dir/from" "$dir/two" -t keep && has two model.layers.0.self_attn.q_proj.weight BF16 256,256 &&
+	has two model.layers.0.mlp.up_proj.weight U32 768,32 && "$heft" diff "$dir/from" "$dir/two" --max-relative 0.008 >"$dir/log" 2>&1
+pass $? "keep: groups that cannot stay are decoded"
+to "$dir/from" "$dir/two" -t keep --method mlx && has two model.layers.0.self_attn.q_proj.weight BF16 256,256
+pass $? "keep: what would be rounded again is decoded"
 finish

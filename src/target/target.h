@@ -23,7 +23,7 @@ struct target_module {
 	const char *name;
 	const struct heft_encoding *from; /* of what it is made */
 	const char *how;                  /* of the family's `quant` row, or NULL */
-	unsigned bits;                    /* of integers that it is made of already; 0: none */
+	unsigned bits;                    /* of integers that it is made of already, and which may stay; 0: none */
 };
 
 /* What one runtime wants, as far as it is not code. */
