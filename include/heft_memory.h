@@ -21,7 +21,7 @@ extern "C" {
 /* ---- words ----------------------------------------------------------------------------------------------------- */
 
 /* A size of memory: "24G", "24GiB", "512M", "1.5T"; letters are powers of 1024, as llama.cpp's tools and the labels of cards have it ("GB" is
- * 1000^3). A number alone is bytes. */
+ * 1000^3). A number alone is bytes; less than 1 MiB is refused, since a unit was forgotten. */
 int heft_memory_size(const char *s, uint64_t *out, struct heft_err *err);
 /* A number of tokens: "4096", "32k" (32768). */
 int heft_memory_tokens(const char *s, uint64_t *out, struct heft_err *err);

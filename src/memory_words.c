@@ -27,6 +27,8 @@ static bool decimal(const char **at, uint64_t *millionths)
 	return true;
 }
 
+enum { LEAST = 1 << 20 }; /* 24 means 24G, but does not say so */
+
 struct unit {
 	const char *name;
 	uint64_t bytes;
@@ -61,7 +63,7 @@ static bool parse(const char *s, const struct unit *unit, size_t n, uint64_t *ou
 int heft_memory_size(const char *s, uint64_t *out, struct heft_err *err)
 {
 	if (parse(s, sizes, sizeof sizes / sizeof *sizes, out))
-		return 0;
+		return *out >= LEAST ? 0 : heft_fail(err, HEFT_E_OPTION, "'%s' is less than 1 MiB of memory: a unit lacks, as in 24G", s);
 	return heft_fail(err, HEFT_E_OPTION, "'%s' is not a size of memory: write it like 24G, 512M or 1.5G (powers of 1024; 24GB is 24 * 1000^3)", s);
 }
 

@@ -114,6 +114,7 @@ fi
 # ---- refused
 says 2 "how much memory" "no machine" "$kjv"
 says 2 "not a size of memory" "--vram 24X" "$kjv" --vram 24X
+says 2 "a unit lacks" "--vram 24" "$kjv" --vram 24
 says 2 "not a size of memory" "--ram" "$kjv" --vram 24G --ram much
 says 2 "not a number of tokens" "--ctx" "$kjv" --vram 24G --ctx long
 says 2 "does not know" "--kv" "$kjv" --vram 24G --kv q4_k

@@ -29,7 +29,7 @@ int machine_parse(struct heft_mac *mac, struct heft_memory_options *o, const cha
 
 	while (equals && n && words[n - 1] != ' ' && words[n - 1] != ',')
 		n--;
-	snprintf(rest, sizeof rest, "1 %.*s", WORDS, words + n);
+	snprintf(rest, sizeof rest, "1M %.*s", WORDS, words + n);
 	while (n && (words[n - 1] == ' ' || words[n - 1] == ','))
 		n--;
 	snprintf(machine, sizeof machine, "%.*s", (int)(n < WORDS ? n : WORDS - 1), words);
