@@ -75,6 +75,8 @@ ok $? "--fit: no room beside the cache" || shown "$dir/stderr"
 target() { run convert "$kjv" --fit "$1" -n --json && sed -n 's/^		"target": \([0-9]*\),$/\1/p' "$dir/stdout"; }
 n=$(target 'mac 8G ctx=512') && [ -n "$n" ] && [ "$n" = "$(target "$((2 ** 33 * 2 / 3 + 2 ** 30)) ctx=512")" ] # two thirds, and no 1 GiB that stays free
 ok $? "--fit: a Mac: $n bytes" || shown "$dir/stderr"
+n=$(target '24G ctx=512') && [ -n "$n" ] && [ "$n" = "$(target 'ctx=512 24G')" ]
+ok $? "--fit: words in any order" || shown "$dir/stderr"
 run convert "$kjv" --fit 'mac 8 ctx=4M kv=f32' -n; [ $? = 1 ] && grep -q "'mac 8 ctx=4M kv=f32': cache and computing take" "$dir/stderr"
 ok $? "--fit: no room on a Mac" || shown "$dir/stderr"
 run convert "$kjv" --fit 'pc 8G' -n; [ $? = 1 ] && [ "$(wc -l <"$dir/stderr")" = 1 ]

@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "machine.h"
 #include "report.h"
@@ -26,13 +27,19 @@ static int beside(struct heft_model *m, const struct heft_job *job, const struct
 	return rc;
 }
 
+/* Its words may come in any order; a machine has a name before its memory. */
+static bool names_machine(const char *fit)
+{
+	return isalpha((unsigned char)*fit) && fit[strcspn(fit, "=, ")] != '=';
+}
+
 /* What a GPU may hold, and what is to stay free of that. */
 static int parse(const char *fit, uint64_t *all, uint64_t *reserve, struct heft_memory_options *o, struct heft_err *err)
 {
 	struct heft_mac mac;
 	int rc;
 
-	*reserve = isalpha((unsigned char)*fit) ? 0 : RESERVE;
+	*reserve = names_machine(fit) ? 0 : RESERVE;
 	if (*reserve)
 		return heft_memory_parse(fit, all, o, err);
 	rc = machine_parse(&mac, o, fit, err);
