@@ -88,17 +88,23 @@ static float largest(const float *x, size_t n)
 	return most;
 }
 
+/* The scale by which `most`, the largest number, is k steps; are all the others whole steps, too? */
+static bool grid_of(struct grid *g, enum scaled_real real, float most, int k, const float *x, size_t n)
+{
+	g->scale = scaled_round(real, most / (float)k);
+	return g->scale * (float)k == most && all_on(g, x, n);
+}
+
 bool fit_exact(const struct scaled *s, struct scaled_unit *u, const float *x, size_t n, uint8_t *code, float *back)
 {
 	float most = s->code == SCALED_INTEGER ? largest(x, n) : 0;
+	struct grid g;
 	int zero;
 
 	if (!(most > 0) || !isfinite(most))
 		return false;
 	for (int k = (1 << (s->bits - !s->zeros)) - s->zeros; k > 0; k--) {
-		struct grid g = { .scale = scaled_round(scaled_stored(s), most / (float)k) };
-
-		if (g.scale * (float)k != most || !all_on(&g, x, n) || !place(s, &g, &zero))
+		if (!grid_of(&g, scaled_stored(s), most, k, x, n) || !place(s, &g, &zero))
 			continue;
 		put(s, u, &g, zero, x, n, code, back);
 		return true;
@@ -109,14 +115,12 @@ bool fit_exact(const struct scaled *s, struct scaled_unit *u, const float *x, si
 bool fit_exact_line(const struct scaled *s, struct scaled_unit *u, const float *x, size_t n)
 {
 	float most = largest(x, n);
+	struct grid g;
 
 	if (!(most > 0) || !isfinite(most))
 		return false;
-	for (int k = 1 << s->bits; k > 0; k--) {
-		struct grid g = { .scale = scaled_round(s->real, most / (float)k) };
-
-		if (g.scale * (float)k == most && all_on(&g, x, n) && place_line(s, &g, u))
+	for (int k = 1 << s->bits; k > 0; k--)
+		if (grid_of(&g, s->real, most, k, x, n) && place_line(s, &g, u))
 			return true;
-	}
 	return false;
 }

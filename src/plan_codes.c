@@ -3,7 +3,7 @@
  *
  *   number = code * scale, a scale per group    in the target: the same group or one that it holds whole, room for the code, the scale's type
  *
- * That they do stay is seen number by number when they are encoded (quant/fit.h, fit_exact); here is what a plan can know before.
+ * That they do stay is seen number by number when they are encoded (quant/fit.h, fit_exact and fit_exact_line); here is what a plan can know before.
  */
 #include "plan.h"
 
